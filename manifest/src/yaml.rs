@@ -1,0 +1,82 @@
+//! From text to a typed document, and the parser's errors in our words.
+//!
+//! JSON goes the same way: YAML 1.2 contains it, so that both have one set of errors and places.
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::{
+    DuplicateKeyPolicy, Error, Location, MergeKeyPolicy, MessageFormatter, Options,
+    UserMessageFormatter,
+};
+
+use crate::{ByteSize, ManifestError, Origin, keys, scalar::quoted};
+
+/// The longest document, in bytes: a Kubernetes ConfigMap holds no more.
+pub(crate) const LONGEST: ByteSize = ByteSize::mib(1);
+
+/// Aliases may repeat this many nodes in all: enough for blocks of limits shared by a thousand tools,
+/// and little for a bomb of aliases of aliases.
+const MOST_REPEATED: usize = 20_000;
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 16,
+            max_recorded_anchor_events: MOST_REPEATED,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MOST_REPEATED,
+            max_replay_stack_depth: 4,
+        },
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        // `<<` is YAML 1.1; it hides which value of a key holds.
+        merge_keys: MergeKeyPolicy::Error,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    }
+}
+
+/// Reads a document.
+pub(crate) fn read<T: DeserializeOwned>(text: &str, origin: &Origin) -> Result<T, ManifestError> {
+    if text.len() as u64 > LONGEST.get() {
+        let message = format!("the manifest is larger than {LONGEST}; split it or shorten it");
+        return Err(ManifestError::whole(origin, message));
+    }
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+        let place = error.location().unwrap_or(Location::UNKNOWN);
+        ManifestError::at(place, origin, describe(&error))
+    })
+}
+
+fn describe(error: &Error) -> String {
+    match error {
+        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => describe(error),
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => keys::refuse(field, expected),
+        Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        Error::SerdeInvalidType {
+            unexpected,
+            expected,
+            ..
+        }
+        | Error::SerdeInvalidValue {
+            unexpected,
+            expected,
+            ..
+        } => format!("expected {expected}, found {unexpected}"),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {} is there twice; remove one", quoted(key))
+        }
+        Error::MergeKeyNotAllowed { .. } => {
+            "merge keys (`<<`) are not supported; write the keys out".to_owned()
+        }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "the document is too deep, or its aliases repeat too much; write it flatter".to_owned()
+        }
+        Error::Eof { .. } => "the document is empty or ends too early".to_owned(),
+        other => UserMessageFormatter.format_message(other).into_owned(),
+    }
+}
