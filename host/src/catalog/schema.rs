@@ -1,0 +1,368 @@
+//! JSON schemas of tools: checked and compiled once, at load.
+//!
+//! A schema comes from a guest and is not trusted: nothing is fetched for it,
+//! patterns have a backtracking limit, and a schema whose references expand
+//! without bound, or to more than [`MAX_EXPANSION`] subschemas, is refused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
+use serde_json::{Map, Value, json};
+
+/// Bytes of a schema's JSON text.
+const MAX_SCHEMA: usize = 256 << 10;
+
+/// Subschemas that one place of an instance can be checked against.
+const MAX_EXPANSION: u64 = 100_000;
+
+/// Steps of one `pattern` match.
+const PATTERN_STEPS: usize = 100_000;
+
+/// Errors of one instance that are reported.
+const REPORTED_ERRORS: usize = 5;
+
+/// A schema with its compiled validator.
+#[derive(Debug)]
+pub struct Schema {
+    /// The schema as the guest gave it; `true` and `false` in their object forms.
+    pub document: Arc<Map<String, Value>>,
+    validator: Validator,
+}
+
+/// Why a schema is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// Not JSON.
+    #[error("is not JSON: {0}")]
+    NotJson(#[from] serde_json::Error),
+    /// Too large.
+    #[error("has {0} bytes; at most {MAX_SCHEMA} are accepted")]
+    TooLarge(usize),
+    /// Not an object schema.
+    #[error(
+        "must be a schema of an object (`\"type\": \"object\"`): arguments are always an object"
+    )]
+    NotObject,
+    /// References that never end or expand too far.
+    #[error("its references expand without bound (at `{0}`)")]
+    Expansion(String),
+    /// A reference out of the document.
+    #[error("refers to `{0}`: references must stay within the schema (`#/..`), nothing is fetched")]
+    Remote(String),
+    /// No valid schema.
+    #[error("is no valid JSON Schema: {0}")]
+    Invalid(String),
+}
+
+impl Schema {
+    /// Compiles a schema.
+    pub fn compile(text: &str) -> Result<Self, SchemaError> {
+        if text.len() > MAX_SCHEMA {
+            return Err(SchemaError::TooLarge(text.len()));
+        }
+        let document: Value = serde_json::from_str(text)?;
+        bound_references(&document)?;
+        let validator = jsonschema::options()
+            .offline()
+            .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(PATTERN_STEPS))
+            .build(&document)
+            .map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        let document = match document {
+            Value::Object(document) => document,
+            Value::Bool(true) => Map::new(),
+            _ => Map::from_iter([("not".to_owned(), json!({}))]),
+        };
+        Ok(Self {
+            document: Arc::new(document),
+            validator,
+        })
+    }
+
+    /// Compiles a schema of arguments: it must be one of an object.
+    pub fn compile_object(text: &str) -> Result<Self, SchemaError> {
+        let schema = Self::compile(text)?;
+        if schema.is_object() {
+            Ok(schema)
+        } else {
+            Err(SchemaError::NotObject)
+        }
+    }
+
+    /// Whether every instance is an object.
+    pub fn is_object(&self) -> bool {
+        self.document.get("type").and_then(Value::as_str) == Some("object")
+    }
+
+    /// Checks an instance; the error names each offending place by its path.
+    pub fn check(&self, instance: &Value) -> Result<(), String> {
+        if self.validator.is_valid(instance) {
+            return Ok(());
+        }
+        let errors: Vec<String> = self
+            .validator
+            .iter_errors(instance)
+            .take(REPORTED_ERRORS)
+            .map(|error| describe(&error))
+            .collect();
+        Err(errors.join("; "))
+    }
+}
+
+/// One error in words, with the argument's path, without the value itself: it
+/// may be long, or a secret.
+fn describe(error: &ValidationError<'_>) -> String {
+    let path = error.instance_path().to_string();
+    let inside = |name: &str| {
+        let path = path.trim_start_matches('/');
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}/{name}")
+        }
+    };
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            format!("`{}` is required", inside(name))
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
+            .iter()
+            .map(|name| format!("`{}` is not an argument of this tool", inside(name)))
+            .collect::<Vec<_>>()
+            .join("; "),
+        _ if path.is_empty() => error.masked_with("the value").to_string(),
+        _ => format!(
+            "`{}`: {}",
+            path.trim_start_matches('/'),
+            error.masked_with("the value")
+        ),
+    }
+}
+
+/// Keywords whose subschemas apply to the same place of the instance.
+const IN_PLACE: [&str; 12] = [
+    "$ref",
+    "$dynamicRef",
+    "$recursiveRef",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "then",
+    "else",
+    "dependentSchemas",
+    "dependencies",
+];
+
+/// Refuses references out of the document, references that lead back to
+/// themselves at the same place of the instance, and expansions that double
+/// until they are too many.
+fn bound_references(document: &Value) -> Result<(), SchemaError> {
+    fn visit<'a>(
+        root: &'a Value,
+        node: &'a Value,
+        costs: &mut Costs<'a>,
+    ) -> Result<(), SchemaError> {
+        cost(root, node, costs)?;
+        match node {
+            // Data, not schemas: what looks like a reference in there is none.
+            Value::Object(map) => map
+                .iter()
+                .filter(|(key, _)| {
+                    !matches!(key.as_str(), "const" | "enum" | "default" | "examples")
+                })
+                .try_for_each(|(_, child)| visit(root, child, costs)),
+            Value::Array(items) => items.iter().try_for_each(|child| visit(root, child, costs)),
+            _ => Ok(()),
+        }
+    }
+    visit(document, document, &mut HashMap::new())
+}
+
+/// What each subschema expands to; `None` while it is being counted.
+type Costs<'a> = HashMap<*const Value, Option<u64>>;
+
+fn cost<'a>(root: &'a Value, node: &'a Value, costs: &mut Costs<'a>) -> Result<u64, SchemaError> {
+    let Value::Object(map) = node else {
+        return Ok(1);
+    };
+    match costs.get(&std::ptr::from_ref(node)) {
+        Some(Some(cost)) => return Ok(*cost),
+        Some(None) => return Err(SchemaError::Expansion(shortened(node))),
+        None => {}
+    }
+    costs.insert(std::ptr::from_ref(node), None);
+    let mut total: u64 = 1;
+    for keyword in IN_PLACE {
+        let Some(value) = map.get(keyword) else {
+            continue;
+        };
+        let children: Vec<&Value> = match value {
+            Value::String(reference) => vec![target(root, reference)?],
+            Value::Array(items) => items.iter().collect(),
+            Value::Object(schemas) if keyword.starts_with("depend") => schemas.values().collect(),
+            other => vec![other],
+        };
+        for child in children {
+            total = total.saturating_add(cost(root, child, costs)?);
+        }
+    }
+    if total > MAX_EXPANSION {
+        return Err(SchemaError::Expansion(shortened(node)));
+    }
+    costs.insert(std::ptr::from_ref(node), Some(total));
+    Ok(total)
+}
+
+/// What a reference within the document points to. An anchor is looked for in the whole document.
+fn target<'a>(root: &'a Value, reference: &str) -> Result<&'a Value, SchemaError> {
+    let remote = || SchemaError::Remote(reference.to_owned());
+    let fragment = reference.strip_prefix('#').ok_or_else(remote)?;
+    if fragment.is_empty() || fragment.starts_with('/') {
+        let pointer = fragment.replace("%25", "%");
+        return root
+            .pointer(&pointer)
+            .ok_or_else(|| SchemaError::Invalid(format!("`{reference}` points to nothing")));
+    }
+    anchor(root, fragment)
+        .ok_or_else(|| SchemaError::Invalid(format!("`{reference}` points to nothing")))
+}
+
+fn anchor<'a>(node: &'a Value, name: &str) -> Option<&'a Value> {
+    match node {
+        Value::Object(map) => {
+            let named = ["$anchor", "$dynamicAnchor"]
+                .iter()
+                .any(|key| map.get(*key).and_then(Value::as_str) == Some(name));
+            if named {
+                return Some(node);
+            }
+            map.values().find_map(|child| anchor(child, name))
+        }
+        Value::Array(items) => items.iter().find_map(|child| anchor(child, name)),
+        _ => None,
+    }
+}
+
+fn shortened(node: &Value) -> String {
+    node.to_string().chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compile(schema: &Value) -> Result<Schema, SchemaError> {
+        Schema::compile_object(&schema.to_string())
+    }
+
+    fn point() -> Schema {
+        compile(&json!({
+            "type": "object",
+            "properties": {
+                "x": {"type": "integer"},
+                "inner": {"type": "object", "properties": {"y": {"type": "string"}}, "required": ["y"]},
+            },
+            "required": ["x"],
+            "additionalProperties": false,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn errors_name_the_argument_by_its_path() {
+        let schema = point();
+        for (instance, expected) in [
+            (json!({}), "`x` is required"),
+            (
+                json!({"x": 1, "z": 2}),
+                "`z` is not an argument of this tool",
+            ),
+            (
+                json!({"x": "a"}),
+                "`x`: the value is not of type \"integer\"",
+            ),
+            (
+                json!({"x": null}),
+                "`x`: the value is not of type \"integer\"",
+            ),
+            (json!({"x": 1, "inner": {}}), "`inner/y` is required"),
+            (
+                json!({"x": 1, "inner": {"y": 1}}),
+                "`inner/y`: the value is not of type \"string\"",
+            ),
+        ] {
+            assert_eq!(schema.check(&instance).unwrap_err(), expected);
+        }
+        assert_eq!(schema.check(&json!({"x": 1})), Ok(()));
+    }
+
+    #[test]
+    fn a_secret_argument_is_not_repeated_in_the_error() {
+        let error = point().check(&json!({"x": "hunter2"})).unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn references_out_of_the_document_are_refused() {
+        for reference in [
+            "http://169.254.169.254/latest",
+            "file:///etc/passwd",
+            "other.json#/a",
+        ] {
+            let schema = json!({"type": "object", "properties": {"a": {"$ref": reference}}});
+            let error = compile(&schema).unwrap_err();
+            assert!(matches!(error, SchemaError::Remote(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reference_bomb_is_refused() {
+        let mut defs = serde_json::Map::new();
+        for level in 0..40 {
+            let next = json!({"$ref": format!("#/$defs/l{}", level + 1)});
+            defs.insert(format!("l{level}"), json!({"allOf": [next, next]}));
+        }
+        defs.insert("l40".to_owned(), json!({"type": "string"}));
+        let schema =
+            json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/l0"}}, "$defs": defs});
+        assert!(matches!(compile(&schema), Err(SchemaError::Expansion(_))));
+    }
+
+    #[test]
+    fn a_reference_to_itself_at_the_same_place_is_refused() {
+        let schema = json!({"type": "object", "allOf": [{"$ref": "#"}]});
+        assert!(matches!(compile(&schema), Err(SchemaError::Expansion(_))));
+    }
+
+    #[test]
+    fn a_recursive_type_is_fine() {
+        let schema = json!({
+            "type": "object",
+            "properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}},
+            "additionalProperties": false,
+        });
+        let schema = compile(&schema).unwrap();
+        assert_eq!(schema.check(&json!({"left": {"right": {}}})), Ok(()));
+        assert!(schema.check(&json!({"left": {"up": {}}})).is_err());
+    }
+
+    #[test]
+    fn what_is_no_object_schema_is_refused() {
+        assert!(matches!(
+            compile(&json!({"type": "string"})),
+            Err(SchemaError::NotObject)
+        ));
+        assert!(matches!(
+            compile(&json!({"type": "object", "properties": 3})),
+            Err(SchemaError::Invalid(_))
+        ));
+        assert!(matches!(
+            Schema::compile_object("{"),
+            Err(SchemaError::NotJson(_))
+        ));
+    }
+}

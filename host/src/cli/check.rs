@@ -1,0 +1,34 @@
+//! `sandglass check`: a manifest, validated without serving.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sandglass_manifest::Manifest;
+
+use super::{Exit, Failure, print};
+use crate::config::ConfigError;
+
+/// Check a manifest and print its resolved form: every default in its place.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  sandglass check sandglass.yaml\n  sandglass check --json sandglass.yaml | jq .defaults.limits"
+)]
+pub struct Check {
+    /// The manifest (YAML or JSON)
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub fn run(self) -> Result<Exit, Failure> {
+        let manifest = Manifest::read(&self.file).map_err(ConfigError::from)?;
+        if self.json {
+            print::json(&serde_json::to_value(&manifest).unwrap_or_default());
+        } else {
+            print::line(manifest.to_yaml().trim_end());
+        }
+        Ok(Exit::Done)
+    }
+}

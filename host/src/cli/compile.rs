@@ -1,0 +1,14 @@
+//! `sandglass compile-component`: the bounded process that compiles.
+
+use super::Exit;
+use crate::sandbox::compile::run_compiler;
+
+pub fn run() -> Exit {
+    match run_compiler() {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            eprintln!("{error:#}");
+            Exit::Failed
+        }
+    }
+}

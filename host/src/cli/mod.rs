@@ -1,0 +1,130 @@
+//! The command line: one file a subcommand.
+
+mod call;
+mod check;
+mod compile;
+mod inspect;
+mod print;
+mod schema;
+mod seed;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::ConfigError;
+use crate::telemetry::{self, LogLevel};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the tool failed, or the component is not usable
+  2  wrong usage, a manifest that is not valid, or a port that is taken
+  3  no tool could be loaded (with --strict: one could not be loaded)";
+
+/// A WebAssembly-sandboxed tool host for AI agents: MCP and REST.
+#[derive(Parser)]
+#[command(name = "sandglass", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve tools over MCP and REST
+    Serve(serve::Serve),
+    /// Call one tool of a component, without a server
+    Call(call::Call),
+    /// Show a component's tools, schemas, and the capabilities that it would need
+    Inspect(inspect::Inspect),
+    /// Check a manifest and print its resolved form
+    Check(check::Check),
+    /// Print the manifest's JSON Schema, for editors
+    Schema,
+    /// Compile components into a read-only seed, for images
+    Seed(seed::Seed),
+    /// The compiler: a component on stdin, machine code on stdout
+    #[command(name = crate::sandbox::compile::COMPILE_SUBCOMMAND, hide = true)]
+    Compile,
+}
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    NothingLoaded = 3,
+}
+
+/// An end that is no success, with the line that says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match run(cli.command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprintln!("sandglass: {failure}");
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    // A server says what it does; a command says what went wrong.
+    let default = match command {
+        Command::Serve(_) => LogLevel::Info,
+        _ => LogLevel::Warning,
+    };
+    let level = telemetry::level_from_environment(default)
+        .map_err(|message| Failure::new(Exit::Usage, message))?;
+    telemetry::start_log(level);
+    match command {
+        Command::Serve(serve) => block_on(serve.run()),
+        Command::Call(call) => block_on(call.run()),
+        Command::Inspect(inspect) => block_on(inspect.run()),
+        Command::Seed(seed) => block_on(seed.run()),
+        Command::Check(check) => check.run(),
+        Command::Schema => schema::run(),
+        Command::Compile => Ok(compile::run()),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // A spinning guest is one task that yields every half millisecond: look at the
+        // sockets after a few of its turns, not after the default 61.
+        .event_interval(13)
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?;
+    let result = runtime.block_on(work);
+    // Blocking reads of stdin have no end of their own.
+    runtime.shutdown_background();
+    result
+}

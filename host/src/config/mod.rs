@@ -1,0 +1,124 @@
+//! From flags, environment and manifest to what the host is started with.
+
+use std::path::PathBuf;
+
+use sandglass_manifest::{Manifest, ManifestError, Origin, SourceRef, Surroundings, ToolFilter};
+
+use crate::catalog::Source;
+use crate::invoke::TenantId;
+use crate::sandbox::EngineSettings;
+use crate::sandbox::cache::CodeCache;
+use crate::sandbox::compile::Compiler;
+
+/// The manifest as a document in the environment; on Kubernetes the CRD's `params`.
+const PARAMS: &str = "MCP_PARAMS";
+
+/// Inline Python of the runtime that this host replaces.
+const TOOLS_STRING: &str = "MCP_TOOLS_STRING";
+
+/// Why the host does not start. One line: what was wrong, where, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Inline Python.
+    #[error(
+        "{TOOLS_STRING} is set: inline Python is not supported yet; unset it, and name components in --config or {PARAMS}"
+    )]
+    ToolsString,
+    /// The manifest names no tools and the first-party ones are not there.
+    #[error("no tools: the manifest names none, and the first-party tools are not in {}; name tools in --config, or set --tools-dir", .0.display())]
+    NoTools(PathBuf),
+    /// Our own binary can't be found.
+    #[error("the path of this program is not known: {0}")]
+    Program(std::io::Error),
+}
+
+/// The manifest that counts: `--config`, else `MCP_PARAMS`, else none.
+pub fn manifest(config: Option<&PathBuf>) -> Result<Manifest, ConfigError> {
+    if std::env::var_os(TOOLS_STRING).is_some_and(|source| !source.is_empty()) {
+        return Err(ConfigError::ToolsString);
+    }
+    if let Some(path) = config {
+        return Ok(Manifest::read(path)?);
+    }
+    match std::env::var(PARAMS) {
+        Ok(text) if !text.trim().is_empty() => {
+            Ok(Manifest::parse(&text, &Origin::Environment(PARAMS))?)
+        }
+        _ => Ok(Manifest::absent(&Surroundings::of_process())),
+    }
+}
+
+/// Where things lie relative to the program: `bin/sandglass` beside `share/sandglass`.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    /// This program, which is also the compiler.
+    pub program: PathBuf,
+    share: PathBuf,
+}
+
+impl Installation {
+    /// Finds the running program.
+    pub fn find() -> Result<Self, ConfigError> {
+        let program = std::env::current_exe().map_err(ConfigError::Program)?;
+        let share = program
+            .parent()
+            .and_then(|folder| folder.parent())
+            .map(|prefix| prefix.join("share/sandglass"))
+            .unwrap_or_default();
+        Ok(Self { program, share })
+    }
+
+    /// The first-party tools.
+    pub fn tools(&self) -> PathBuf {
+        self.share.join("tools")
+    }
+
+    /// Machine code that was compiled when the image was built.
+    pub fn seed(&self) -> PathBuf {
+        self.share.join("seed")
+    }
+
+    /// The engine that a manifest asks for.
+    pub fn engine(&self, manifest: &Manifest) -> EngineSettings {
+        EngineSettings {
+            max_memory: manifest.engine.max_memory.get(),
+            max_instances: manifest.engine.max_instances.get(),
+            compiler: Compiler::Process(self.program.clone()),
+            cache: CodeCache {
+                seed: Some(self.seed()),
+                folder: manifest.engine.cache_dir.clone(),
+            },
+        }
+    }
+}
+
+/// The tool sources that a manifest names; without a word about tools, the first-party ones.
+pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>, ConfigError> {
+    let Some(tools) = &manifest.tools else {
+        if !first_party.is_dir() {
+            return Err(ConfigError::NoTools(first_party));
+        }
+        return Ok(vec![Source {
+            tenant: TenantId::default(),
+            reference: SourceRef::File(first_party),
+            name: None,
+            prefix: None,
+            filter: ToolFilter::All,
+            limits: manifest.defaults.limits.clone(),
+        }]);
+    };
+    Ok(tools
+        .iter()
+        .map(|tool| Source {
+            tenant: TenantId::default(),
+            reference: tool.source.clone(),
+            name: tool.name.as_ref().map(|name| name.as_str().to_owned()),
+            prefix: tool.prefix.clone(),
+            filter: tool.filter.clone(),
+            limits: tool.limits.clone(),
+        })
+        .collect())
+}

@@ -1,0 +1,152 @@
+//! The path of a call, from the catalog through the sandbox and back.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use serde_json::{Map, Value};
+
+use super::call::{Call, CallTool, Completed, Operation, ToolOutput};
+use super::error::InvokeError;
+use crate::catalog::{Catalog, Tool};
+use crate::sandbox::bindings::{CallError, CallRequest, Outcome, Success};
+use crate::sandbox::{Observer, Usage};
+
+/// Runs calls against the catalog.
+#[derive(Clone)]
+pub struct Invoker {
+    catalog: Arc<Catalog>,
+}
+
+impl Invoker {
+    /// An invoker for this catalog.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        Self { catalog }
+    }
+
+    /// The catalog that it calls.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Runs a call to its end. A panic on the way is an error of this call alone.
+    pub async fn run(&self, call: Call) -> Completed {
+        AssertUnwindSafe(self.dispatch(call))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| {
+                let message = panic
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_default();
+                tracing::error!(message, "a call panicked in the host");
+                Completed {
+                    result: Err(InvokeError::Internal),
+                    usage: Usage::default(),
+                }
+            })
+    }
+
+    async fn dispatch(&self, call: Call) -> Completed {
+        let Operation::CallTool(request) = call.operation;
+        let tools = self.catalog.snapshot().tenant(&call.tenant);
+        let Some(tool) = tools.get(&request.name) else {
+            return refused(InvokeError::UnknownTool(request.name));
+        };
+        let completed = call_tool(tool, request, call.observer).await;
+        tracing::debug!(
+            tenant = %call.tenant,
+            caller = ?call.caller,
+            tool = tool.name,
+            fuel = completed.usage.fuel,
+            peak_memory = completed.usage.peak_memory,
+            microseconds = completed.usage.duration.as_micros(),
+            error = completed.result.as_ref().err().map(tracing::field::display),
+            "called"
+        );
+        completed
+    }
+}
+
+fn refused(error: InvokeError) -> Completed {
+    Completed {
+        result: Err(error),
+        usage: Usage::default(),
+    }
+}
+
+async fn call_tool(tool: &Tool, request: CallTool, observer: Arc<dyn Observer>) -> Completed {
+    let arguments = Value::Object(request.arguments);
+    if let Err(error) = tool.input.check(&arguments) {
+        return refused(InvokeError::InvalidArguments(error));
+    }
+    let _admitted = match tool.admission.enter().await {
+        Ok(permit) => permit,
+        Err(busy) => return refused(busy),
+    };
+    let request = CallRequest {
+        name: tool.own_name.clone(),
+        arguments: arguments.to_string(),
+        meta: request.meta.map(|meta| Value::Object(meta).to_string()),
+        continuation: None,
+    };
+    let (outcome, usage) = tool.component.call(&request, &tool.limits, observer).await;
+    let result = match outcome {
+        Ok(outcome) => conclude(tool, outcome),
+        Err(fault) => Err(fault.into()),
+    };
+    Completed { result, usage }
+}
+
+/// From what the guest handed over to what is sent on.
+fn conclude(tool: &Tool, outcome: Outcome) -> Result<ToolOutput, InvokeError> {
+    match outcome {
+        Outcome::Done(success) => check_success(tool, success),
+        Outcome::Failed(CallError::Failed(message)) => Err(InvokeError::Failed(message)),
+        Outcome::Failed(CallError::InvalidArguments(message)) => {
+            Err(InvokeError::InvalidArguments(message))
+        }
+        Outcome::Failed(CallError::UnknownTool(_)) => Err(InvokeError::InvalidResult(
+            "it lists this tool and does not know it".to_owned(),
+        )),
+        Outcome::InputRequired(_) => Err(InvokeError::Failed(
+            "The tool asks for input, and this host does not ask questions yet".to_owned(),
+        )),
+    }
+}
+
+fn check_success(tool: &Tool, success: Success) -> Result<ToolOutput, InvokeError> {
+    let value: Option<Value> = parse("value", success.value)?;
+    let meta: Option<Map<String, Value>> = parse("`_meta`", success.meta)?;
+    let mut wrap = value.as_ref().is_some_and(|value| !value.is_object());
+    if let (Some(schema), false) = (&tool.output, success.is_error) {
+        match &value {
+            Some(value) => schema.check(value).map_err(|error| {
+                InvokeError::InvalidResult(format!("it does not match the output schema: {error}"))
+            })?,
+            None => {
+                return Err(InvokeError::InvalidResult(
+                    "it has an output schema and returned no value".to_owned(),
+                ));
+            }
+        }
+        wrap = !schema.is_object();
+    }
+    Ok(ToolOutput {
+        value,
+        content: success.content,
+        is_error: success.is_error,
+        meta,
+        wrap,
+    })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(
+    what: &str,
+    text: Option<String>,
+) -> Result<Option<T>, InvokeError> {
+    text.map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|error| InvokeError::InvalidResult(format!("its {what} is not JSON: {error}")))
+}

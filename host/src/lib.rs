@@ -1,0 +1,21 @@
+//! Sandglass: a host for AI agents' tools, each a WebAssembly component, each
+//! call in an instance of its own.
+//!
+//! The path of a call is the spine of this crate:
+//!
+//! ```text
+//! request -> serve    decode, and encode the answer for the protocol that asked
+//!         -> invoke   find the tool, check the arguments, admission
+//!         -> sandbox  a new instance: fuel, memory, deadline; call; drop
+//! ```
+//!
+//! The other flow is loading: [`config`] -> [`source`] -> [`sandbox`] compiles -> [`catalog`].
+
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod invoke;
+pub mod sandbox;
+pub mod serve;
+pub mod source;
+pub mod telemetry;

@@ -1,0 +1,5 @@
+//! The `sandglass` program.
+
+fn main() -> std::process::ExitCode {
+    sandglass::cli::main()
+}

@@ -1,0 +1,21 @@
+//! The contract between host and guest (`wit/`), as Rust types.
+
+#![allow(
+    missing_docs,
+    reason = "generated: the WIT files carry the documentation"
+)]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "sandglass:tool/provider",
+    imports: { default: trappable },
+    exports: { default: async },
+});
+
+pub use exports::sandglass::tool::tools::{
+    CallError, CallRequest, Outcome, Success, Tool, ToolAnnotations,
+};
+pub use sandglass::tool::types::{
+    Annotations, Content, Icon, IconTheme, LogLevel, MediaContent, ResourceBody, ResourceContents,
+    ResourceLink, Role, TextContent,
+};

@@ -1,0 +1,187 @@
+//! Machine code kept by digest, in two levels: a read-only seed that was made
+//! with the image, and a writable folder.
+//!
+//! A file is looked up by the component's digest and the engine's compatibility
+//! hash, and checked before use. Machine code runs unchecked once it is mapped,
+//! so it is only taken from files that nobody but their owner can write, and it
+//! never comes from outside: components are compiled here.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::source::Digest;
+
+/// Ends each file, after the SHA-256 of everything before: a file that was cut or changed is found out.
+const TRAILER: &[u8; 8] = b"SGLASS01";
+const TRAILER_LEN: usize = 32 + TRAILER.len();
+
+/// Where machine code is kept. Both levels are optional; a missing or unwritable folder is no error.
+#[derive(Debug, Clone, Default)]
+pub struct CodeCache {
+    /// Made when the image was built; never written at run time.
+    pub seed: Option<PathBuf>,
+    /// Written at run time; several processes can share it.
+    pub folder: Option<PathBuf>,
+}
+
+/// Where a component's machine code came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The read-only seed.
+    Seed,
+    /// The writable folder.
+    Cache,
+    /// It was compiled just now.
+    Fresh,
+}
+
+impl Origin {
+    /// As in logs and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+            Self::Cache => "cache",
+            Self::Fresh => "fresh",
+        }
+    }
+}
+
+impl CodeCache {
+    /// The first valid file for this component and engine, and where it was.
+    pub(super) fn find(&self, digest: &Digest, engine: u64) -> Option<(PathBuf, Origin)> {
+        let levels = [(&self.seed, Origin::Seed), (&self.folder, Origin::Cache)];
+        levels.into_iter().find_map(|(folder, origin)| {
+            let path = folder.as_ref()?.join(file_name(digest, engine));
+            match check(&path) {
+                Ok(()) => Some((path, origin)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "compiled component not used");
+                    None
+                }
+            }
+        })
+    }
+
+    /// Keeps machine code in the writable folder, if there is one. Failing to is no error: it costs the next start time.
+    pub(super) fn keep(&self, digest: &Digest, engine: u64, code: &[u8]) {
+        let Some(folder) = &self.folder else { return };
+        if let Err(error) = write(folder, digest, engine, code) {
+            tracing::warn!(folder = %folder.display(), %error, "compiled component not kept: the next start compiles it again; set engine.cache_dir to a writable folder");
+        }
+    }
+}
+
+/// Writes machine code so that a reader finds a whole file or none, also after a crash.
+pub(super) fn write(
+    folder: &Path,
+    digest: &Digest,
+    engine: u64,
+    code: &[u8],
+) -> io::Result<PathBuf> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(code)?;
+    file.write_all(&Sha256::digest(code))?;
+    file.write_all(TRAILER)?;
+    file.as_file().sync_all()?;
+    let path = folder.join(file_name(digest, engine));
+    file.persist(&path)?;
+    Ok(path)
+}
+
+fn file_name(digest: &Digest, engine: u64) -> String {
+    format!("{}-{engine:016x}.cwasm", digest.hex())
+}
+
+/// The file is whole, and only its owner (root or we) can have written it.
+fn check(path: &Path) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let owner = metadata.uid();
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::other("others can write to it"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.read_to_end(&mut bytes)?;
+    let damaged = || io::Error::other("it is damaged");
+    let code_len = bytes.len().checked_sub(TRAILER_LEN).ok_or_else(damaged)?;
+    let (code, trailer) = bytes.split_at(code_len);
+    let (sum, mark) = trailer.split_at(32);
+    if mark != TRAILER || sum != Sha256::digest(code).as_slice() {
+        return Err(damaged());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn cache(folder: &Path) -> CodeCache {
+        CodeCache {
+            seed: None,
+            folder: Some(folder.to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_found_for_the_same_engine_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cache(folder.path());
+        let digest = Digest::of(b"component");
+        cache.keep(&digest, 1, b"code");
+        let (path, origin) = cache.find(&digest, 1).unwrap();
+        assert_eq!(origin, Origin::Cache);
+        assert!(fs::read(path).unwrap().starts_with(b"code"));
+        assert_eq!(cache.find(&digest, 2), None);
+        assert_eq!(cache.find(&Digest::of(b"another"), 1), None);
+    }
+
+    #[test]
+    fn a_cut_or_changed_file_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cache(folder.path());
+        let digest = Digest::of(b"component");
+        let path = write(folder.path(), &digest, 1, b"some code").unwrap();
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        assert_eq!(cache.find(&digest, 1), None);
+        let mut changed = whole.clone();
+        changed[0] ^= 1;
+        fs::write(&path, changed).unwrap();
+        assert_eq!(cache.find(&digest, 1), None);
+        fs::write(&path, b"").unwrap();
+        assert_eq!(cache.find(&digest, 1), None);
+        fs::write(&path, whole).unwrap();
+        assert!(cache.find(&digest, 1).is_some());
+    }
+
+    #[test]
+    fn a_file_that_others_can_write_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cache(folder.path());
+        let digest = Digest::of(b"component");
+        let path = write(folder.path(), &digest, 1, b"code").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(cache.find(&digest, 1), None);
+    }
+
+    #[test]
+    fn an_unwritable_folder_is_no_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        cache(&file.path().join("below")).keep(&Digest::of(b"c"), 1, b"code");
+    }
+}

@@ -1,0 +1,225 @@
+//! From a component's bytes to machine code: looked up in the cache, else
+//! compiled, bounded in size, time and memory, away from the serving threads.
+
+use std::fs::Permissions;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use sandglass_manifest::ByteSize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+
+use super::cache::{self, Origin};
+use super::engine::{Engine, compile_config};
+use crate::source::Digest;
+
+/// Bytes of a component. CPython with its standard library has about 40 MiB.
+pub const MAX_COMPONENT: u64 = 128 << 20;
+
+/// Time that compiling one component may take. CPython takes about 15 s of CPU.
+const MAX_COMPILE_TIME: Duration = Duration::from_secs(180);
+
+/// Address space of the process that compiles. CPython needs about 1 GiB.
+const MAX_COMPILE_MEMORY: u64 = 4 << 30;
+
+/// Machine code that is accepted back from that process.
+const MAX_CODE: u64 = 1 << 30;
+
+/// The hidden subcommand of our own binary that compiles from stdin to stdout.
+pub const COMPILE_SUBCOMMAND: &str = "compile-component";
+
+/// How components are compiled.
+#[derive(Debug, Clone)]
+pub enum Compiler {
+    /// In a process of its own: this binary's `compile-component`.
+    Process(PathBuf),
+    /// In this process, on a blocking thread: for trusted components in tests and benches.
+    InProcess,
+}
+
+/// Why a component could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// Too many bytes.
+    #[error("the component has {size} bytes; at most {MAX_COMPONENT} are accepted")]
+    TooLarge {
+        /// Bytes.
+        size: u64,
+    },
+    /// It is no valid component.
+    #[error("not a valid component: {0}")]
+    Invalid(String),
+    /// It took too long.
+    #[error("compiling took longer than {} s", MAX_COMPILE_TIME.as_secs())]
+    TooSlow,
+    /// The compiling process ended without a word, most likely for lack of memory.
+    #[error("the compiler was ended ({reason}); it may use {limit} of address space", limit = ByteSize::bytes(MAX_COMPILE_MEMORY))]
+    Ended {
+        /// How it ended.
+        reason: String,
+    },
+    /// The compiling process could not be started or spoken to.
+    #[error("the compiler cannot be run: {0}")]
+    Io(#[from] std::io::Error),
+    /// The machine code does not fit this engine.
+    #[error("the compiled component cannot be used here: {0}")]
+    Unusable(String),
+}
+
+fn ended(reason: &dyn std::fmt::Display) -> CompileError {
+    CompileError::Ended {
+        reason: reason.to_string(),
+    }
+}
+
+/// One component a core at a time: compiling must not starve the serving threads.
+static COMPILING: Semaphore = Semaphore::const_new(2);
+
+/// Machine code for a component, from the cache or fresh.
+pub(super) async fn compile(
+    engine: &Engine,
+    digest: &Digest,
+    bytes: Bytes,
+) -> Result<(wasmtime::component::Component, Origin), CompileError> {
+    let size = bytes.len() as u64;
+    if size > MAX_COMPONENT {
+        return Err(CompileError::TooLarge { size });
+    }
+    let hash = engine.compatibility_hash();
+    let lookup = {
+        let (engine, digest) = (engine.clone(), digest.clone());
+        tokio::task::spawn_blocking(move || {
+            let (path, origin) = engine.cache.find(&digest, hash)?;
+            match map(&engine, &path) {
+                Ok(component) => Some((component, origin)),
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), error = format!("{error:#}"), "compiled component not used");
+                    None
+                }
+            }
+        })
+    };
+    if let Ok(Some(found)) = lookup.await {
+        return Ok(found);
+    }
+    let _permit = COMPILING
+        .acquire()
+        .await
+        .expect("the compile semaphore is never closed");
+    let code = match &engine.compiler {
+        Compiler::Process(binary) => {
+            tokio::time::timeout(MAX_COMPILE_TIME, compile_in_process(binary, &bytes))
+                .await
+                .map_err(|_| CompileError::TooSlow)??
+        }
+        Compiler::InProcess => {
+            let engine = engine.clone();
+            tokio::task::spawn_blocking(move || engine.wasmtime.precompile_component(&bytes))
+                .await
+                .map_err(|error| ended(&error))?
+                .map_err(|error| CompileError::Invalid(format!("{error:#}")))?
+        }
+    };
+    let (engine, digest) = (engine.clone(), digest.clone());
+    tokio::task::spawn_blocking(move || {
+        engine.cache.keep(&digest, hash, &code);
+        // SAFETY: the bytes are what this engine's own compiler just produced.
+        unsafe { wasmtime::component::Component::deserialize(&engine.wasmtime, &code) }
+            .map(|component| (component, Origin::Fresh))
+            .map_err(|error| CompileError::Unusable(format!("{error:#}")))
+    })
+    .await
+    .map_err(|error| ended(&error))?
+}
+
+fn map(engine: &Engine, path: &Path) -> wasmtime::Result<wasmtime::component::Component> {
+    // SAFETY: the file's checksum was right and only its owner, root or we, can write
+    // it (`cache::find`); such files are only written by `cache::write`.
+    unsafe { wasmtime::component::Component::deserialize_file(&engine.wasmtime, path) }
+}
+
+async fn compile_in_process(binary: &Path, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+    let mut child = Command::new(binary)
+        .arg(COMPILE_SUBCOMMAND)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (Some(mut stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        unreachable!("all three streams are piped above");
+    };
+    let (mut code, mut message) = (Vec::new(), String::new());
+    let (written, read, _) = tokio::join!(
+        async move {
+            stdin.write_all(bytes).await?;
+            stdin.shutdown().await
+        },
+        async { stdout.take(MAX_CODE).read_to_end(&mut code).await },
+        async { stderr.take(16 << 10).read_to_string(&mut message).await },
+    );
+    let status = child.wait().await?;
+    match status.code() {
+        Some(0) => {
+            written?;
+            read?;
+            Ok(code)
+        }
+        Some(1) => Err(CompileError::Invalid(message.trim().to_owned())),
+        _ => Err(ended(&status)),
+    }
+}
+
+/// The compiling process itself: a component on stdin, machine code on stdout.
+/// An invalid component is reported on stderr, with exit code 1.
+pub fn run_compiler() -> wasmtime::Result<()> {
+    bound_this_process();
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_COMPONENT + 1)
+        .read_to_end(&mut bytes)?;
+    let engine = wasmtime::Engine::new(&compile_config()?)?;
+    let code = engine.precompile_component(&bytes)?;
+    std::io::stdout().lock().write_all(&code)?;
+    Ok(())
+}
+
+/// Bounds are best effort: where one can't be set, the parent's time limit holds still.
+fn bound_this_process() {
+    let limit = |value| Rlimit {
+        current: Some(value),
+        maximum: Some(value),
+    };
+    _ = setrlimit(Resource::As, limit(MAX_COMPILE_MEMORY));
+    _ = setrlimit(Resource::Cpu, limit(2 * MAX_COMPILE_TIME.as_secs()));
+    _ = setrlimit(Resource::Core, limit(0));
+    // When memory runs out in the container, this process goes, not the server.
+    _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+}
+
+/// Compiles a component into a read-only seed folder.
+pub async fn seed(engine: &Engine, folder: &Path, bytes: Bytes) -> Result<PathBuf, CompileError> {
+    let digest = Digest::of(&bytes);
+    let code = match &engine.compiler {
+        Compiler::Process(binary) => compile_in_process(binary, &bytes).await?,
+        Compiler::InProcess => engine
+            .wasmtime
+            .precompile_component(&bytes)
+            .map_err(|error| CompileError::Invalid(format!("{error:#}")))?,
+    };
+    let path = cache::write(folder, &digest, engine.compatibility_hash(), &code)?;
+    // Made by root when the image is built, read by another user when it runs.
+    std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644))?;
+    Ok(path)
+}

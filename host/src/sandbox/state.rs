@@ -1,0 +1,186 @@
+//! What a running instance can reach: the data of its store, and the linker that leads there.
+//!
+//! All of WASI 0.2 that the host offers is linked for every component; a grant
+//! lives in the store and is looked at when the guest calls. So an import
+//! without a grant is a refused call, never a failed load.
+
+use std::sync::Arc;
+
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::bindings::sandglass::tool::{host, types};
+use super::memory::MemoryCap;
+use super::output::{GuestOutput, Observer, Pipe, Severity, Stream};
+
+/// Resources (streams, pollables, requests, ..) that a guest can hold at once.
+const MAX_RESOURCES: usize = 10_000;
+
+/// Bytes of randomness that a guest gets in one host call.
+const MAX_RANDOM: u64 = 1 << 20;
+
+/// Everything that belongs to one call.
+pub(super) struct CallState {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    http: Denied,
+    http_context: WasiHttpCtx,
+    config: WasiConfigVariables,
+    pub(super) memory: MemoryCap,
+    pub(super) output: Arc<GuestOutput>,
+    observer: Arc<dyn Observer>,
+}
+
+impl CallState {
+    /// Clocks, randomness and captured output: nothing else is granted.
+    pub(super) fn new(
+        memory: MemoryCap,
+        output: Arc<GuestOutput>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let pipe = |stream| Pipe {
+            output: Arc::clone(&output),
+            stream,
+        };
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(pipe(Stream::Stdout))
+            .stderr(pipe(Stream::Stderr))
+            .max_random_size(MAX_RANDOM)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        Self {
+            wasi: wasi.build(),
+            table,
+            http: Denied,
+            http_context: WasiHttpCtx::new(),
+            config: WasiConfigVariables::new(),
+            memory,
+            output,
+            observer,
+        }
+    }
+}
+
+/// A linker with everything that a component may import.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut CallState| {
+        WasiConfig::from(&state.config)
+    })?;
+    host::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for CallState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.http,
+            table: &mut self.table,
+            ctx: &mut self.http_context,
+        }
+    }
+}
+
+/// No outbound HTTP without a grant.
+struct Denied;
+
+impl types::Host for CallState {}
+
+impl host::Host for CallState {
+    fn log(
+        &mut self,
+        level: types::LogLevel,
+        data: types::Json,
+        logger: Option<String>,
+    ) -> wasmtime::Result<()> {
+        let bytes = data.len() + logger.as_ref().map_or(0, String::len);
+        if self.output.spend(bytes) {
+            let severity = severity(level);
+            // Guests are not trusted to send JSON: what is none travels as a JSON string.
+            let data = match serde_json::from_str::<serde::de::IgnoredAny>(&data) {
+                Ok(_) => data,
+                Err(_) => serde_json::Value::String(data).to_string(),
+            };
+            self.output.log(severity, logger.as_deref(), &data);
+            self.observer.log(severity, logger.as_deref(), &data);
+        }
+        Ok(())
+    }
+
+    fn progress(
+        &mut self,
+        progress: f64,
+        total: Option<f64>,
+        message: Option<String>,
+    ) -> wasmtime::Result<()> {
+        if self.output.spend(message.as_ref().map_or(0, String::len)) {
+            self.observer.progress(progress, total, message.as_deref());
+        }
+        Ok(())
+    }
+
+    fn cancelled(&mut self) -> wasmtime::Result<bool> {
+        Ok(self.observer.cancelled())
+    }
+
+    fn ask(
+        &mut self,
+        _questions: Vec<types::Question>,
+    ) -> wasmtime::Result<Result<Vec<types::Answer>, host::AskError>> {
+        Ok(Err(host::AskError::Unsupported(
+            "this host does not ask questions yet".to_owned(),
+        )))
+    }
+}
+
+fn severity(level: types::LogLevel) -> Severity {
+    use types::LogLevel;
+    match level {
+        LogLevel::Debug => Severity::Debug,
+        LogLevel::Info => Severity::Info,
+        LogLevel::Notice => Severity::Notice,
+        LogLevel::Warning => Severity::Warning,
+        LogLevel::Error => Severity::Error,
+        LogLevel::Critical => Severity::Critical,
+        LogLevel::Alert => Severity::Alert,
+        LogLevel::Emergency => Severity::Emergency,
+    }
+}
+
+impl wasmtime_wasi_http::WasiHttpHooks for Denied {
+    fn send_request(
+        &mut self,
+        _request: http::Request<wasmtime_wasi_http::WasiBody>,
+        _options: Option<wasmtime_wasi_http::RequestOptions>,
+        _sent: Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
+    ) -> Box<dyn Future<Output = SendResult> + Send> {
+        Box::new(std::future::ready(Err(
+            wasmtime_wasi_http::Error::HttpRequestDenied,
+        )))
+    }
+}
+
+/// A response and the future that drives its connection.
+type SendResult = Result<
+    (
+        http::Response<wasmtime_wasi_http::WasiBody>,
+        Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
+    ),
+    wasmtime_wasi_http::Error,
+>;

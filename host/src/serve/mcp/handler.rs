@@ -1,0 +1,233 @@
+//! MCP requests become calls.
+
+use std::future::pending;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::ErrorData;
+use rmcp::handler::server::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, LoggingLevel,
+    PaginatedRequestParams, RequestMetaObject, ServerCapabilities, ServerConfig,
+    SetLevelRequestParams, Tool as McpTool,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use super::observer::{self, Notice};
+use super::result;
+use super::sessions::SessionEnd;
+use crate::invoke::{Call, CallTool, Caller, Completed, Operation, TenantId};
+use crate::sandbox::{Observer, Silent};
+use crate::serve::App;
+use crate::serve::describe::{mcp_tool, plain_tool};
+
+/// Tools of one page of `tools/list`.
+const PAGE: usize = 1_000;
+
+/// What a server says of itself, and what it does with each request.
+#[derive(Clone)]
+pub struct McpServer {
+    app: App,
+    connection: Connection,
+}
+
+/// What the server keeps between two requests of a client.
+#[derive(Clone)]
+enum Connection {
+    /// Nothing: each request stands for itself.
+    None,
+    /// The level from which the client wants log messages (`logging/setLevel`).
+    Session(Arc<Mutex<LoggingLevel>>),
+}
+
+impl McpServer {
+    /// A server for a session, over HTTP or stdio.
+    pub fn for_session(app: App) -> Self {
+        Self {
+            app,
+            connection: Connection::Session(Arc::new(Mutex::new(LoggingLevel::Info))),
+        }
+    }
+
+    /// A server for a request that belongs to no session.
+    pub fn for_request(app: App) -> Self {
+        Self {
+            app,
+            connection: Connection::None,
+        }
+    }
+
+    /// From which level on the client wants log messages: modern requests say it
+    /// themselves, sessions said it before.
+    fn log_level(&self, meta: &RequestMetaObject) -> Option<LoggingLevel> {
+        if meta.protocol_version().is_some() {
+            return meta.log_level();
+        }
+        match &self.connection {
+            Connection::None => None,
+            Connection::Session(level) => {
+                Some(*level.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Completed {
+        let progress = context.meta.get_progress_token();
+        let level = self.log_level(&context.meta);
+        let (observer, notices): (Arc<dyn Observer>, _) = if progress.is_some() || level.is_some() {
+            let (teller, notices) = observer::channel(progress, level, context.ct.clone());
+            (Arc::new(teller), Some(notices))
+        } else {
+            (Arc::new(Silent), None)
+        };
+        let call = self.app.invoker.run(Call {
+            tenant: TenantId::default(),
+            caller: Caller::Anonymous,
+            operation: Operation::CallTool(CallTool {
+                name: request.name.into_owned(),
+                arguments: request.arguments.unwrap_or_default(),
+                meta: authors_meta(&context.meta),
+            }),
+            observer,
+        });
+        let Some(mut notices) = notices else {
+            return call.await;
+        };
+        tokio::pin!(call);
+        let completed = loop {
+            tokio::select! {
+                completed = &mut call => break completed,
+                Some(notice) = notices.recv() => Notice::send(notice, &context.peer).await,
+            }
+        };
+        // What was said before the result is sent before it.
+        while let Ok(notice) = notices.try_recv() {
+            notice.send(&context.peer).await;
+        }
+        completed
+    }
+}
+
+impl ServerHandler for McpServer {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_logging()
+            .enable_tools()
+            .build();
+        let mut info = ServerConfig::new(capabilities);
+        info.server_info = Implementation::new("sandglass", env!("CARGO_PKG_VERSION"));
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = self
+            .app
+            .invoker
+            .catalog()
+            .snapshot()
+            .tenant(&TenantId::default());
+        let after = request
+            .and_then(|request| request.cursor)
+            .unwrap_or_default();
+        if !after.is_empty() && tools.get(&after).is_none() {
+            return Err(ErrorData::invalid_params("unknown cursor", None));
+        }
+        let mut page: Vec<McpTool> = tools
+            .after(&after)
+            .take(PAGE + 1)
+            .map(|tool| mcp_tool(tool))
+            .collect();
+        let mut listed = ListToolsResult::default();
+        if page.len() > PAGE {
+            page.truncate(PAGE);
+            listed.next_cursor = page.last().map(|tool| tool.name.to_string());
+        }
+        listed.tools = page;
+        Ok(listed)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let _in_flight = match self.app.drain.enter() {
+            Ok(token) => token,
+            Err(draining) => return Ok(result::text(draining.to_string()).into()),
+        };
+        let session_end = session_end(&context);
+        let completed = tokio::select! {
+            completed = self.run(request, &context) => completed,
+            // Dropping the call stops the guest; nobody reads the answer.
+            () = context.ct.cancelled() => return Err(cancelled()),
+            () = ended(session_end) => return Err(cancelled()),
+        };
+        let result = match completed.result {
+            Ok(output) => result::success(output),
+            Err(error) => result::failure(&error),
+        };
+        Ok(result.into())
+    }
+
+    // Asked for each `tools/call`, to check `Mcp-Param-*` headers: the output schema is not needed.
+    fn get_tool(&self, name: &str) -> Option<McpTool> {
+        let tools = self
+            .app
+            .invoker
+            .catalog()
+            .snapshot()
+            .tenant(&TenantId::default());
+        tools.get(name).map(|tool| plain_tool(tool))
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if let Connection::Session(level) = &self.connection {
+            *level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
+        }
+        Ok(())
+    }
+}
+
+fn cancelled() -> ErrorData {
+    ErrorData::internal_error("The call was cancelled", None)
+}
+
+fn session_end(context: &RequestContext<RoleServer>) -> Option<CancellationToken> {
+    let parts = context.extensions.get::<http::request::Parts>()?;
+    let SessionEnd(end) = parts.extensions.get()?;
+    Some(end.clone())
+}
+
+async fn ended(session: Option<CancellationToken>) {
+    match session {
+        Some(end) => end.cancelled().await,
+        None => pending().await,
+    }
+}
+
+/// What of a request's `_meta` is for the tool: not the protocol's own keys.
+fn authors_meta(meta: &RequestMetaObject) -> Option<Map<String, Value>> {
+    let meta: Map<String, Value> = meta
+        .0
+        .0
+        .iter()
+        .filter(|(key, _)| {
+            key.as_str() != "progressToken" && !key.starts_with("io.modelcontextprotocol/")
+        })
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    (!meta.is_empty()).then_some(meta)
+}

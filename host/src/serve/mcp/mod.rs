@@ -1,0 +1,20 @@
+//! MCP over streamable HTTP: handshake revisions with sessions ("legacy") and
+//! 2026-07-28 without ("modern"), on one endpoint.
+//!
+//! The protocol itself is rmcp's. In front of it stands [`gate`], which keeps the
+//! HTTP contract where rmcp's own differs; behind it [`handler`], which turns
+//! requests into calls; [`sessions`] bounds and ends legacy sessions.
+
+#![expect(
+    deprecated,
+    reason = "log messages are part of every revision that is served, though 2026-07-28 advises against them"
+)]
+
+pub mod gate;
+pub mod handler;
+mod observer;
+mod result;
+mod sessions;
+
+pub use gate::Mcp;
+pub use handler::McpServer;

@@ -1,0 +1,197 @@
+//! The REST endpoints of the Python runtime: same paths, same bodies, same status codes.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::App;
+use super::describe::{argument_types, error_text, plain_value, rest_tool};
+use super::drain::Draining;
+use crate::invoke::{Call, CallTool, Caller, InvokeError, Operation, TenantId};
+use crate::sandbox::Silent;
+
+/// The body of every answer that is no success: `{"error": ".."}`.
+#[derive(Debug, Serialize)]
+pub struct ErrorBody {
+    error: String,
+}
+
+impl ErrorBody {
+    /// A body with this text.
+    pub fn new(error: impl Into<String>) -> Json<Self> {
+        Json(Self {
+            error: error.into(),
+        })
+    }
+}
+
+/// `GET /mcp/tools`
+pub async fn list(State(app): State<App>) -> Response {
+    let tools = app
+        .invoker
+        .catalog()
+        .snapshot()
+        .tenant(&TenantId::default());
+    let tools: Vec<_> = tools.iter().map(|tool| rest_tool(tool)).collect();
+    Json(json!({"tools": tools})).into_response()
+}
+
+/// `GET /mcp/list_tools`, the short form that the KAITO guide curls.
+pub async fn list_short(State(app): State<App>) -> Response {
+    let tools = app
+        .invoker
+        .catalog()
+        .snapshot()
+        .tenant(&TenantId::default());
+    let tools: Vec<_> = tools
+        .iter()
+        .map(|tool| {
+            json!({
+                "name": tool.name,
+                "description": tool.description.as_deref().unwrap_or_default(),
+                "arguments": argument_types(tool),
+            })
+        })
+        .collect();
+    Json(json!({"tools": tools})).into_response()
+}
+
+/// `POST /mcp/tools`. Any content type is read as JSON: plain `curl -d` sends a form's.
+pub async fn call(State(app): State<App>, body: Bytes) -> Result<Response, RestError> {
+    let call = decode(&body)?;
+    let _in_flight = app.drain.enter()?;
+    let completed = app.invoker.run(call).await;
+    let output = completed.result?;
+    if output.is_error {
+        return Err(RestError::Tool(error_text(&output)));
+    }
+    Ok(Json(json!({"result": plain_value(output)})).into_response())
+}
+
+fn decode(body: &[u8]) -> Result<Call, RestError> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)?;
+    let Value::Object(mut body) = body else {
+        return Err(RestError::NotAnObject);
+    };
+    let name = match body.remove("tool") {
+        Some(Value::String(name)) if !name.is_empty() => name,
+        _ => return Err(RestError::MissingTool),
+    };
+    let arguments = match body.remove("arguments") {
+        None => Map::new(),
+        Some(Value::Object(arguments)) => arguments,
+        Some(_) => {
+            return Err(RestError::Invoke(InvokeError::InvalidArguments(
+                "`arguments` must be an object".to_owned(),
+            )));
+        }
+    };
+    Ok(Call {
+        tenant: TenantId::default(),
+        caller: Caller::Anonymous,
+        operation: Operation::CallTool(CallTool {
+            name,
+            arguments,
+            meta: None,
+        }),
+        observer: Arc::new(Silent),
+    })
+}
+
+/// Why a REST call has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RestError {
+    /// 400
+    #[error("Invalid JSON")]
+    InvalidJson,
+    /// 400
+    #[error("The body must be a JSON object: {{\"tool\": \"..\", \"arguments\": {{..}}}}")]
+    NotAnObject,
+    /// 400
+    #[error("Missing 'tool' field")]
+    MissingTool,
+    /// 500: the tool's own words.
+    #[error("{0}")]
+    Tool(String),
+    /// By kind.
+    #[error(transparent)]
+    Invoke(#[from] InvokeError),
+    /// 503
+    #[error(transparent)]
+    Draining(#[from] Draining),
+}
+
+impl IntoResponse for RestError {
+    fn into_response(self) -> Response {
+        let retry_after = match &self {
+            Self::Invoke(error) => error.retry_after(),
+            _ => None,
+        };
+        let status = match &self {
+            Self::InvalidJson | Self::NotAnObject | Self::MissingTool => StatusCode::BAD_REQUEST,
+            Self::Tool(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Draining(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Invoke(InvokeError::UnknownTool(_)) => StatusCode::NOT_FOUND,
+            Self::Invoke(InvokeError::InvalidArguments(_)) => StatusCode::BAD_REQUEST,
+            Self::Invoke(_) if retry_after.is_some() => StatusCode::TOO_MANY_REQUESTS,
+            Self::Invoke(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let text = match &self {
+            // The Python runtime's own words.
+            Self::Invoke(InvokeError::UnknownTool(name)) => format!("Tool '{name}' not found"),
+            other => other.to_string(),
+        };
+        let mut response = (status, ErrorBody::new(text)).into_response();
+        if let Some(wait) = retry_after {
+            response.headers_mut().insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(wait.as_secs().max(1)),
+            );
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(body: &str) -> (StatusCode, String) {
+        let error = decode(body.as_bytes()).err().unwrap();
+        let text = error.to_string();
+        (error.into_response().status(), text)
+    }
+
+    #[test]
+    fn bodies_that_are_no_call_are_400_with_the_python_runtimes_words() {
+        for (body, text) in [
+            ("{", "Invalid JSON"),
+            ("", "Invalid JSON"),
+            ("{}", "Missing 'tool' field"),
+            (r#"{"tool": ""}"#, "Missing 'tool' field"),
+            (r#"{"tool": 3}"#, "Missing 'tool' field"),
+            (
+                r#"{"tool": "a", "arguments": [1]}"#,
+                "Invalid arguments: `arguments` must be an object",
+            ),
+        ] {
+            assert_eq!(
+                refusal(body),
+                (StatusCode::BAD_REQUEST, text.to_owned()),
+                "{body}"
+            );
+        }
+        assert_eq!(refusal("[]").0, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn arguments_are_optional() {
+        assert!(decode(br#"{"tool": "a"}"#).is_ok());
+    }
+}

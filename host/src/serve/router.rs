@@ -1,0 +1,108 @@
+//! Every layer between the socket and a handler, in order.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, get};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::guard::{self, Guard};
+use super::mcp::{Mcp, gate};
+use super::rest::ErrorBody;
+use super::{App, health, rest};
+
+/// Bytes of a request's body.
+pub const MAX_BODY: usize = 4 << 20;
+
+/// The whole HTTP surface. Streams that have no end of their own end with `end`.
+pub fn router(app: App, guard: Guard, access_log: bool, end: CancellationToken) -> Router {
+    let mcp = Mcp::new(&app, end);
+    // No slash is added or removed by a redirect: gateways strip prefixes.
+    let mcp = Router::new()
+        .route("/mcp", any(gate::endpoint))
+        .route("/mcp/", any(gate::endpoint))
+        .with_state(mcp);
+    let router = Router::new()
+        .route("/health", only("HEAD, GET", get(health::health)))
+        .route("/ready", only("HEAD, GET", get(health::ready)))
+        .route(
+            "/mcp/tools",
+            only("POST, HEAD, GET", get(rest::list).post(rest::call)),
+        )
+        .route("/mcp/list_tools", only("HEAD, GET", get(rest::list_short)))
+        .fallback(|| async { (StatusCode::NOT_FOUND, ErrorBody::new("Not found")) })
+        .with_state(app)
+        .merge(mcp)
+        // The last line of defence for memory: a body over the cap is 413.
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::map_response(body_limit_as_json))
+        // Before anything reads the request: who may come in at all.
+        .layer(middleware::from_fn_with_state(
+            Arc::new(guard),
+            guard::layer,
+        ))
+        // A panic anywhere below is an answer, never a hang.
+        .layer(CatchPanicLayer::custom(panicked));
+    if access_log {
+        // Outermost, so that refused requests are in it too.
+        router.layer(middleware::from_fn(log_request))
+    } else {
+        router
+    }
+}
+
+async fn log_request(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let started = Instant::now();
+    let response = next.run(request).await;
+    tracing::info!(
+        target: "access",
+        %method,
+        path,
+        status = response.status().as_u16(),
+        microseconds = started.elapsed().as_micros(),
+    );
+    response
+}
+
+/// Any other method is 405 with the methods in the contract's order.
+fn only(allow: &'static str, route: MethodRouter<App>) -> MethodRouter<App> {
+    route.fallback(move || async move {
+        (
+            StatusCode::METHOD_NOT_ALLOWED,
+            [(header::ALLOW, allow)],
+            ErrorBody::new("Method not allowed"),
+        )
+    })
+}
+
+/// axum refuses a long body in plain text.
+async fn body_limit_as_json(response: Response) -> Response {
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !is_json {
+        let text = format!("The body is larger than {MAX_BODY} bytes");
+        return (StatusCode::PAYLOAD_TOO_LARGE, ErrorBody::new(text)).into_response();
+    }
+    response
+}
+
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    tracing::error!(message, "a handler panicked");
+    let body = ErrorBody::new("Internal error: the host's log says more");
+    (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
+}

@@ -1,0 +1,58 @@
+//! What the host says of itself: the log, on stderr.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// From which severity on the log is written. Names as the Python runtime takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    #[value(alias = "warn")]
+    Warning,
+    #[value(alias = "critical")]
+    Error,
+}
+
+/// `LOG_LEVEL` wins over `MCP_LOG_LEVEL`; without either, `default`.
+pub fn level_from_environment(default: LogLevel) -> Result<LogLevel, String> {
+    for name in ["LOG_LEVEL", "MCP_LOG_LEVEL"] {
+        if let Ok(value) = std::env::var(name)
+            && !value.is_empty()
+        {
+            return <LogLevel as clap::ValueEnum>::from_str(&value, true).map_err(|_| {
+                format!(
+                    "{name}: `{value}` is no log level: use TRACE, DEBUG, INFO, WARNING or ERROR"
+                )
+            });
+        }
+    }
+    Ok(default)
+}
+
+/// Starts the log. Libraries are heard from warnings on only.
+pub fn start_log(level: LogLevel) {
+    let own = match level {
+        LogLevel::Trace => "trace",
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warning => "warn",
+        LogLevel::Error => "error",
+    };
+    let others = if level == LogLevel::Error {
+        "error"
+    } else {
+        "warn"
+    };
+    let filter = EnvFilter::new(format!("{others},sandglass={own},guest={own},access={own}"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::NONE)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
