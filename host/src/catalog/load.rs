@@ -163,7 +163,7 @@ async fn load_component(
                 tool,
                 name,
                 component.clone(),
-                source.limits.clone(),
+                source.limits,
                 Arc::clone(&admission),
             )
         })

@@ -107,7 +107,7 @@ pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>,
             name: None,
             prefix: None,
             filter: ToolFilter::All,
-            limits: manifest.defaults.limits.clone(),
+            limits: manifest.defaults.limits,
         }]);
     };
     Ok(tools
@@ -118,7 +118,7 @@ pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>,
             name: tool.name.as_ref().map(|name| name.as_str().to_owned()),
             prefix: tool.prefix.clone(),
             filter: tool.filter.clone(),
-            limits: tool.limits.clone(),
+            limits: tool.limits,
         })
         .collect())
 }
