@@ -55,4 +55,15 @@ pub fn start_log(level: LogLevel) {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
+    if tracing_export_is_asked_for() {
+        tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set: exporting traces is not supported yet");
+    }
+}
+
+/// As the Python runtime decides it: both names set, and not switched off.
+fn tracing_export_is_asked_for() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let disabled = std::env::var("OTEL_SDK_DISABLED")
+        .is_ok_and(|value| matches!(value.to_lowercase().as_str(), "true" | "1" | "yes"));
+    !disabled && is_set("OTEL_SERVICE_NAME") && is_set("OTEL_EXPORTER_OTLP_ENDPOINT")
 }

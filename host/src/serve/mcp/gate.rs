@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::abandoned::watched;
 use super::handler::McpServer;
 use super::sessions::Sessions;
 use crate::serve::App;
@@ -23,6 +24,11 @@ use crate::serve::router::MAX_BODY;
 
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// In a request's extensions: cancelled when nobody waits for the call's answer any
+/// more, since the session ended, or its client went and did not come back.
+#[derive(Clone)]
+pub struct CallEnd(pub CancellationToken);
 
 /// The MCP endpoint.
 #[derive(Clone)]
@@ -72,11 +78,13 @@ impl Mcp {
         }
         match session {
             Some(id) => {
-                let Some(end) = self.sessions.end(&id) else {
+                let Some(session) = self.sessions.get(&id) else {
                     return Refusal::session_not_found(message.id()).into_response();
                 };
-                parts.extensions.insert(end);
-                self.to_stateful(parts, body).await
+                let end = session.end.child_token();
+                parts.extensions.insert(CallEnd(end.clone()));
+                let response = self.to_stateful(parts, body).await;
+                response.map(|body| watched(body, end, session.resumed))
             }
             None if message.method() == Some("initialize") => {
                 if self.sessions.is_full() {
@@ -105,7 +113,7 @@ impl Mcp {
 
     async fn delete(&self, parts: http::request::Parts) -> Response {
         match session_id(&parts.headers) {
-            Some(id) if self.sessions.end(id).is_none() => {
+            Some(id) if self.sessions.get(id).is_none() => {
                 Refusal::session_not_found(Value::Null).into_response()
             }
             _ => {
@@ -121,10 +129,18 @@ impl Mcp {
 
     async fn get(&self, parts: http::request::Parts) -> Response {
         match session_id(&parts.headers) {
-            Some(id) if self.sessions.end(id).is_none() => {
-                Refusal::session_not_found(Value::Null).into_response()
-            }
-            _ => self.to_stateful(parts, Bytes::new()).await,
+            Some(id) => match self.sessions.get(id) {
+                None => Refusal::session_not_found(Value::Null).into_response(),
+                Some(session) => {
+                    let resumes = parts.headers.contains_key("last-event-id");
+                    let response = self.to_stateful(parts, Bytes::new()).await;
+                    if resumes {
+                        session.resumed.notify_waiters();
+                    }
+                    response
+                }
+            },
+            None => self.to_stateful(parts, Bytes::new()).await,
         }
     }
 }

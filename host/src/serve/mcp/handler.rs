@@ -14,9 +14,9 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use super::gate::CallEnd;
 use super::observer::{self, Notice};
 use super::result;
-use super::sessions::SessionEnd;
 use crate::invoke::{Call, CallTool, Caller, Completed, Operation, TenantId};
 use crate::sandbox::{Observer, Silent};
 use crate::serve::App;
@@ -164,12 +164,12 @@ impl ServerHandler for McpServer {
             Ok(token) => token,
             Err(draining) => return Ok(result::text(draining.to_string()).into()),
         };
-        let session_end = session_end(&context);
+        let end = call_end(&context);
         let completed = tokio::select! {
             completed = self.run(request, &context) => completed,
             // Dropping the call stops the guest; nobody reads the answer.
             () = context.ct.cancelled() => return Err(cancelled()),
-            () = ended(session_end) => return Err(cancelled()),
+            () = ended(end) => return Err(cancelled()),
         };
         let result = match completed.result {
             Ok(output) => result::success(output),
@@ -205,14 +205,14 @@ fn cancelled() -> ErrorData {
     ErrorData::internal_error("The call was cancelled", None)
 }
 
-fn session_end(context: &RequestContext<RoleServer>) -> Option<CancellationToken> {
+fn call_end(context: &RequestContext<RoleServer>) -> Option<CancellationToken> {
     let parts = context.extensions.get::<http::request::Parts>()?;
-    let SessionEnd(end) = parts.extensions.get()?;
+    let CallEnd(end) = parts.extensions.get()?;
     Some(end.clone())
 }
 
-async fn ended(session: Option<CancellationToken>) {
-    match session {
+async fn ended(call: Option<CancellationToken>) {
+    match call {
         Some(end) => end.cancelled().await,
         None => pending().await,
     }

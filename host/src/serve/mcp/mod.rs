@@ -10,6 +10,7 @@
     reason = "log messages are part of every revision that is served, though 2026-07-28 advises against them"
 )]
 
+mod abandoned;
 pub mod gate;
 pub mod handler;
 mod observer;

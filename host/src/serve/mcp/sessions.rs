@@ -1,7 +1,7 @@
 //! Legacy sessions: bounded in number, expiring, and ending their calls with them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::Stream;
@@ -11,6 +11,7 @@ use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError,
 };
 use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Sessions at once. Each costs a few kilobytes and two tasks.
@@ -22,12 +23,17 @@ const IDLE: Duration = Duration::from_secs(60 * 60);
 /// rmcp's sessions in memory, with a token for each that is cancelled when it ends.
 pub struct Sessions {
     local: LocalSessionManager,
-    ends: Mutex<HashMap<SessionId, CancellationToken>>,
+    open: Mutex<HashMap<SessionId, Session>>,
 }
 
-/// Cancelled when the session ends: by DELETE, or by expiry.
-#[derive(Clone)]
-pub struct SessionEnd(pub CancellationToken);
+/// What is kept of an open session beside rmcp's own state.
+#[derive(Clone, Default)]
+pub struct Session {
+    /// Cancelled when the session ends: by DELETE, or by expiry.
+    pub end: CancellationToken,
+    /// Told when the client resumes a stream that it had lost.
+    pub resumed: Arc<Notify>,
+}
 
 impl Default for Sessions {
     fn default() -> Self {
@@ -35,7 +41,7 @@ impl Default for Sessions {
         local.session_config.keep_alive = Some(IDLE);
         Self {
             local,
-            ends: Mutex::default(),
+            open: Mutex::default(),
         }
     }
 }
@@ -43,16 +49,16 @@ impl Default for Sessions {
 impl Sessions {
     /// Whether one more would be too many.
     pub fn is_full(&self) -> bool {
-        self.ends().len() >= MAX_SESSIONS
+        self.open().len() >= MAX_SESSIONS
     }
 
-    /// What ends with the session; none where there is no such session.
-    pub fn end(&self, id: &str) -> Option<SessionEnd> {
-        self.ends().get(id).cloned().map(SessionEnd)
+    /// The open session of this id.
+    pub fn get(&self, id: &str) -> Option<Session> {
+        self.open().get(id).cloned()
     }
 
-    fn ends(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, CancellationToken>> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,14 +70,14 @@ impl SessionManager for Sessions {
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport)> {
         let (id, transport) = self.local.create_session().await?;
-        self.ends().insert(id.clone(), CancellationToken::new());
+        self.open().insert(id.clone(), Session::default());
         Ok((id, transport))
     }
 
     // Called for DELETE, and by rmcp when a session's worker has ended for another reason.
     async fn close_session(&self, id: &SessionId) -> Result<()> {
-        if let Some(end) = self.ends().remove(id) {
-            end.cancel();
+        if let Some(session) = self.open().remove(id) {
+            session.end.cancel();
         }
         self.local.close_session(id).await
     }
