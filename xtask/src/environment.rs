@@ -1,0 +1,19 @@
+//! What tests and benches are told through environment variables.
+
+use std::path::{Path, PathBuf};
+
+use crate::clients::Clients;
+use crate::tools;
+
+/// The variables' names and values; `host` is the `sandglass` to use.
+pub fn variables(host: &Path, clients: Clients) -> [(&'static str, PathBuf); 7] {
+    [
+        ("SANDGLASS_BIN", host.to_path_buf()),
+        ("SANDGLASS_TOOLS_DIR", tools::FIRST_PARTY.collected()),
+        ("SANDGLASS_GUESTS_DIR", tools::GUESTS.collected()),
+        ("SANDGLASS_PYTHON_LATEST", clients.python_latest),
+        ("SANDGLASS_PYTHON_LEGACY", clients.python_legacy),
+        ("SANDGLASS_NODE", clients.node),
+        ("SANDGLASS_INSPECTOR", clients.inspector),
+    ]
+}

@@ -1,0 +1,154 @@
+//! `cargo xtask test`: everything that the tests need, then all tests, then their sum.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::clients::Clients;
+use crate::command::{cargo, step};
+use crate::environment::variables;
+use crate::{project, serve, tools};
+
+/// Runs all tests, or those that the arguments for `cargo test` choose.
+pub fn run(arguments: &[OsString]) -> Result<()> {
+    let start = Instant::now();
+    tools::build(&[tools::FIRST_PARTY, tools::GUESTS])?;
+    let clients = Clients::set_up()?;
+    let host = serve::build_host()?;
+
+    let mut total = Tally::default();
+    let mut succeeded = true;
+    if arguments.is_empty() {
+        step("testing the first-party tools");
+        let mut command = cargo("test");
+        // A target folder of their own: another workspace has other features, and would undo the host's build.
+        command.env("CARGO_TARGET_DIR", project::target("native-tools"));
+        command
+            .arg("--no-fail-fast")
+            .arg("--manifest-path")
+            .arg(tools::FIRST_PARTY.manifest());
+        succeeded &= counted(&mut command, &mut total)?;
+    }
+    step("testing the workspace");
+    let mut command = cargo("test");
+    command
+        .arg("--no-fail-fast")
+        .envs(variables(&host, clients));
+    if !chooses_package(arguments) {
+        command.arg("--workspace");
+    }
+    succeeded &= counted(command.args(arguments), &mut total)?;
+
+    let Tally {
+        passed,
+        failed,
+        ignored,
+    } = total;
+    let seconds = start.elapsed().as_secs();
+    step(format_args!(
+        "{passed} tests passed, {failed} failed, {ignored} were ignored; {seconds} s with all builds"
+    ));
+    if !succeeded {
+        bail!("tests failed, or could not be built: see above");
+    }
+    Ok(())
+}
+
+/// Whether the arguments for cargo, which end at `--`, name packages.
+fn chooses_package(arguments: &[OsString]) -> bool {
+    arguments
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .filter_map(|argument| argument.to_str())
+        .any(|argument| {
+            argument == "--package"
+                || argument.starts_with("--package=")
+                || (argument.starts_with("-p") && !argument.starts_with("--"))
+        })
+}
+
+/// Runs `cargo test`, shows what it writes, and adds up what it says; whether it succeeded.
+fn counted(command: &mut Command, total: &mut Tally) -> Result<bool> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let output = child.stdout.take().expect("stdout is piped");
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        total.add(&line);
+    }
+    Ok(child.wait()?.success())
+}
+
+/// How many tests ended how.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Tally {
+    /// Adds what a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...` says; other lines say nothing.
+    fn add(&mut self, line: &str) {
+        let Some((_, counts)) = line
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        for count in counts.split("; ") {
+            let Some((number, kind)) = count.split_once(' ') else {
+                continue;
+            };
+            let Ok(number) = number.parse::<u64>() else {
+                continue;
+            };
+            match kind {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_lines_add_up() {
+        let mut tally = Tally::default();
+        tally.add("running 3 tests");
+        tally.add("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s");
+        tally.add("test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s");
+        assert_eq!(
+            tally,
+            Tally {
+                passed: 7,
+                failed: 2,
+                ignored: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_package_is_chosen_only_before_the_tests_own_arguments() {
+        let chosen = |arguments: &[&str]| {
+            chooses_package(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
+        };
+        assert!(chosen(&["-p", "sandglass"]));
+        assert!(chosen(&["-psandglass"]));
+        assert!(chosen(&["--package=sandglass", "fuel"]));
+        assert!(!chosen(&["fuel"]));
+        assert!(!chosen(&["fuel", "--", "-p"]));
+    }
+}
