@@ -1,0 +1,138 @@
+//! Write a tool for AI agents as a plain function; the build makes a
+//! WebAssembly component of it that Sandglass (or any host of
+//! `sandglass:tool`) serves over MCP and REST.
+//!
+//! ```
+//! use sandglass_sdk::{export, tool};
+//!
+//! /// Adds two numbers.
+//! #[tool]
+//! fn add(
+//!     /// The first number.
+//!     a: i64,
+//!     /// The second number.
+//!     b: i64,
+//! ) -> i64 {
+//!     a + b
+//! }
+//!
+//! export!(add);
+//!
+//! # fn main() {
+//! // A tool stays a plain function. And tests can call it as a host does:
+//! use sandglass_sdk::{serde_json::json, testing};
+//!
+//! assert_eq!(add(1, 2), 3);
+//! assert_eq!(testing::call(TOOLS, "add", json!({"a": 1, "b": 2})).unwrap().value, Some(json!(3)));
+//! # }
+//! ```
+//!
+//! In `Cargo.toml` the library is a `cdylib`; then
+//! `cargo build --release --target wasm32-wasip2` makes the component:
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib"]
+//!
+//! [dependencies]
+//! sandglass-sdk = "0.1"
+//!
+//! [profile.release]
+//! opt-level = "s"
+//! lto = true
+//! strip = true
+//! ```
+//!
+//! # Arguments
+//! The function's arguments become the properties of the tool's input schema
+//! and their doc comments the descriptions. An argument has any type that is
+//! [`Deserialize`](serde::Deserialize) and [`JsonSchema`](schemars::JsonSchema)
+//! and owns its data. An [`Option`] may be left out or be `null`. Attributes
+//! of serde and schemars go where they would go on a struct's field:
+//!
+//! ```
+//! # use sandglass_sdk::tool;
+//! fn ten() -> u32 {
+//!     10
+//! }
+//!
+//! /// The first lines of a text.
+//! #[tool]
+//! fn head(
+//!     text: String,
+//!     /// How many lines.
+//!     #[serde(default = "ten")]
+//!     #[schemars(range(min = 1))]
+//!     lines: u32,
+//! ) -> String {
+//!     text.lines().take(lines as usize).collect::<Vec<_>>().join("\n")
+//! }
+//! ```
+//!
+//! # Results
+//! | returns | the caller gets |
+//! |---|---|
+//! | a type that is `Serialize` and `JsonSchema`: a number, a `String`, a struct, a `Vec` | the value, with its output schema |
+//! | nothing | nothing |
+//! | [`Content`] or `Vec<Content>` | blocks: text, image, audio, resource, link |
+//! | [`Output<T>`](Output) | value and blocks, also for a result that is an error |
+//! | `Result<T, E>`, `T` one of the above, `E` with `Display` | the error's message as the tool's failure; write `?` freely |
+//!
+//! # Names and hints
+//! `#[tool(name = "add-numbers", title = "Add", read_only, destructive = false,
+//! idempotent, open_world = false)]`: all of it is optional. The name is the
+//! function's unless it is given, the rest are MCP's tool annotations.
+//!
+//! # The host
+//! [`log`], [`progress`], [`cancelled`], [`elicit`] and [`ask`] reach the host
+//! of the running call. What a tool may reach beside that (network, files,
+//! environment) is the operator's choice; Rust's own `std` is how to use it.
+//! Each call runs in a new instance, so nothing is kept between calls.
+
+mod arguments;
+mod ask;
+#[doc(hidden)]
+pub mod bindings;
+mod contract;
+mod export;
+mod host;
+pub mod log;
+mod output;
+mod probe;
+mod progress;
+mod schema;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+mod tool;
+
+pub use arguments::Argument;
+pub use ask::{AskError, Elicited, ask, elicit};
+pub use contract::{
+    Annotations, Answer, CallError, Content, ElicitationAction, ElicitationAnswer,
+    EmbeddedResource, FormElicitation, Icon, IconTheme, LogLevel, MediaContent, Question,
+    QuestionKind, ResourceBody, ResourceContents, ResourceLink, Role, Root, TextContent,
+    ToolAnnotations, ToolDescription, UrlElicitation,
+};
+pub use output::{NoValue, Output, Value};
+pub use probe::Failure;
+pub use progress::{cancelled, progress};
+pub use sandglass_sdk_macros::tool;
+pub use tool::Tool;
+// The versions that the SDK works with, so that authors need not find them.
+pub use {schemars, serde, serde_json};
+
+/// For the code that the macros make; it may change in any release.
+#[doc(hidden)]
+pub mod __private {
+    pub use schemars;
+    pub use serde;
+
+    pub use crate::{
+        arguments::{check_argument, read},
+        contract::{
+            CallError, CallRequest, Guest, Outcome, Success, ToolAnnotations, ToolDescription,
+        },
+        probe::{Infallible, Plain, Probe, probe},
+        tool::{Summary, ToolFunction, call, check_names, list},
+    };
+}
