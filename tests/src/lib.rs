@@ -1,0 +1,30 @@
+//! The harness of the end-to-end tests: the built `sandglass` as a process, spoken to over real sockets and pipes.
+//!
+//! Everything here panics where a test cannot go on, and says with what the host had written to its log.
+
+mod answer;
+mod client;
+mod components;
+mod deadline;
+mod held;
+mod host;
+mod log;
+pub mod mcp;
+mod raw;
+mod stdio;
+
+pub use answer::Answer;
+pub use client::{Client, client_program};
+pub use components::{Folder, core_module, grow_table, guest, tool};
+pub use deadline::{PATIENCE, eventually, within};
+pub use held::Held;
+pub use host::{Finished, Host, Launch};
+pub use raw::{raw, raw_post};
+pub use stdio::Stdio;
+
+/// The repository's root.
+pub fn root() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ lies in the repository")
+}

@@ -1,0 +1,182 @@
+//! The host as its container image has it: nothing writable, another user, little memory, half a processor.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sandglass_tests::{Folder, Host, Launch, root};
+use serde_json::json;
+use tokio::time::Instant;
+
+/// The user of the image.
+const NOBODY: &str = "65532";
+
+/// `bin/sandglass` and `share/sandglass/{tools,seed}` in a folder of their own.
+struct Image {
+    folder: Folder,
+}
+
+impl Image {
+    async fn new() -> Self {
+        let image = Self {
+            folder: Folder::default(),
+        };
+        let built = std::env::var_os("SANDGLASS_BIN")
+            .map_or_else(|| root().join("target/debug/sandglass"), PathBuf::from);
+        std::fs::create_dir_all(image.path("bin")).expect("the folder is ours");
+        std::fs::create_dir_all(image.path("share/sandglass/tools")).expect("the folder is ours");
+        std::fs::copy(built, image.program()).expect("the program is built");
+        for entry in std::fs::read_dir(root().join("target/tools"))
+            .expect("the tools are built")
+            .flatten()
+        {
+            let to = image.path("share/sandglass/tools").join(entry.file_name());
+            std::fs::copy(entry.path(), to).expect("the folder is ours");
+        }
+        image
+    }
+
+    async fn seeded() -> Self {
+        let image = Self::new().await;
+        let launch = Launch::command(&["seed"]).program(image.program());
+        let launch = launch
+            .arg(image.path("share/sandglass/seed"))
+            .arg(image.path("share/sandglass/tools"));
+        let finished = launch.run().await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        seal(image.folder.path());
+        image
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn program(&self) -> PathBuf {
+        self.path("bin/sandglass")
+    }
+
+    /// `serve` as the image's user, without a home, on one processor.
+    fn launch(&self) -> Launch {
+        let launch = Launch::serve()
+            .program(self.program())
+            .env_remove("HOME")
+            .env_remove("SANDGLASS_TOOLS_DIR");
+        let launch = launch.through(&["taskset", "-c", "0"]);
+        if rustix_is_root() {
+            let user = format!("--reuid={NOBODY}");
+            let group = format!("--regid={NOBODY}");
+            launch.through(&["setpriv", &user, &group, "--clear-groups", "--no-new-privs"])
+        } else {
+            launch
+        }
+    }
+}
+
+/// Sealed folders can be removed again only when they are writable again.
+impl Drop for Image {
+    fn drop(&mut self) {
+        permit(self.folder.path(), 0o755, 0o644);
+    }
+}
+
+/// Makes a folder readable for everybody and writable for nobody.
+fn seal(folder: &Path) {
+    permit(folder, 0o555, 0o555);
+}
+
+fn permit(path: &Path, folder: u32, file: u32) {
+    let is_folder = path.is_dir();
+    let mode = std::fs::Permissions::from_mode(if is_folder { folder } else { file });
+    std::fs::set_permissions(path, mode).expect("the folder is ours");
+    if is_folder {
+        for entry in std::fs::read_dir(path)
+            .expect("the folder is readable")
+            .flatten()
+        {
+            permit(&entry.path(), folder, file);
+        }
+    }
+}
+
+fn rustix_is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+async fn assert_serves(host: &Host) {
+    let ready = host.get("/ready").await;
+    assert_eq!(
+        (ready.status, &ready.json()["status"]),
+        (200, &json!("ready")),
+        "{ready:?}\n{}",
+        host.log()
+    );
+    let answer = host
+        .call("get_current_time", json!({ "timezone": "Europe/Warsaw" }))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("Europe/Warsaw"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_image_is_ready_at_once_from_its_seed() {
+    let image = Image::seeded().await;
+    let begin = Instant::now();
+    let host = image.launch().start().await;
+    let took = begin.elapsed();
+    assert_serves(&host).await;
+    let log = host.log();
+    assert!(
+        log.contains("seed") && !log.contains("fresh"),
+        "compiled instead of taken from the seed:\n{log}"
+    );
+    assert!(took < Duration::from_secs(10), "{took:?} to be ready");
+}
+
+#[tokio::test]
+async fn the_image_stays_within_its_memory() {
+    let image = Image::seeded().await;
+    let host = image.launch().start().await;
+    for _ in 0..200 {
+        let answer = host
+            .call("get_current_time", json!({ "timezone": "Asia/Kathmandu" }))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let peak = host.peak_memory();
+    assert!(peak < 256 << 20, "{} MiB at most", peak >> 20);
+}
+
+#[tokio::test]
+async fn an_image_without_a_seed_compiles_and_says_that_it_keeps_nothing() {
+    let image = Image::new().await;
+    seal(image.folder.path());
+    let host = image.launch().start().await;
+    assert_serves(&host).await;
+    assert!(host.log().contains("fresh"), "{}", host.log());
+}
+
+#[tokio::test]
+async fn a_seed_that_was_tampered_with_is_not_run() {
+    let image = Image::seeded().await;
+    permit(image.folder.path(), 0o755, 0o755);
+    for entry in std::fs::read_dir(image.path("share/sandglass/seed"))
+        .expect("it was made")
+        .flatten()
+    {
+        std::fs::write(entry.path(), b"not machine code").expect("it is ours");
+    }
+    seal(image.folder.path());
+    let host = image.launch().start().await;
+    assert_serves(&host).await;
+    assert!(!host.log().contains("compiled=seed"), "{}", host.log());
+}
+
+#[tokio::test]
+async fn a_limit_on_address_space_makes_it_slower_not_broken() {
+    let image = Image::seeded().await;
+    // Less than the pool reserves, more than single instances need.
+    let launch = image.launch().through(&["prlimit", "--as=34359738368"]);
+    let host = launch.start().await;
+    assert_serves(&host).await;
+}
