@@ -11,8 +11,6 @@
 wit_bindgen::generate!({
     path: "../wit",
     world: "provider",
-    // `/wit` holds drafts behind features; the world does not use them, but its folder is parsed as a whole.
-    features: ["resources", "prompts", "completion"],
     pub_export_macro: true,
     export_macro_name: "export_provider",
     default_bindings_module: "sandglass_sdk::bindings",

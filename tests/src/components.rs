@@ -91,11 +91,7 @@ pub fn grow_table() -> Vec<u8> {
                 unreachable))"#,
     )
     .expect("the text is WebAssembly");
-    // The contract's drafts are gated interfaces; their types resolve only with the gates open.
-    let mut resolve = Resolve {
-        all_features: true,
-        ..Resolve::default()
-    };
+    let mut resolve = Resolve::default();
     let (package, _) = resolve
         .push_dir(root().join("wit"))
         .expect("the contract is WIT");
@@ -113,11 +109,26 @@ pub fn grow_table() -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::grow_table;
+    use super::{Resolve, grow_table, root};
 
     #[test]
     fn the_handwritten_provider_is_a_component() {
         // A component's layer and version, where a core module has 0x01.
         assert_eq!(&grow_table()[..8], b"\0asm\x0d\0\x01\0");
+    }
+
+    #[test]
+    fn the_drafts_resolve_beside_the_contract() {
+        let mut resolve = Resolve {
+            all_features: true,
+            ..Resolve::default()
+        };
+        resolve.push_dir(root().join("wit")).unwrap();
+        let (drafts, _) = resolve.push_dir(root().join("wit/preview")).unwrap();
+        let interfaces = &resolve.packages[drafts].interfaces;
+        assert_eq!(
+            interfaces.keys().collect::<Vec<_>>(),
+            ["resources", "prompts", "completion"]
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -12,6 +12,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use super::guard::{self, Guard};
 use super::mcp::{Mcp, gate};
@@ -20,6 +22,9 @@ use super::{App, health, rest};
 
 /// Bytes of a request's body.
 pub const MAX_BODY: usize = 4 << 20;
+
+/// Time between two pieces of a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The whole HTTP surface. Streams that have no end of their own end with `end`.
 pub fn router(app: App, guard: Guard, access_log: bool, end: CancellationToken) -> Router {
@@ -40,8 +45,11 @@ pub fn router(app: App, guard: Guard, access_log: bool, end: CancellationToken) 
         .fallback(|| async { (StatusCode::NOT_FOUND, ErrorBody::new("Not found")) })
         .with_state(app)
         .merge(mcp)
-        // The last line of defence for memory: a body over the cap is 413.
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        // A body over the cap is 413, by its announced length or while it is read;
+        // one that stops coming is given up.
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(middleware::map_response(body_limit_as_json))
         // Before anything reads the request: who may come in at all.
         .layer(middleware::from_fn_with_state(
@@ -83,7 +91,7 @@ fn only(allow: &'static str, route: MethodRouter<App>) -> MethodRouter<App> {
     })
 }
 
-/// axum refuses a long body in plain text.
+/// A long body is refused in plain text by the layer below.
 async fn body_limit_as_json(response: Response) -> Response {
     let is_json = response
         .headers()

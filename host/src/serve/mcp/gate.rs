@@ -68,6 +68,9 @@ impl Mcp {
     }
 
     async fn post(&self, mut parts: http::request::Parts, body: Bytes) -> Response {
+        if !is_json(&parts.headers) {
+            return Refusal::content_type().into_response();
+        }
         let message = match Message::parse(&body) {
             Ok(message) => message,
             Err(refusal) => return refusal.into_response(),
@@ -100,15 +103,15 @@ impl Mcp {
                         HeaderValue::from_static("application/json, text/event-stream"),
                     );
                 }
-                let request = Request::from_parts(parts, Body::from(body));
-                finish(self.stateless.handle(request).await)
+                let request = Request::from_parts(parts, Body::from(body.clone()));
+                finish(self.stateless.handle(request).await, &body)
             }
         }
     }
 
     async fn to_stateful(&self, parts: http::request::Parts, body: Bytes) -> Response {
-        let request = Request::from_parts(parts, Body::from(body));
-        finish(self.stateful.handle(request).await)
+        let request = Request::from_parts(parts, Body::from(body.clone()));
+        finish(self.stateful.handle(request).await, &body)
     }
 
     async fn delete(&self, parts: http::request::Parts) -> Response {
@@ -162,18 +165,32 @@ pub async fn endpoint(State(mcp): State<Mcp>, request: Request) -> Response {
     }
 }
 
-/// rmcp answers what it can't read with 415; with the right content type that is an invalid request.
-fn finish<B>(response: http::Response<B>) -> Response
+/// rmcp answers a message that it can't read with 415. The content type was right, so
+/// it is the message that is wrong: no JSON (nested too deeply, say), or no message of MCP.
+fn finish<B>(response: http::Response<B>, body: &[u8]) -> Response
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    let response = response.map(Body::new);
-    let said_why = response.headers().contains_key(header::CONTENT_TYPE);
-    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && said_why {
-        return Refusal::invalid("the message is none of this protocol's").into_response();
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        return match serde_json::from_slice::<Value>(body) {
+            Err(_) => Refusal::malformed().into_response(),
+            Ok(_) => Refusal::invalid("not a message of this protocol").into_response(),
+        };
     }
-    response
+    response.map(Body::new)
+}
+
+/// `application/json`, with or without parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn session_id(headers: &HeaderMap) -> Option<&str> {
@@ -291,6 +308,14 @@ impl Refusal {
             StatusCode::BAD_REQUEST,
             ErrorCode::INVALID_REQUEST,
             format!("Invalid Request: {reason}"),
+        )
+    }
+
+    fn content_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::INVALID_REQUEST,
+            "Invalid Request: the Content-Type must be application/json",
         )
     }
 

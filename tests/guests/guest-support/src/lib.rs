@@ -5,8 +5,6 @@ pub mod bindings {
     wit_bindgen::generate!({
         world: "provider",
         path: "../../../wit",
-        // The contract's drafts are gated interfaces; their types resolve only with the gates open.
-        features: ["completion", "prompts", "resources"],
         pub_export_macro: true,
         default_bindings_module: "guest_support::bindings",
     });

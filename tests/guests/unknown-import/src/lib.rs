@@ -15,7 +15,6 @@ wit_bindgen::generate!({
     "#,
     path: "../../../wit",
     world: "test:unknown/stranger",
-    features: ["completion", "prompts", "resources"],
     generate_all,
 });
 

@@ -1,0 +1,106 @@
+//! What the sandbox adds to a call in a fresh instance: limits, denials, output
+//! capture; then what the path of a call adds to that: catalog, schema, admission.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use sandglass::catalog::{self, Catalog, Source};
+use sandglass::invoke::{Call, CallTool, Caller, Invoker, Operation, TenantId};
+use sandglass::sandbox::cache::CodeCache;
+use sandglass::sandbox::{Component, Silent};
+use sandglass_manifest::{Limits, SourceRef, ToolFilter};
+use serde_json::{Map, Value};
+
+use super::Bench;
+use crate::cpu;
+use crate::native::wasmtime::Bare;
+use crate::report::{Bar, Quantity, Row};
+use crate::rounds::{Sample, take_turns};
+
+const BAR: Bar = Bar::at_most(1.5, 1.15);
+
+/// Measures.
+pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
+    let runtime = super::runtime()?;
+    let bytes = super::read_echo(&bench.parts)?;
+    let engine = super::engine(CodeCache::default())?;
+    let bare = Bare::load(&bytes, &super::engine_limits(), &engine)?;
+    let component = runtime.block_on(Component::load(&engine, "echo", bytes))?;
+    let source = Source {
+        tenant: TenantId::default(),
+        reference: SourceRef::File(bench.parts.echo.clone()),
+        name: None,
+        prefix: None,
+        filter: ToolFilter::All,
+        limits: Limits::DEFAULT,
+    };
+    let snapshot = runtime.block_on(catalog::load(&engine, vec![source]));
+    let invoker = Invoker::new(Arc::new(Catalog::new(snapshot)));
+
+    let request = super::call_request();
+    let calls = bench.effort.calls;
+    let [ours, whole_path, bare] = take_turns(
+        bench.effort.rounds,
+        [
+            Box::new(|| {
+                runtime.block_on(repeat(calls, async || {
+                    let called = component.call(&request, &Limits::DEFAULT, Arc::new(Silent));
+                    super::check(&called.await.0?)
+                }))
+            }),
+            Box::new(|| {
+                runtime.block_on(repeat(calls, async || {
+                    let output = invoker.run(tool_call()).await.result?;
+                    let value = output.value.context("no value")?;
+                    anyhow::ensure!(value == super::REPLY, "not what `echo` answers: {value}");
+                    Ok(())
+                }))
+            }),
+            Box::new(|| {
+                runtime.block_on(repeat(calls, async || {
+                    super::check(&bare.call(&request).await?)
+                }))
+            }),
+        ],
+    )?;
+    Ok(vec![
+        Row::compare("fresh call in process, CPU", &ours, &bare, Quantity::CPU).with_bar(BAR),
+        Row::compare("fresh call in process, time", &ours, &bare, Quantity::TIME),
+        Row::compare(
+            "the same through Invoker::run, CPU",
+            &whole_path,
+            &bare,
+            Quantity::CPU,
+        ),
+    ])
+}
+
+/// What a server makes of a request.
+fn tool_call() -> Call {
+    let arguments = Map::from_iter([("text".to_owned(), Value::from(super::TEXT))]);
+    Call {
+        tenant: TenantId::default(),
+        caller: Caller::Anonymous,
+        operation: Operation::CallTool(CallTool {
+            name: "echo".to_owned(),
+            arguments,
+            meta: None,
+        }),
+        observer: Arc::new(Silent),
+    }
+}
+
+/// Makes one call after the other in this process.
+pub(super) async fn repeat(calls: u32, call: impl AsyncFn() -> Result<()>) -> Result<Sample> {
+    let (cpu, started) = (cpu::own(), Instant::now());
+    for _ in 0..calls {
+        call().await?;
+    }
+    Ok(Sample {
+        calls: calls.into(),
+        cpu: cpu::own() - cpu,
+        wall: started.elapsed(),
+        latencies: Vec::new(),
+    })
+}

@@ -1,0 +1,60 @@
+//! What an MCP call of revision 2026-07-28, which needs no session, costs beside a native rmcp tool.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Bench;
+use crate::http::{self, load};
+use crate::report::{Bar, Quantity, Row};
+use crate::rounds::take_turns;
+use crate::server::Server;
+
+/// Where calls go.
+pub const PATH: &str = "/mcp";
+
+const BAR: Bar = Bar::at_least(0.6, 0.85);
+
+/// Measures.
+pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
+    let request = http::post(
+        PATH,
+        "accept: application/json, text/event-stream\r\n\
+         mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: echo\r\n",
+        &super::tools_call(
+            1,
+            Some(json!({
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": {"name": "sandglass-bench", "version": "0"},
+                "io.modelcontextprotocol/clientCapabilities": {},
+            })),
+        ),
+    );
+    let call = async |connection: &mut http::Connection| {
+        connection
+            .exchange(&request)
+            .await?
+            .expect(200, &json!({"result": super::REPLY}).to_string())
+    };
+    let ours = Server::sandglass(&bench.parts)?;
+    let native = Server::native(&bench.parts, "native-mcp")?;
+    let window = bench.effort.window;
+    let [ours, native] = take_turns(
+        bench.effort.rounds,
+        [
+            Box::new(|| load(&ours, window, call)),
+            Box::new(|| load(&native, window, call)),
+        ],
+    )?;
+    Ok(vec![
+        Row::compare(
+            "MCP call / rmcp tool, throughput",
+            &ours,
+            &native,
+            Quantity::THROUGHPUT,
+        )
+        .with_bar(BAR),
+        Row::compare("MCP call, server CPU", &ours, &native, Quantity::CPU),
+        Row::compare("MCP call, p50", &ours, &native, Quantity::P50),
+        Row::compare("MCP call, p99", &ours, &native, Quantity::P99),
+    ])
+}
