@@ -11,6 +11,7 @@ use super::error::InvokeError;
 use crate::catalog::{Catalog, Tool};
 use crate::sandbox::bindings::{CallError, CallRequest, Outcome, Success};
 use crate::sandbox::{Observer, Usage};
+use crate::telemetry;
 
 /// Runs calls against the catalog.
 #[derive(Clone)]
@@ -35,12 +36,7 @@ impl Invoker {
             .catch_unwind()
             .await
             .unwrap_or_else(|panic| {
-                let message = panic
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned())
-                    .or_else(|| panic.downcast_ref::<String>().cloned())
-                    .unwrap_or_default();
-                tracing::error!(message, "a call panicked in the host");
+                telemetry::log_panic(&*panic, "a call");
                 Completed {
                     result: Err(InvokeError::Internal),
                     usage: Usage::default(),

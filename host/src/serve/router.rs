@@ -19,6 +19,8 @@ use super::guard::{self, Guard};
 use super::mcp::{Mcp, gate};
 use super::rest::ErrorBody;
 use super::{App, health, rest};
+use crate::invoke::InvokeError;
+use crate::telemetry;
 
 /// Bytes of a request's body.
 pub const MAX_BODY: usize = 4 << 20;
@@ -105,12 +107,7 @@ async fn body_limit_as_json(response: Response) -> Response {
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    tracing::error!(message, "a handler panicked");
-    let body = ErrorBody::new("Internal error: the host's log says more");
+    telemetry::log_panic(&*panic, "a handler");
+    let body = ErrorBody::new(InvokeError::Internal.to_string());
     (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
 }

@@ -1,5 +1,6 @@
 //! What the host says of itself: the log, on stderr.
 
+use std::any::Any;
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
@@ -58,6 +59,16 @@ pub fn start_log(level: LogLevel) {
     if tracing_export_is_asked_for() {
         tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set: exporting traces is not supported yet");
     }
+}
+
+/// Logs a panic that was caught: its message is for the operator, not for the caller.
+pub fn log_panic(panic: &(dyn Any + Send), what: &str) {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or_default();
+    tracing::error!(message, "{what} panicked");
 }
 
 /// As the Python runtime decides it: both names set, and not switched off.

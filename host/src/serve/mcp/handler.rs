@@ -1,8 +1,11 @@
 //! MCP requests become calls.
 
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures::FutureExt;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -15,15 +18,19 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::gate::CallEnd;
-use super::observer::{self, Notice};
+use super::observer;
 use super::result;
-use crate::invoke::{Call, CallTool, Caller, Completed, Operation, TenantId};
+use crate::invoke::{Call, CallTool, Caller, Completed, InvokeError, Operation, TenantId};
 use crate::sandbox::{Observer, Silent};
 use crate::serve::App;
 use crate::serve::describe::{mcp_tool, plain_tool};
+use crate::telemetry;
 
 /// Tools of one page of `tools/list`.
 const PAGE: usize = 1_000;
+
+/// Time to send what a call said last, before its result goes out without it.
+const LAST_NOTICES: Duration = Duration::from_secs(1);
 
 /// What a server says of itself, and what it does with each request.
 #[derive(Clone)]
@@ -72,63 +79,8 @@ impl McpServer {
         }
     }
 
-    async fn run(
-        &self,
-        request: CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Completed {
-        let progress = context.meta.get_progress_token();
-        let level = self.log_level(&context.meta);
-        let (observer, notices): (Arc<dyn Observer>, _) = if progress.is_some() || level.is_some() {
-            let (teller, notices) = observer::channel(progress, level, context.ct.clone());
-            (Arc::new(teller), Some(notices))
-        } else {
-            (Arc::new(Silent), None)
-        };
-        let call = self.app.invoker.run(Call {
-            tenant: TenantId::default(),
-            caller: Caller::Anonymous,
-            operation: Operation::CallTool(CallTool {
-                name: request.name.into_owned(),
-                arguments: request.arguments.unwrap_or_default(),
-                meta: authors_meta(&context.meta),
-            }),
-            observer,
-        });
-        let Some(mut notices) = notices else {
-            return call.await;
-        };
-        tokio::pin!(call);
-        let completed = loop {
-            tokio::select! {
-                completed = &mut call => break completed,
-                Some(notice) = notices.recv() => Notice::send(notice, &context.peer).await,
-            }
-        };
-        // What was said before the result is sent before it.
-        while let Ok(notice) = notices.try_recv() {
-            notice.send(&context.peer).await;
-        }
-        completed
-    }
-}
-
-impl ServerHandler for McpServer {
-    fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
-            .enable_logging()
-            .enable_tools()
-            .build();
-        let mut info = ServerConfig::new(capabilities);
-        info.server_info = Implementation::new("sandglass", env!("CARGO_PKG_VERSION"));
-        info
-    }
-
-    async fn list_tools(
-        &self,
-        request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
+    /// A page of the tools, in the order of their names; a cursor is the last name of the page before.
+    fn page(&self, request: Option<PaginatedRequestParams>) -> Result<ListToolsResult, ErrorData> {
         let tools = self
             .app
             .invoker
@@ -155,7 +107,7 @@ impl ServerHandler for McpServer {
         Ok(listed)
     }
 
-    async fn call_tool(
+    async fn call(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
@@ -176,6 +128,79 @@ impl ServerHandler for McpServer {
             Err(error) => result::failure(&error),
         };
         Ok(result.into())
+    }
+
+    async fn run(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Completed {
+        let progress = context.meta.get_progress_token();
+        let level = self.log_level(&context.meta);
+        let (observer, notices): (Arc<dyn Observer>, _) = if progress.is_some() || level.is_some() {
+            let (teller, notices) = observer::channel(progress, level, context.ct.clone());
+            (Arc::new(teller), Some(notices))
+        } else {
+            (Arc::new(Silent), None)
+        };
+        let call = self.app.invoker.run(Call {
+            tenant: TenantId::default(),
+            caller: Caller::Anonymous,
+            operation: Operation::CallTool(CallTool {
+                name: request.name.into_owned(),
+                arguments: request.arguments.unwrap_or_default(),
+                meta: authors_meta(&context.meta),
+            }),
+            observer,
+        });
+        let Some(mut notices) = notices else {
+            return call.await;
+        };
+        // Beside the call, so that a client which reads slowly never holds up the guest.
+        let forward = async {
+            while let Some(notice) = notices.recv().await {
+                notice.send(&context.peer).await;
+            }
+        };
+        let mut forward = std::pin::pin!(forward.fuse());
+        let completed = {
+            let mut call = std::pin::pin!(call);
+            tokio::select! {
+                completed = &mut call => completed,
+                () = &mut forward => call.await,
+            }
+        };
+        // The call is dropped, so no more is said; what was said is sent before the result.
+        _ = tokio::time::timeout(LAST_NOTICES, forward).await;
+        completed
+    }
+}
+
+impl ServerHandler for McpServer {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_logging()
+            .enable_tools()
+            .build();
+        let mut info = ServerConfig::new(capabilities);
+        info.server_info = Implementation::new("sandglass", env!("CARGO_PKG_VERSION"));
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        answered(async { self.page(request) }).await
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        answered(self.call(request, context)).await
     }
 
     // Asked for each `tools/call`, to check `Mcp-Param-*` headers: the output schema is not needed.
@@ -199,6 +224,20 @@ impl ServerHandler for McpServer {
         }
         Ok(())
     }
+}
+
+/// A panic becomes an answer: rmcp leaves a request whose handler panicked without any.
+async fn answered<T>(work: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| {
+            telemetry::log_panic(&*panic, "an MCP handler");
+            Err(ErrorData::internal_error(
+                InvokeError::Internal.to_string(),
+                None,
+            ))
+        })
 }
 
 fn cancelled() -> ErrorData {
@@ -230,4 +269,18 @@ fn authors_meta(meta: &RequestMetaObject) -> Option<Map<String, Value>> {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     (!meta.is_empty()).then_some(meta)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_keeps_its_message_to_the_log() {
+        let error = answered::<()>(async { panic!("the secret reason") })
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, rmcp::model::ErrorCode::INTERNAL_ERROR);
+        assert!(!error.message.contains("secret"), "{}", error.message);
+    }
 }
