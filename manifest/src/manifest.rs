@@ -101,6 +101,9 @@ impl<'de> Deserialize<'de> for Version {
 /// WebAssembly's page size: no memory is smaller.
 const PAGE: ByteSize = ByteSize::kib(64);
 
+/// What 32-bit addresses reach: no memory is larger.
+const LARGEST_MEMORY: ByteSize = ByteSize::mib(4096);
+
 impl Manifest {
     /// What holds where there is no document: built-in defaults, and no word about tools.
     pub fn absent(surroundings: &Surroundings) -> Self {
@@ -227,6 +230,15 @@ impl Resolver<'_> {
     fn engine(&self, document: &EngineDocument, absent: Engine) -> Result<Engine, ManifestError> {
         if let Some((memory, place)) = document.max_memory.get() {
             self.check_page("engine.max_memory", *memory, place)?;
+            if *memory > LARGEST_MEMORY {
+                return self.refuse(
+                    place,
+                    format!(
+                        "engine.max_memory {memory} is over {LARGEST_MEMORY}, the most that a \
+                         32-bit WebAssembly memory can have"
+                    ),
+                );
+            }
         }
         let cache_dir = match document.cache_dir.get() {
             None => absent.cache_dir,

@@ -3,7 +3,6 @@
 //! A source that cannot be had or loaded leaves its tools out and says why;
 //! the others serve.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -73,20 +72,17 @@ pub async fn load(engine: &Engine, sources: Vec<Source>) -> Snapshot {
             Err(error) => vec![(source, Err(error))],
         }
     });
-    let loaded: Vec<(Source, String, Result<Loaded, LeftOut>)> =
+    let loaded: Vec<(Source, Found, Result<Loaded, LeftOut>)> =
         futures::stream::iter(loads.map(|(source, found)| async {
             match found {
                 Ok(found) => {
-                    let name = source.name.clone().unwrap_or_else(|| found.name.clone());
-                    let result = load_component(engine, &source, &name, &found).await;
-                    (source, name, result)
+                    let result = load_component(engine, &source, &found).await;
+                    (source, found, result)
                 }
                 Err(error) => {
-                    let name = source
-                        .name
-                        .clone()
-                        .unwrap_or_else(|| path_of(&source).display().to_string());
-                    (source, name, Err(error.into()))
+                    let SourceRef::File(path) = &source.reference;
+                    let found = Found::at(path.clone());
+                    (source, found, Err(error.into()))
                 }
             }
         }))
@@ -96,27 +92,26 @@ pub async fn load(engine: &Engine, sources: Vec<Source>) -> Snapshot {
 
     let mut tenants: Vec<(TenantId, TenantTools)> = Vec::new();
     let mut statuses = Vec::new();
-    for (source, name, result) in loaded {
+    for (source, found, result) in loaded {
+        let name = name_of(&source, &found);
         let added = result.and_then(|loaded| {
             let tools = tools_of(&mut tenants, &source.tenant);
             add(tools, &name, loaded)
         });
-        let state = match added {
-            Ok(state) => state,
-            Err(error) => {
-                let reason = error.to_string();
-                tracing::error!(source = name, "left out: {reason}");
-                SourceState::Failed { reason }
-            }
-        };
-        statuses.push(SourceStatus { name, state });
+        let state = added.unwrap_or_else(|error| SourceState::Failed {
+            reason: error.to_string(),
+        });
+        statuses.push(SourceStatus {
+            name,
+            location: found.path.display().to_string(),
+            state,
+        });
     }
     Snapshot::new(tenants, statuses)
 }
 
-fn path_of(source: &Source) -> &PathBuf {
-    let SourceRef::File(path) = &source.reference;
-    path
+fn name_of(source: &Source, found: &Found) -> String {
+    source.name.clone().unwrap_or_else(|| found.name.clone())
 }
 
 fn tools_of<'a>(
@@ -140,11 +135,10 @@ struct Loaded {
 async fn load_component(
     engine: &Engine,
     source: &Source,
-    name: &str,
     found: &Found,
 ) -> Result<Loaded, LeftOut> {
     let bytes = found.read().await?;
-    let component = Component::load(engine, name, bytes).await?;
+    let component = Component::load(engine, &name_of(source, found), bytes).await?;
     let described = component.list_tools(&source.limits).await?;
     check_filter(
         &source.filter,

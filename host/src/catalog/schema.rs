@@ -94,6 +94,15 @@ impl Schema {
         self.document.get("type").and_then(Value::as_str) == Some("object")
     }
 
+    /// Turns numbers such as `1.0` into integers where the schema wants integers. To JSON Schema
+    /// both are the same (2020-12 core, 4.2.2), and clients send either; to a guest's types they are not.
+    pub fn make_integral(&self, instance: &mut Value) {
+        let Value::Object(arguments) = instance else {
+            return;
+        };
+        integral_properties(&self.document, arguments);
+    }
+
     /// Checks an instance; the error names each offending place by its path.
     pub fn check(&self, instance: &Value) -> Result<(), String> {
         if self.validator.is_valid(instance) {
@@ -106,6 +115,46 @@ impl Schema {
             .map(|error| describe(&error))
             .collect();
         Err(errors.join("; "))
+    }
+}
+
+fn integral_properties(schema: &Map<String, Value>, instance: &mut Map<String, Value>) {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return;
+    };
+    for (name, value) in instance {
+        if let Some(schema) = properties.get(name).and_then(Value::as_object) {
+            integral(schema, value);
+        }
+    }
+}
+
+fn integral(schema: &Map<String, Value>, instance: &mut Value) {
+    match instance {
+        Value::Number(number) if number.is_f64() => {
+            let wants_integer = match schema.get("type") {
+                Some(Value::String(name)) => name == "integer",
+                Some(Value::Array(names)) => {
+                    names.iter().any(|name| name == "integer")
+                        && !names.iter().any(|name| name == "number")
+                }
+                _ => false,
+            };
+            let float = number.as_f64().unwrap_or(f64::NAN);
+            // Up to 2^53 every integer is a float, and none is rounded.
+            if wants_integer && float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 {
+                #[allow(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
+                let integer = float as i64;
+                *instance = integer.into();
+            }
+        }
+        Value::Object(properties) => integral_properties(schema, properties),
+        Value::Array(items) => {
+            if let Some(schema) = schema.get("items").and_then(Value::as_object) {
+                items.iter_mut().for_each(|item| integral(schema, item));
+            }
+        }
+        _ => {}
     }
 }
 
@@ -298,6 +347,25 @@ mod tests {
             assert_eq!(schema.check(&instance).unwrap_err(), expected);
         }
         assert_eq!(schema.check(&json!({"x": 1})), Ok(()));
+    }
+
+    #[test]
+    fn a_float_without_a_fraction_is_an_integer_where_one_is_wanted() {
+        let schema = compile(&json!({
+            "type": "object",
+            "properties": {
+                "n": {"type": ["integer", "null"]},
+                "x": {"type": "number"},
+                "list": {"type": "array", "items": {"type": "integer"}},
+            },
+        }))
+        .unwrap();
+        let mut instance = json!({"n": 1.0, "x": 1.0, "list": [1e2, 2], "other": 1.0});
+        schema.make_integral(&mut instance);
+        assert_eq!(
+            instance.to_string(),
+            r#"{"n":1,"x":1.0,"list":[100,2],"other":1.0}"#
+        );
     }
 
     #[test]

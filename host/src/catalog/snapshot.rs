@@ -28,6 +28,9 @@ pub struct TenantTools {
 pub struct SourceStatus {
     /// The source's name in logs and status.
     pub name: String,
+    /// Where it lies: for the operator, not for callers.
+    #[serde(skip)]
+    pub location: String,
     /// Loaded, or why not.
     #[serde(flatten)]
     pub state: SourceState,
@@ -87,11 +90,11 @@ impl Snapshot {
     }
 
     /// The sources that are left out, with their reasons.
-    pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn failures(&self) -> impl Iterator<Item = (&SourceStatus, &str)> {
         self.sources
             .iter()
             .filter_map(|source| match &source.state {
-                SourceState::Failed { reason } => Some((source.name.as_str(), reason.as_str())),
+                SourceState::Failed { reason } => Some((source, reason.as_str())),
                 SourceState::Loaded { .. } => None,
             })
     }

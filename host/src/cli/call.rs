@@ -44,8 +44,8 @@ impl Call {
             })?;
         let engine = local_engine()?;
         let snapshot = catalog::load(&engine, vec![local_source(self.component.clone())]).await;
-        if let Some((_, reason)) = snapshot.failures().next() {
-            let reason = format!("{}: {reason}", self.component.display());
+        if let Some((source, reason)) = snapshot.failures().next() {
+            let reason = format!("{}: {reason}", source.location);
             return Err(Failure::new(Exit::NothingLoaded, reason));
         }
         let invoker = Invoker::new(Arc::new(Catalog::new(snapshot)));
@@ -98,9 +98,9 @@ impl Call {
             return;
         }
         match result {
-            Ok(Value::String(text)) => print::line(text),
+            Ok(Value::String(text)) => print::untrusted(text),
             Ok(value) => print::json(value),
-            Err(error) => eprintln!("sandglass: {error}"),
+            Err(error) => eprintln!("sandglass: {}", print::escaped(error)),
         }
         print::line("");
         print::table(

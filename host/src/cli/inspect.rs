@@ -27,10 +27,16 @@ pub struct Inspect {
 
 impl Inspect {
     pub async fn run(self) -> Result<Exit, Failure> {
+        if self.component.is_dir() {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("{}: a folder; name one component", self.component.display()),
+            ));
+        }
         let engine = local_engine()?;
         let snapshot = catalog::load(&engine, vec![local_source(self.component.clone())]).await;
-        if let Some((_, reason)) = snapshot.failures().next() {
-            let reason = format!("{}: {reason}", self.component.display());
+        if let Some((source, reason)) = snapshot.failures().next() {
+            let reason = format!("{}: {reason}", source.location);
             return Err(Failure::new(Exit::NothingLoaded, reason));
         }
         let tools = snapshot.tenant(&TenantId::default());

@@ -19,7 +19,7 @@ use crate::telemetry::{self, LogLevel};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the tool failed, or the component is not usable
+  1  the tool failed, or a component could not be compiled into the seed
   2  wrong usage, a manifest that is not valid, or a port that is taken
   3  no tool could be loaded (with --strict: one could not be loaded)";
 

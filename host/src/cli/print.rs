@@ -5,9 +5,35 @@ use std::io::{self, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
+use super::Exit;
+
 /// Writes to stdout; a reader that went away is no error.
 pub fn line(text: &str) {
-    _ = writeln!(io::stdout().lock(), "{text}");
+    if let Err(error) = writeln!(io::stdout().lock(), "{text}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("sandglass: stdout: {error}");
+        std::process::exit(Exit::Failed as i32);
+    }
+}
+
+/// Text of a guest on stdout: lines and tabs stay, other control characters are escaped,
+/// so that it can't move the terminal's cursor or hide what stands there.
+pub fn untrusted(text: &str) {
+    line(&escaped(text));
+}
+
+/// Text with control characters escaped, but for line breaks and tabs.
+pub fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !matches!(character, '\n' | '\t') {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// Pretty JSON on stdout.
@@ -69,6 +95,11 @@ mod tests {
         assert_eq!(grouped(7), "7");
         assert_eq!(grouped(1234), "1_234");
         assert_eq!(grouped(2_000_000_000), "2_000_000_000");
+    }
+
+    #[test]
+    fn a_guest_cannot_reach_the_terminal() {
+        assert_eq!(escaped("a\n\t\u{1b}[31mred"), "a\n\t\\u{1b}[31mred");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `sandglass serve`: the server.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure};
 use crate::catalog::{self, Catalog, Snapshot};
@@ -12,7 +12,7 @@ use crate::config::{self, Installation};
 use crate::invoke::{Invoker, TenantId};
 use crate::sandbox::Engine;
 use crate::serve::guard::{Guard, Hosts, is_loopback};
-use crate::serve::listen::Server;
+use crate::serve::listen::{Server, Stop};
 use crate::serve::{App, Drain, stdio};
 
 /// Serve tools over MCP (`/mcp`, or stdio) and REST (`/mcp/tools`).
@@ -83,7 +83,7 @@ impl Serve {
             invoker: Invoker::new(Arc::new(Catalog::new(snapshot))),
             drain: Drain::default(),
         };
-        let stop = stop_signal().map_err(|error| usage(format!("signals: {error}")))?;
+        let stop = Stop::listen().map_err(|error| usage(format!("signals: {error}")))?;
         if self.stdio {
             stdio::run(app, stop)
                 .await
@@ -94,8 +94,13 @@ impl Serve {
         let server = Server::bind((&self.host, self.port))
             .await
             .map_err(|error| {
+                let mend = match error.kind() {
+                    ErrorKind::AddrInUse => "choose another with --port (0: any free one)",
+                    ErrorKind::PermissionDenied => "choose a --port from 1024 on",
+                    _ => "check --host: it must be an address of this machine",
+                };
                 usage(format!(
-                    "cannot listen on {}:{}: {error}; choose another with --port (0: any free one)",
+                    "cannot listen on {}:{}: {error}; {mend}",
                     self.host, self.port
                 ))
             })?;
@@ -121,7 +126,7 @@ impl Serve {
         if failed > 0 && (self.strict || failed == all) {
             let reasons: Vec<String> = snapshot
                 .failures()
-                .map(|(source, reason)| format!("{source}: {reason}"))
+                .map(|(source, reason)| format!("{}: {reason}", source.location))
                 .collect();
             return Err(Failure::new(
                 Exit::NothingLoaded,
@@ -130,6 +135,13 @@ impl Serve {
                     reasons.join("; ")
                 ),
             ));
+        }
+        for (source, reason) in snapshot.failures() {
+            tracing::error!(
+                source = source.name,
+                "left out: {}: {reason}",
+                source.location
+            );
         }
         tracing::info!(
             tools,
@@ -153,16 +165,4 @@ impl Serve {
             origins: self.allowed_origins.clone(),
         }
     }
-}
-
-/// Resolves at SIGTERM or SIGINT.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

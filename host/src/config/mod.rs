@@ -1,5 +1,6 @@
 //! From flags, environment and manifest to what the host is started with.
 
+use std::env::VarError;
 use std::path::PathBuf;
 
 use sandglass_manifest::{Manifest, ManifestError, Origin, SourceRef, Surroundings, ToolFilter};
@@ -27,6 +28,9 @@ pub enum ConfigError {
         "{TOOLS_STRING} is set: inline Python is not supported yet; unset it, and name components in --config or {PARAMS}"
     )]
     ToolsString,
+    /// The manifest in the environment is no text.
+    #[error("{PARAMS} is not UTF-8: write the manifest to a file and name it in --config")]
+    NotText,
     /// The manifest names no tools and the first-party ones are not there.
     #[error("no tools: the manifest names none, and the first-party tools are not in {}; name tools in --config, or set --tools-dir", .0.display())]
     NoTools(PathBuf),
@@ -47,7 +51,8 @@ pub fn manifest(config: Option<&PathBuf>) -> Result<Manifest, ConfigError> {
         Ok(text) if !text.trim().is_empty() => {
             Ok(Manifest::parse(&text, &Origin::Environment(PARAMS))?)
         }
-        _ => Ok(Manifest::absent(&Surroundings::of_process())),
+        Err(VarError::NotUnicode(_)) => Err(ConfigError::NotText),
+        Ok(_) | Err(VarError::NotPresent) => Ok(Manifest::absent(&Surroundings::of_process())),
     }
 }
 

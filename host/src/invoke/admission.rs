@@ -13,7 +13,7 @@ use super::error::InvokeError;
 pub struct Admission {
     limit: u32,
     length: u32,
-    wait: Duration,
+    wait: sandglass_manifest::Duration,
     running: Arc<Semaphore>,
     /// Places in the queue.
     waiting: Semaphore,
@@ -26,7 +26,7 @@ impl Admission {
         Self {
             limit,
             length,
-            wait: limits.queue.wait.get(),
+            wait: limits.queue.wait,
             running: Arc::new(Semaphore::new(limit as usize)),
             waiting: Semaphore::new(length as usize),
         }
@@ -39,19 +39,28 @@ impl Admission {
             Err(TryAcquireError::NoPermits) => {}
             Err(TryAcquireError::Closed) => unreachable!("the semaphore is never closed"),
         }
-        let _place = self.waiting.try_acquire().map_err(|_| self.busy())?;
-        match tokio::time::timeout(self.wait, Arc::clone(&self.running).acquire_owned()).await {
+        let _place = self
+            .waiting
+            .try_acquire()
+            .map_err(|_| InvokeError::QueueFull {
+                limit: self.limit,
+                length: self.length,
+                retry_after: self.retry_after(),
+            })?;
+        match tokio::time::timeout(self.wait.get(), Arc::clone(&self.running).acquire_owned()).await
+        {
             Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
-            Err(_) => Err(self.busy()),
+            Err(_) => Err(InvokeError::NoPlace {
+                limit: self.limit,
+                wait: self.wait,
+                retry_after: self.retry_after(),
+            }),
         }
     }
 
-    fn busy(&self) -> InvokeError {
-        InvokeError::Busy {
-            limit: self.limit,
-            queued: self.length,
-            retry_after: self.wait.max(Duration::from_secs(1)),
-        }
+    /// Not at once: calls that are running need some time to end.
+    fn retry_after(&self) -> Duration {
+        self.wait.get().max(Duration::from_secs(1))
     }
 }
 
@@ -59,11 +68,11 @@ impl Admission {
 mod tests {
     use super::*;
 
-    fn gate(concurrency: u32, length: u32, wait: Duration) -> Admission {
+    fn gate(concurrency: u32, length: u32, wait: &str) -> Admission {
         Admission {
             limit: concurrency,
             length,
-            wait,
+            wait: wait.parse().unwrap(),
             running: Arc::new(Semaphore::new(concurrency as usize)),
             waiting: Semaphore::new(length as usize),
         }
@@ -71,7 +80,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_over_the_limit_waits_for_its_turn() {
-        let gate = gate(1, 1, Duration::from_secs(60));
+        let gate = gate(1, 1, "60s");
         let first = gate.enter().await.unwrap();
         let mut second = Box::pin(gate.enter());
         assert!(futures::poll!(&mut second).is_pending());
@@ -81,15 +90,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_over_the_queue_is_refused_at_once() {
-        let gate = gate(1, 0, Duration::from_secs(60));
+        let gate = gate(1, 0, "60s");
         let _first = gate.enter().await.unwrap();
-        assert!(matches!(gate.enter().await, Err(InvokeError::Busy { .. })));
+        assert!(matches!(
+            gate.enter().await,
+            Err(InvokeError::QueueFull { .. })
+        ));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_waited_too_long_is_refused() {
-        let gate = gate(1, 1, Duration::from_secs(2));
+        let gate = gate(1, 1, "2s");
         let _first = gate.enter().await.unwrap();
-        assert!(matches!(gate.enter().await, Err(InvokeError::Busy { .. })));
+        assert!(matches!(
+            gate.enter().await,
+            Err(InvokeError::NoPlace { .. })
+        ));
     }
 }

@@ -22,13 +22,23 @@ pub enum InvokeError {
     /// What the tool returned is not what it promised.
     #[error("The tool returned an invalid result: {0}")]
     InvalidResult(String),
-    /// Too many calls.
-    #[error("Too many calls: {limit} calls of this tool are running and {queued} are waiting; try again in {} s", retry_after.as_secs())]
-    Busy {
+    /// All places are taken, and those in the queue too.
+    #[error("Too many calls: {limit} calls of this component's tools are running and the queue of {length} is full; try again in {} s", retry_after.as_secs())]
+    QueueFull {
         /// Calls at once.
         limit: u32,
         /// Length of the queue before them.
-        queued: u32,
+        length: u32,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// No place came free in time.
+    #[error("Too many calls: {limit} calls of this component's tools are running and none ended within {wait}; try again in {} s", retry_after.as_secs())]
+    NoPlace {
+        /// Calls at once.
+        limit: u32,
+        /// The time in the queue.
+        wait: sandglass_manifest::Duration,
         /// When to try again.
         retry_after: Duration,
     },
@@ -41,7 +51,9 @@ impl InvokeError {
     /// How long to wait before trying again, where that would help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after, .. } => Some(*retry_after),
+            Self::QueueFull { retry_after, .. } | Self::NoPlace { retry_after, .. } => {
+                Some(*retry_after)
+            }
             Self::Fault(Fault::Busy) => Some(Duration::from_secs(1)),
             _ => None,
         }

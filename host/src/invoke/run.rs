@@ -73,7 +73,8 @@ fn refused(error: InvokeError) -> Completed {
 }
 
 async fn call_tool(tool: &Tool, request: CallTool, observer: Arc<dyn Observer>) -> Completed {
-    let arguments = Value::Object(request.arguments);
+    let mut arguments = Value::Object(request.arguments);
+    tool.input.make_integral(&mut arguments);
     if let Err(error) = tool.input.check(&arguments) {
         return refused(InvokeError::InvalidArguments(error));
     }

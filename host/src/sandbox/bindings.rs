@@ -12,10 +12,10 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub use exports::sandglass::tool::tools::{
+pub use self::exports::sandglass::tool::tools::{
     CallError, CallRequest, Outcome, Success, Tool, ToolAnnotations,
 };
-pub use sandglass::tool::types::{
+pub use self::sandglass::tool::types::{
     Annotations, Content, Icon, IconTheme, LogLevel, MediaContent, ResourceBody, ResourceContents,
     ResourceLink, Role, TextContent,
 };

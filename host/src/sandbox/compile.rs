@@ -16,6 +16,7 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 
 use super::cache::{self, Origin};
+use super::component::{LoadError, check_kind};
 use super::engine::{Engine, compile_config};
 use crate::source::Digest;
 
@@ -53,7 +54,9 @@ pub enum CompileError {
         size: u64,
     },
     /// It is no valid component.
-    #[error("not a valid component: {0}")]
+    #[error(
+        "not a valid component: {0}; it is damaged, or needs what this host does not support: build or copy it again"
+    )]
     Invalid(String),
     /// It took too long.
     #[error("compiling took longer than {} s", MAX_COMPILE_TIME.as_secs())]
@@ -207,15 +210,29 @@ fn bound_this_process() {
     _ = std::fs::write("/proc/self/oom_score_adj", "1000");
 }
 
+/// Why a component is not in the seed.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// It is no component.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The folder can't be written to.
+    #[error("the seed folder cannot be written to: {0}; name another, or make it writable")]
+    Write(#[from] std::io::Error),
+}
+
 /// Compiles a component into a read-only seed folder.
-pub async fn seed(engine: &Engine, folder: &Path, bytes: Bytes) -> Result<PathBuf, CompileError> {
+pub async fn seed(engine: &Engine, folder: &Path, bytes: Bytes) -> Result<PathBuf, SeedError> {
+    check_kind(&bytes)?;
     let digest = Digest::of(&bytes);
     let code = match &engine.compiler {
-        Compiler::Process(binary) => compile_in_process(binary, &bytes).await?,
+        Compiler::Process(binary) => compile_in_process(binary, &bytes)
+            .await
+            .map_err(LoadError::from)?,
         Compiler::InProcess => engine
             .wasmtime
             .precompile_component(&bytes)
-            .map_err(|error| CompileError::Invalid(format!("{error:#}")))?,
+            .map_err(|error| LoadError::from(CompileError::Invalid(format!("{error:#}"))))?,
     };
     let path = cache::write(folder, &digest, engine.compatibility_hash(), &code)?;
     // Made by root when the image is built, read by another user when it runs.

@@ -287,7 +287,7 @@ fn text_size(text: Option<&String>) -> usize {
 
 /// A core module and a component share the magic number and differ in the version
 /// field (component model, "Binary": version and layer).
-fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
+pub(super) fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
         Some([0, b'a', b's', b'm', _, _, 0, 0]) => Err(LoadError::CoreModule),

@@ -36,7 +36,7 @@ pub async fn ready(State(app): State<App>) -> Response {
     });
     let failures: Vec<_> = snapshot
         .failures()
-        .map(|(source, reason)| json!({"source": source, "reason": reason}))
+        .map(|(source, reason)| json!({"source": source.name, "reason": reason}))
         .collect();
     if !failures.is_empty() {
         body["status"] = "degraded".into();

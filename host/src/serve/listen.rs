@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
@@ -13,8 +14,40 @@ use super::router::router;
 /// How long calls in flight may still run after SIGTERM; below Kubernetes' 30 s until SIGKILL.
 pub(super) const GRACE: Duration = Duration::from_secs(25);
 
+/// How long a terminated server still answers, with 503, though no call is in flight.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// How long connections may still take to send their last answers.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// Tells a server to stop: SIGTERM, as from an orchestrator, and SIGINT, as from a terminal.
+pub struct Stop {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+/// Which one came.
+pub(super) enum Signal {
+    Terminate,
+    Interrupt,
+}
+
+impl Stop {
+    /// From now on these signals come here and do not end the process.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: unix::signal(SignalKind::terminate())?,
+            interrupt: unix::signal(SignalKind::interrupt())?,
+        })
+    }
+
+    pub(super) async fn recv(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+        }
+    }
+}
 
 /// A bound port.
 pub struct Server {
@@ -33,14 +66,14 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` resolves; then /ready turns 503, new calls are
-    /// refused, and those in flight have a grace period to finish.
+    /// Serves until it is told to stop; then /ready turns 503, new calls are refused, and
+    /// those in flight have a grace period to finish. Told a second time, it ends at once.
     pub async fn run(
         self,
         app: App,
         guard: Guard,
         access_log: bool,
-        stop: impl Future<Output = ()>,
+        mut stop: Stop,
     ) -> std::io::Result<()> {
         let (closing, streams_end) = (CancellationToken::new(), CancellationToken::new());
         let router = router(app.clone(), guard, access_log, streams_end.clone());
@@ -49,18 +82,28 @@ impl Server {
             .with_graceful_shutdown(closing.clone().cancelled_owned())
             .into_future();
         tokio::pin!(serving);
-        tokio::select! {
+        let signal = tokio::select! {
             ended = &mut serving => return ended,
-            () = stop => {}
-        }
+            signal = stop.recv() => signal,
+        };
         tracing::info!(
             "shutting down: calls in flight have {} s to finish",
             GRACE.as_secs()
         );
-        // The port stays open meanwhile, so that a probe sees 503 and not a refused connection.
+        // The port stays open meanwhile, so that probes and callers see 503 and not a
+        // refused connection; an orchestrator takes a moment to send them elsewhere.
+        let linger = match signal {
+            Signal::Terminate => LINGER,
+            Signal::Interrupt => Duration::ZERO,
+        };
+        let finish = async {
+            let (left, ()) = tokio::join!(app.drain.drain(GRACE), tokio::time::sleep(linger));
+            left
+        };
         tokio::select! {
             ended = &mut serving => return ended,
-            left = app.drain.drain(GRACE) => {
+            _ = stop.recv() => return Ok(()),
+            left = finish => {
                 if left > 0 {
                     tracing::warn!(left, "calls were still running after the grace period");
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -63,8 +64,11 @@ pub async fn list_short(State(app): State<App>) -> Response {
 }
 
 /// `POST /mcp/tools`. Any content type is read as JSON: plain `curl -d` sends a form's.
-pub async fn call(State(app): State<App>, body: Bytes) -> Result<Response, RestError> {
-    let call = decode(&body)?;
+pub async fn call(
+    State(app): State<App>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, RestError> {
+    let call = decode(&body?)?;
     let _in_flight = app.drain.enter()?;
     let completed = app.invoker.run(call).await;
     let output = completed.result?;
@@ -113,6 +117,9 @@ pub enum RestError {
     /// 400
     #[error("The body must be a JSON object: {{\"tool\": \"..\", \"arguments\": {{..}}}}")]
     NotAnObject,
+    /// 413, or 400 where it broke off.
+    #[error("{}", if .0.status() == StatusCode::PAYLOAD_TOO_LARGE { "The body is larger than 4 MiB" } else { "The body broke off before its end" })]
+    Body(#[from] BytesRejection),
     /// 400
     #[error("Missing 'tool' field")]
     MissingTool,
@@ -134,6 +141,7 @@ impl IntoResponse for RestError {
             _ => None,
         };
         let status = match &self {
+            Self::Body(rejection) => rejection.status(),
             Self::InvalidJson | Self::NotAnObject | Self::MissingTool => StatusCode::BAD_REQUEST,
             Self::Tool(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Draining(_) => StatusCode::SERVICE_UNAVAILABLE,

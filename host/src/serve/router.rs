@@ -28,6 +28,18 @@ pub const MAX_BODY: usize = 4 << 20;
 /// Time between two pieces of a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Whether reading a body failed since it is larger than [`MAX_BODY`].
+pub(super) fn is_over_limit(error: &axum::Error) -> bool {
+    let mut source: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = source {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
 /// The whole HTTP surface. Streams that have no end of their own end with `end`.
 pub fn router(app: App, guard: Guard, access_log: bool, end: CancellationToken) -> Router {
     let mcp = Mcp::new(&app, end);

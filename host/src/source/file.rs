@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use sandglass_manifest::ByteSize;
 
 use crate::sandbox::compile::MAX_COMPONENT;
 
@@ -20,25 +21,20 @@ pub struct Found {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Nothing is there, or it can't be read.
-    #[error("{}: {}; check the path in `source`", .path.display(), reason(.error))]
-    Unreadable {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error("{}: check the path and who may read it", reason(.0))]
+    Unreadable(#[from] io::Error),
     /// A folder without components.
-    #[error("{}: the folder has no *.wasm file", .path.display())]
-    Empty {
-        /// The folder.
-        path: PathBuf,
-    },
+    #[error("the folder has no *.wasm file: put components there, or name another")]
+    Empty,
+    /// A pipe, a device, ..
+    #[error("neither a file nor a folder: name a component's file")]
+    NotAFile,
     /// More bytes than a component may have.
-    #[error("{}: larger than {}", .path.display(), sandglass_manifest::ByteSize::bytes(MAX_COMPONENT))]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error(
+        "larger than {}: a component may not be",
+        ByteSize::bytes(MAX_COMPONENT)
+    )]
+    TooLarge,
 }
 
 fn reason(error: &io::Error) -> String {
@@ -51,14 +47,11 @@ fn reason(error: &io::Error) -> String {
 
 /// The components behind a path: the file itself, or a folder's `*.wasm` files in name order.
 pub fn find(path: &Path) -> Result<Vec<Found>, SourceError> {
-    let unreadable = |error| SourceError::Unreadable {
-        path: path.to_owned(),
-        error,
-    };
     let mut files = Vec::new();
-    if std::fs::metadata(path).map_err(unreadable)?.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            let file = entry.map_err(unreadable)?.path();
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            let file = entry?.path();
             // Through a link: Kubernetes mounts ConfigMap keys as links.
             if file
                 .extension()
@@ -69,27 +62,29 @@ pub fn find(path: &Path) -> Result<Vec<Found>, SourceError> {
             }
         }
         if files.is_empty() {
-            return Err(SourceError::Empty {
-                path: path.to_owned(),
-            });
+            return Err(SourceError::Empty);
         }
         files.sort();
-    } else {
+    } else if metadata.is_file() {
         files.push(path.to_owned());
+    } else {
+        return Err(SourceError::NotAFile);
     }
-    Ok(files
-        .into_iter()
-        .map(|path| Found {
+    Ok(files.into_iter().map(Found::at).collect())
+}
+
+impl Found {
+    /// What lies at a path, whether it can be read or not.
+    pub fn at(path: PathBuf) -> Self {
+        Self {
             name: path
                 .file_stem()
                 .map(|stem| stem.to_string_lossy().into_owned())
                 .unwrap_or_default(),
             path,
-        })
-        .collect())
-}
+        }
+    }
 
-impl Found {
     /// Reads the component, never more bytes than a component may have.
     pub async fn read(&self) -> Result<Bytes, SourceError> {
         let path = self.path.clone();
@@ -101,16 +96,9 @@ impl Found {
             Ok(bytes)
         })
         .await;
-        let bytes = read
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
-            .map_err(|error| SourceError::Unreadable {
-                path: self.path.clone(),
-                error,
-            })?;
+        let bytes = read.unwrap_or_else(|error| Err(io::Error::other(error)))?;
         if bytes.len() as u64 > MAX_COMPONENT {
-            return Err(SourceError::TooLarge {
-                path: self.path.clone(),
-            });
+            return Err(SourceError::TooLarge);
         }
         Ok(bytes.into())
     }
@@ -135,18 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_folder_is_an_error_that_names_it() {
+    fn what_is_no_component_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        let error = find(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(&*folder.path().to_string_lossy()));
-    }
-
-    #[test]
-    fn a_missing_file_is_an_error_that_says_so() {
-        let error = find(Path::new("/nowhere/x.wasm")).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "/nowhere/x.wasm: no such file or folder; check the path in `source`"
-        );
+        assert!(matches!(find(folder.path()), Err(SourceError::Empty)));
+        assert!(matches!(
+            find(Path::new("/dev/null")),
+            Err(SourceError::NotAFile)
+        ));
+        let missing = find(Path::new("/nowhere/x.wasm")).unwrap_err().to_string();
+        assert!(missing.starts_with("no such file or folder"), "{missing}");
     }
 }

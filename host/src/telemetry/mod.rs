@@ -22,9 +22,10 @@ pub enum LogLevel {
 /// `LOG_LEVEL` wins over `MCP_LOG_LEVEL`; without either, `default`.
 pub fn level_from_environment(default: LogLevel) -> Result<LogLevel, String> {
     for name in ["LOG_LEVEL", "MCP_LOG_LEVEL"] {
-        if let Ok(value) = std::env::var(name)
+        if let Some(value) = std::env::var_os(name)
             && !value.is_empty()
         {
+            let value = value.to_string_lossy();
             return <LogLevel as clap::ValueEnum>::from_str(&value, true).map_err(|_| {
                 format!(
                     "{name}: `{value}` is no log level: use TRACE, DEBUG, INFO, WARNING or ERROR"

@@ -1,7 +1,6 @@
 //! The HTTP contract in front of rmcp: what is malformed is told apart here, and
 //! each request goes to the service that fits it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -11,16 +10,15 @@ use axum::response::{IntoResponse, Response};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::abandoned::watched;
 use super::handler::McpServer;
+use super::message::{Malformed, Message};
 use super::sessions::Sessions;
 use crate::serve::App;
-use crate::serve::router::MAX_BODY;
+use crate::serve::router::{MAX_BODY, is_over_limit};
 
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -48,6 +46,8 @@ impl Mcp {
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
             .with_json_response(true)
+            // One frame an answer, as the contract has it: no priming events.
+            .with_sse_retry(None)
             .with_max_request_body_bytes(MAX_BODY)
             .with_cancellation_token(end);
         let sessions = Arc::new(Sessions::default());
@@ -73,16 +73,22 @@ impl Mcp {
         }
         let message = match Message::parse(&body) {
             Ok(message) => message,
-            Err(refusal) => return refusal.into_response(),
+            Err(malformed) => return Refusal::from(malformed).into_response(),
         };
-        let session = session_id(&parts.headers).map(str::to_owned);
-        if message.is_modern(&parts.headers) {
+        let versions = parts.headers.get_all(PROTOCOL_VERSION);
+        if versions.iter().count() > 1 {
+            return Refusal::doubled_version().to(message.id()).into_response();
+        }
+        if is_modern(&message, &parts.headers) {
             return self.to_stateful(parts, body).await;
         }
+        let session = session_id(&parts.headers).map(str::to_owned);
         match session {
             Some(id) => {
                 let Some(session) = self.sessions.get(&id) else {
-                    return Refusal::session_not_found(message.id()).into_response();
+                    return Refusal::session_not_found()
+                        .to(message.id())
+                        .into_response();
                 };
                 let end = session.end.child_token();
                 parts.extensions.insert(CallEnd(end.clone()));
@@ -90,8 +96,13 @@ impl Mcp {
                 response.map(|body| watched(body, end, session.resumed))
             }
             None if message.method() == Some("initialize") => {
-                if self.sessions.is_full() {
-                    return Refusal::too_many_sessions(message.id()).into_response();
+                if let Err(malformed) = message.check_initialize() {
+                    return Refusal::from(malformed).into_response();
+                }
+                if !self.sessions.make_room().await {
+                    return Refusal::too_many_sessions()
+                        .to(message.id())
+                        .into_response();
                 }
                 self.to_stateful(parts, body).await
             }
@@ -117,7 +128,7 @@ impl Mcp {
     async fn delete(&self, parts: http::request::Parts) -> Response {
         match session_id(&parts.headers) {
             Some(id) if self.sessions.get(id).is_none() => {
-                Refusal::session_not_found(Value::Null).into_response()
+                Refusal::session_not_found().into_response()
             }
             _ => {
                 let mut response = self.to_stateful(parts, Bytes::new()).await;
@@ -133,7 +144,7 @@ impl Mcp {
     async fn get(&self, parts: http::request::Parts) -> Response {
         match session_id(&parts.headers) {
             Some(id) => match self.sessions.get(id) {
-                None => Refusal::session_not_found(Value::Null).into_response(),
+                None => Refusal::session_not_found().into_response(),
                 Some(session) => {
                     let resumes = parts.headers.contains_key("last-event-id");
                     let response = self.to_stateful(parts, Bytes::new()).await;
@@ -154,7 +165,7 @@ pub async fn endpoint(State(mcp): State<Mcp>, request: Request) -> Response {
     match parts.method {
         Method::POST => match axum::body::to_bytes(body, MAX_BODY).await {
             Ok(body) => mcp.post(parts, body).await,
-            Err(_) => Refusal::too_large().into_response(),
+            Err(error) => Refusal::body(&error).into_response(),
         },
         Method::GET => mcp.get(parts).await,
         Method::DELETE => mcp.delete(parts).await,
@@ -173,10 +184,7 @@ where
     B::Error: Into<axum::BoxError>,
 {
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        return match serde_json::from_slice::<Value>(body) {
-            Err(_) => Refusal::malformed().into_response(),
-            Ok(_) => Refusal::invalid("not a message of this protocol").into_response(),
-        };
+        return Refusal::from(Malformed::unreadable(body)).into_response();
     }
     response.map(Body::new)
 }
@@ -197,195 +205,96 @@ fn session_id(headers: &HeaderMap) -> Option<&str> {
     headers.get(SESSION_ID)?.to_str().ok()
 }
 
-/// As much of a JSON-RPC message as it takes to tell where it belongs.
-#[derive(Deserialize)]
-struct Message<'a> {
-    jsonrpc: Cow<'a, str>,
-    #[serde(default, deserialize_with = "present")]
-    id: Option<Value>,
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
-}
-
-/// Tells `"id": null` from no id.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
-#[derive(Deserialize)]
-struct Params {
-    #[serde(rename = "_meta")]
-    meta: Option<Meta>,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
-    protocol_version: Option<Value>,
-}
-
-impl<'a> Message<'a> {
-    fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
-        let message: Self = serde_json::from_slice(body).map_err(|error| {
-            if error.is_data() {
-                let batch = body.trim_ascii_start().starts_with(b"[");
-                match (batch, serde_json::from_slice::<&RawValue>(body)) {
-                    (_, Err(_)) => Refusal::malformed(),
-                    (true, Ok(_)) => {
-                        Refusal::invalid("batches are not served; send one message a request")
-                    }
-                    (false, Ok(_)) => Refusal::invalid("not a JSON-RPC 2.0 message"),
-                }
-            } else {
-                Refusal::malformed()
-            }
-        })?;
-        if message.jsonrpc != "2.0" {
-            return Err(Refusal::invalid("`jsonrpc` must be \"2.0\""));
-        }
-        match message.id {
-            None | Some(Value::String(_) | Value::Number(_)) => Ok(message),
-            Some(_) => Err(Refusal::invalid("`id` must be a string or a number")),
+/// Whether a message is of a revision without handshake, by its own word or its header's.
+fn is_modern(message: &Message<'_>, headers: &HeaderMap) -> bool {
+    let version = headers
+        .get(PROTOCOL_VERSION)
+        .and_then(|value| value.to_str().ok());
+    match message.method() {
+        Some("initialize") => false,
+        Some("server/discover") => true,
+        _ => {
+            version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
+                || message.names_a_version()
         }
     }
-
-    fn id(&self) -> Value {
-        self.id.clone().unwrap_or_default()
-    }
-
-    fn method(&self) -> Option<&str> {
-        self.method.as_deref()
-    }
-
-    /// Whether the message says of itself that it is of a revision without handshake.
-    fn is_modern(&self, headers: &HeaderMap) -> bool {
-        let header = headers
-            .get(PROTOCOL_VERSION)
-            .and_then(|value| value.to_str().ok());
-        if self.method() == Some("initialize") {
-            return false;
-        }
-        self.method() == Some("server/discover")
-            || header.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
-            || self
-                .params
-                .and_then(|params| serde_json::from_str::<Params>(params.get()).ok())
-                .and_then(|params| params.meta?.protocol_version)
-                .is_some()
-    }
 }
 
-/// A JSON-RPC error that is answered before rmcp sees the request.
+/// An answer that is given before rmcp sees the request.
 struct Refusal {
     status: StatusCode,
-    code: i32,
-    message: Cow<'static, str>,
-    id: Value,
+    malformed: Malformed,
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            malformed,
+        }
+    }
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status,
-            code: code.0,
-            message: message.into(),
-            id: Value::Null,
-        }
-    }
-
-    fn malformed() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::PARSE_ERROR,
-            "Parse error: the body is not JSON",
-        )
-    }
-
-    fn invalid(reason: &str) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::INVALID_REQUEST,
-            format!("Invalid Request: {reason}"),
-        )
+    fn new(status: StatusCode, malformed: Malformed) -> Self {
+        Self { status, malformed }
     }
 
     fn content_type() -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ErrorCode::INVALID_REQUEST,
-            "Invalid Request: the Content-Type must be application/json",
-        )
+        let malformed = Malformed::request("the Content-Type must be application/json");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, malformed)
     }
 
-    fn too_large() -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::INVALID_REQUEST,
-            format!("Invalid Request: the body is larger than {MAX_BODY} bytes"),
+    fn doubled_version() -> Self {
+        Malformed::new(
+            ErrorCode::HEADER_MISMATCH,
+            "Header mismatch: MCP-Protocol-Version is there more than once",
         )
+        .into()
     }
 
-    fn session_not_found(id: Value) -> Self {
-        Self {
-            id,
-            ..Self::new(
-                StatusCode::NOT_FOUND,
-                ErrorCode(-32001),
-                "Session not found",
-            )
+    fn body(error: &axum::Error) -> Self {
+        if is_over_limit(error) {
+            let malformed = Malformed::request("the body is larger than 4 MiB");
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, malformed);
         }
+        Malformed::new(
+            ErrorCode::PARSE_ERROR,
+            "Parse error: the body broke off before its end",
+        )
+        .into()
     }
 
-    fn too_many_sessions(id: Value) -> Self {
+    fn session_not_found() -> Self {
+        let malformed = Malformed::new(ErrorCode(-32001), "Session not found");
+        Self::new(StatusCode::NOT_FOUND, malformed)
+    }
+
+    fn too_many_sessions() -> Self {
+        let malformed = Malformed::new(
+            ErrorCode::INTERNAL_ERROR,
+            "Too many sessions with calls in flight; try again later",
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, malformed)
+    }
+
+    fn to(self, id: Value) -> Self {
         Self {
-            id,
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                ErrorCode::INTERNAL_ERROR,
-                "Too many sessions; close some with DELETE, or try again later",
-            )
+            malformed: self.malformed.to(id),
+            ..self
         }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = json!({
-            "jsonrpc": "2.0",
-            "id": self.id,
-            "error": {"code": self.code, "message": self.message},
-        });
-        (self.status, axum::Json(body)).into_response()
+        (self.status, axum::Json(self.malformed.answer())).into_response()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn refusal(body: &str) -> i32 {
-        Message::parse(body.as_bytes()).err().unwrap().code
-    }
-
-    #[test]
-    fn malformed_json_batches_and_null_ids_are_told_apart() {
-        for body in ["", "{", "[1", "nonsense", "{\"jsonrpc\": \"2.0\",}"] {
-            assert_eq!(refusal(body), -32700, "{body}");
-        }
-        for body in [
-            "[]",
-            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
-            "3",
-            "{}",
-            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
-            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
-            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
-        ] {
-            assert_eq!(refusal(body), -32600, "{body}");
-        }
-    }
 
     #[test]
     fn a_message_is_modern_by_its_meta_its_header_or_its_method() {
@@ -394,8 +303,7 @@ mod tests {
             if let Some(version) = version {
                 headers.insert(PROTOCOL_VERSION, version.parse().unwrap());
             }
-            let message = Message::parse(body.as_bytes()).ok().unwrap();
-            message.is_modern(&headers)
+            is_modern(&Message::parse(body.as_bytes()).ok().unwrap(), &headers)
         };
         let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
         let meta = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;

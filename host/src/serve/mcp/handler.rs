@@ -9,8 +9,10 @@ use futures::FutureExt;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, LoggingLevel,
-    PaginatedRequestParams, RequestMetaObject, ServerCapabilities, ServerConfig,
+    CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult, ConstString,
+    CustomRequest, CustomResult, ErrorCode, Implementation, InitializeResultMethod,
+    ListToolsRequestMethod, ListToolsResult, LoggingLevel, PaginatedRequestParams,
+    RequestMetaObject, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
     SetLevelRequestParams, Tool as McpTool,
 };
 use rmcp::service::{RequestContext, RoleServer};
@@ -217,13 +219,68 @@ impl ServerHandler for McpServer {
     async fn set_level(
         &self,
         request: SetLevelRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        // Modern requests say their level themselves; the method is not theirs.
+        if context.meta.protocol_version().is_some() {
+            return Err(unknown_method(SetLevelRequestMethod::VALUE));
+        }
         if let Connection::Session(level) = &self.connection {
             *level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
         }
         Ok(())
     }
+
+    // rmcp brings requests here that it does not know, and those whose params it can't read.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let CustomRequest { method, params, .. } = request;
+        if method == CallToolRequestMethod::VALUE {
+            let mut result = unreadable_call(&params.unwrap_or_default())?;
+            if context.meta.protocol_version().is_none() {
+                // Handshake revisions have no result types.
+                result.result_type = None;
+            }
+            return Ok(CustomResult::new(
+                serde_json::to_value(result).unwrap_or_default(),
+            ));
+        }
+        let known = [
+            ListToolsRequestMethod::VALUE,
+            SetLevelRequestMethod::VALUE,
+            InitializeResultMethod::VALUE,
+        ];
+        if known.contains(&method.as_str()) {
+            let text = format!("Invalid params: they are not those of {method}");
+            return Err(ErrorData::invalid_params(text, None));
+        }
+        Err(unknown_method(&method))
+    }
+}
+
+/// A `tools/call` with a name and odd arguments is a result that says so; without a
+/// name it is none at all.
+fn unreadable_call(params: &Value) -> Result<CallToolResult, ErrorData> {
+    let text = match params.get("name") {
+        Some(Value::String(_)) => {
+            let error = InvokeError::InvalidArguments("`arguments` must be an object".to_owned());
+            return Ok(result::failure(&error));
+        }
+        Some(_) => "Invalid params: `name` must be a string",
+        None => "Invalid params: `name` is required",
+    };
+    Err(ErrorData::invalid_params(text, None))
+}
+
+fn unknown_method(method: &str) -> ErrorData {
+    ErrorData::new(
+        ErrorCode::METHOD_NOT_FOUND,
+        format!("Method not found: {method}"),
+        None,
+    )
 }
 
 /// A panic becomes an answer: rmcp leaves a request whose handler panicked without any.

@@ -13,6 +13,7 @@
 mod abandoned;
 pub mod gate;
 pub mod handler;
+pub(super) mod message;
 mod observer;
 mod result;
 mod sessions;

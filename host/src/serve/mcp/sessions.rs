@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::Stream;
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
@@ -14,8 +14,9 @@ use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Sessions at once. Each costs a few kilobytes and two tasks.
-const MAX_SESSIONS: usize = 10_000;
+/// Sessions at once. Each costs some tens of kilobytes, so that all of them fit beside
+/// the tools into a small container.
+const MAX_SESSIONS: usize = 2_000;
 
 /// A session that nothing was heard of for so long is closed; its client has to initialize again.
 const IDLE: Duration = Duration::from_secs(60 * 60);
@@ -27,18 +28,21 @@ pub struct Sessions {
 }
 
 /// What is kept of an open session beside rmcp's own state.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Session {
     /// Cancelled when the session ends: by DELETE, or by expiry.
     pub end: CancellationToken,
-    /// Told when the client resumes a stream that it had lost.
+    /// Told when the client resumes a stream that it had lost. Whoever writes an
+    /// answer holds it too, which tells a busy session from an idle one.
     pub resumed: Arc<Notify>,
+    used: Instant,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
         let mut local = LocalSessionManager::default();
         local.session_config.keep_alive = Some(IDLE);
+        local.session_config.sse_retry = None;
         Self {
             local,
             open: Mutex::default(),
@@ -47,14 +51,30 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// Whether one more would be too many.
-    pub fn is_full(&self) -> bool {
-        self.open().len() >= MAX_SESSIONS
+    /// Makes room for one more: where there are too many, the one that was not used for
+    /// longest and has no call in flight is closed. False where all have one.
+    pub async fn make_room(&self) -> bool {
+        let oldest = {
+            let open = self.open();
+            if open.len() < MAX_SESSIONS {
+                return true;
+            }
+            open.iter()
+                .filter(|(_, session)| Arc::strong_count(&session.resumed) == 1)
+                .min_by_key(|(_, session)| session.used)
+                .map(|(id, _)| id.clone())
+        };
+        let Some(oldest) = oldest else { return false };
+        tracing::debug!("too many sessions: the one that was idle for longest is closed");
+        self.close_session(&oldest).await.is_ok()
     }
 
-    /// The open session of this id.
+    /// The open session of this id, which is used now.
     pub fn get(&self, id: &str) -> Option<Session> {
-        self.open().get(id).cloned()
+        let mut open = self.open();
+        let session = open.get_mut(id)?;
+        session.used = Instant::now();
+        Some(session.clone())
     }
 
     fn open(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Session>> {
@@ -70,7 +90,12 @@ impl SessionManager for Sessions {
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport)> {
         let (id, transport) = self.local.create_session().await?;
-        self.open().insert(id.clone(), Session::default());
+        let session = Session {
+            end: CancellationToken::new(),
+            resumed: Arc::default(),
+            used: Instant::now(),
+        };
+        self.open().insert(id.clone(), session);
         Ok((id, transport))
     }
 
@@ -119,5 +144,25 @@ impl SessionManager for Sessions {
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
         self.local.resume(id, last_event_id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flood_of_sessions_closes_idle_ones_and_locks_nobody_out() {
+        let sessions = Sessions::default();
+        let (busy, _) = sessions.create_session().await.unwrap();
+        let _call = sessions.get(&busy).unwrap();
+        let (idle, _) = sessions.create_session().await.unwrap();
+        for _ in 2..MAX_SESSIONS {
+            sessions.create_session().await.unwrap();
+        }
+        assert!(sessions.make_room().await);
+        assert!(sessions.get(&busy).is_some(), "it has a call in flight");
+        assert!(sessions.get(&idle).is_none(), "it was idle for longest");
+        assert_eq!(sessions.open().len(), MAX_SESSIONS - 1);
     }
 }

@@ -1,0 +1,198 @@
+//! As much of a JSON-RPC message as it takes to tell what is malformed, and where the rest belongs.
+
+use std::borrow::Cow;
+
+use rmcp::model::{ErrorCode, InitializeRequestParams};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// A well-formed JSON-RPC 2.0 message.
+#[derive(Deserialize)]
+pub struct Message<'a> {
+    jsonrpc: Cow<'a, str>,
+    #[serde(default, deserialize_with = "present")]
+    id: Option<Value>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+}
+
+/// Tells `"id": null` from no id.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+struct Params {
+    #[serde(rename = "_meta")]
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
+    protocol_version: Option<Value>,
+}
+
+/// Why a message is answered before rmcp sees it, as JSON-RPC says it.
+#[derive(Debug)]
+pub struct Malformed {
+    code: ErrorCode,
+    reason: Cow<'static, str>,
+    id: Value,
+}
+
+impl<'a> Message<'a> {
+    /// Reads a message.
+    pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
+        let message: Self = serde_json::from_slice(body).map_err(|error| {
+            if !error.is_data() || serde_json::from_slice::<&RawValue>(body).is_err() {
+                Malformed::json()
+            } else if body.trim_ascii_start().starts_with(b"[") {
+                Malformed::request("batches are not served; send one message a request")
+            } else {
+                Malformed::request("not a JSON-RPC 2.0 message")
+            }
+        })?;
+        if message.jsonrpc != "2.0" {
+            return Err(Malformed::request("`jsonrpc` must be \"2.0\""));
+        }
+        match message.id {
+            None | Some(Value::String(_) | Value::Number(_)) => Ok(message),
+            Some(_) => Err(Malformed::request("`id` must be a string or a number")),
+        }
+    }
+
+    /// Its id; null where it has none.
+    pub fn id(&self) -> Value {
+        self.id.clone().unwrap_or_default()
+    }
+
+    /// Its method; none for an answer.
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    /// Whether it says of itself that it is of a revision without handshake.
+    pub fn names_a_version(&self) -> bool {
+        self.params
+            .and_then(|params| serde_json::from_str::<Params>(params.get()).ok())
+            .and_then(|params| params.meta?.protocol_version)
+            .is_some()
+    }
+
+    /// Whether an `initialize` has what the handshake needs.
+    pub fn check_initialize(&self) -> Result<(), Malformed> {
+        if self.id.is_none() {
+            return Err(Malformed::request(
+                "`initialize` needs an id: it is a request",
+            ));
+        }
+        let params = self.params.map_or("null", RawValue::get);
+        match serde_json::from_str::<InitializeRequestParams>(params) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Malformed {
+                code: ErrorCode::INVALID_PARAMS,
+                reason: format!(
+                    "Invalid params: `initialize` needs protocolVersion, capabilities and clientInfo: {error}"
+                )
+                .into(),
+                id: self.id(),
+            }),
+        }
+    }
+}
+
+impl Malformed {
+    /// -32700
+    pub fn json() -> Self {
+        Self {
+            code: ErrorCode::PARSE_ERROR,
+            reason: "Parse error: not JSON, or nested too deeply".into(),
+            id: Value::Null,
+        }
+    }
+
+    /// -32600
+    pub fn request(reason: &str) -> Self {
+        Self {
+            code: ErrorCode::INVALID_REQUEST,
+            reason: format!("Invalid Request: {reason}").into(),
+            id: Value::Null,
+        }
+    }
+
+    /// Any other code.
+    pub fn new(code: ErrorCode, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+            id: Value::Null,
+        }
+    }
+
+    /// What is wrong with a message that was well-formed and still could not be read.
+    pub fn unreadable(body: &[u8]) -> Self {
+        match serde_json::from_slice::<Value>(body) {
+            Err(_) => Self::json(),
+            Ok(_) => Self::request("not a message of this protocol"),
+        }
+    }
+
+    /// The answer to the request with this id.
+    pub fn to(self, id: Value) -> Self {
+        Self { id, ..self }
+    }
+
+    /// The answer as JSON.
+    pub fn answer(&self) -> Value {
+        json!({
+            "jsonrpc": "2.0",
+            "id": self.id,
+            "error": {"code": self.code.0, "message": self.reason},
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &str) -> i32 {
+        Message::parse(body.as_bytes()).err().unwrap().code.0
+    }
+
+    #[test]
+    fn malformed_json_batches_and_null_ids_are_told_apart() {
+        for body in ["", "{", "[1", "nonsense", "{\"jsonrpc\": \"2.0\",}"] {
+            assert_eq!(code(body), -32700, "{body}");
+        }
+        for body in [
+            "[]",
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
+            "3",
+            "{}",
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+        ] {
+            assert_eq!(code(body), -32600, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_initialize_without_what_it_needs_is_told_what() {
+        for params in ["", r#","params":{}"#, r#","params":[]"#] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"initialize"{params}}}"#);
+            let message = Message::parse(body.as_bytes()).ok().unwrap();
+            let malformed = message.check_initialize().unwrap_err();
+            assert_eq!(
+                (malformed.code.0, malformed.id),
+                (-32602, json!(1)),
+                "{params}"
+            );
+        }
+    }
+}
