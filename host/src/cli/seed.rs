@@ -32,11 +32,13 @@ impl Seed {
         settings.max_instances = 1;
         let engine = Engine::new(settings).map_err(|error| failed(error.to_string()))?;
         for path in &self.components {
-            for found in source::find(path).map_err(|error| failed(error.to_string()))? {
+            let found = source::find(path)
+                .map_err(|error| failed(format!("{}: {error}", path.display())))?;
+            for found in found {
                 let bytes = found
                     .read()
                     .await
-                    .map_err(|error| failed(error.to_string()))?;
+                    .map_err(|error| failed(format!("{}: {error}", found.path.display())))?;
                 let code = compile::seed(&engine, &self.folder, bytes)
                     .await
                     .map_err(|error| failed(format!("{}: {error}", found.path.display())))?;

@@ -23,6 +23,9 @@ use crate::source::Digest;
 /// while they are copied out of the guest.
 const LIFT_OVERHEAD: usize = 64 << 10;
 
+/// How long listing a component's tools waits for an instance slot.
+const DESCRIBE_WAIT: Duration = Duration::from_secs(60);
+
 /// The exported interface that makes a component a tool provider.
 const TOOLS_INTERFACE: &str = "sandglass:tool/tools";
 
@@ -161,8 +164,8 @@ impl Component {
 
     /// Asks the component for its tools: a guest call as any other, with nobody listening.
     pub async fn list_tools(&self, limits: &Limits) -> Result<Vec<bindings::Tool>, DescribeError> {
+        let _slot = self.engine.slot(DESCRIBE_WAIT).await.ok_or(Fault::Busy)?;
         let mut store = self.store(limits, Arc::new(Silent));
-        let _slot = self.engine.slot().await;
         let listed = tokio::time::timeout(limits.timeout.get(), async {
             let instance = self.pre.instantiate_async(&mut store).await?;
             instance
@@ -191,8 +194,7 @@ impl Component {
         limits: &Limits,
         observer: Arc<dyn Observer>,
     ) -> (Result<Outcome, Fault>, Usage) {
-        let Ok(_slot) = tokio::time::timeout(limits.queue.wait.get(), self.engine.slot()).await
-        else {
+        let Some(_slot) = self.engine.slot(limits.queue.wait.get()).await else {
             return (Err(Fault::Busy), Usage::default());
         };
         let started = Instant::now();

@@ -1,6 +1,7 @@
 //! The one wasmtime configuration of the host, and the pool of instance slots.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
@@ -23,9 +24,11 @@ const MAX_MEMORIES: u32 = 8;
 /// Elements of one table; CPython's function table needs about 20,000.
 const MAX_TABLE_ELEMENTS: usize = 65_536;
 
-/// Bytes of a linear memory that stay mapped when its slot goes back to the
-/// pool, zeroed instead of unmapped: page faults cost more than a short `memset`.
-const KEEP_RESIDENT: usize = 1 << 20;
+/// Bytes of a linear memory that stay mapped when its slot goes back to the pool:
+/// zeroed instead of unmapped. Unmapping costs page faults and interrupts the other
+/// CPUs; zeroing a whole megabyte, which is where a Rust guest's default stack ends,
+/// costs more than that. A small tool fits in here whole.
+const KEEP_RESIDENT: usize = 256 << 10;
 
 /// What an operator may set about the engine.
 #[derive(Debug, Clone)]
@@ -108,12 +111,15 @@ impl Engine {
         hasher.finish()
     }
 
-    /// Waits for a free instance slot.
-    pub(super) async fn slot(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .expect("the slot semaphore is never closed")
+    /// Waits for a free instance slot, at most for `wait`.
+    pub(super) async fn slot(&self, wait: Duration) -> Option<OwnedSemaphorePermit> {
+        // Without a timer where none is needed: this is on each call's way.
+        if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Some(permit);
+        }
+        let acquired = tokio::time::timeout(wait, Arc::clone(&self.slots).acquire_owned());
+        let permit = acquired.await.ok()?;
+        Some(permit.expect("the slot semaphore is never closed"))
     }
 }
 
