@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use crate::clients::Clients;
-use crate::command::{cargo, step};
+use crate::command::{cargo, run as run_command, step};
 use crate::environment::variables;
 use crate::{project, serve, tools};
 
@@ -17,7 +18,7 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     let start = Instant::now();
     tools::build(&[tools::FIRST_PARTY, tools::GUESTS])?;
     let clients = Clients::set_up()?;
-    let host = serve::build_host()?;
+    let host = build(arguments)?;
 
     let mut total = Tally::default();
     let mut succeeded = true;
@@ -55,6 +56,17 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
         bail!("tests failed, or could not be built: see above");
     }
     Ok(())
+}
+
+/// Builds what is tested; the host's path. The whole workspace is built as its tests need it:
+/// the host alone has fewer features of its dependencies, and wasmtime would be built twice.
+fn build(arguments: &[OsString]) -> Result<PathBuf> {
+    if !arguments.is_empty() {
+        return serve::build_host();
+    }
+    step("building the workspace and its tests (the first time takes minutes: wasmtime is large)");
+    run_command(cargo("build").args(["--workspace", "--all-targets"]))?;
+    Ok(project::target("debug/sandglass"))
 }
 
 /// Whether the arguments for cargo, which end at `--`, name packages.

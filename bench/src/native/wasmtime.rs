@@ -128,7 +128,7 @@ fn config(limits: &EngineLimits) -> wasmtime::Result<Config> {
         .max_core_instance_size(4 << 20)
         .table_elements(65_536)
         .max_memory_size(usize::try_from(limits.max_memory.get()).unwrap_or(usize::MAX))
-        .linear_memory_keep_resident(1 << 20)
+        .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(64 << 10);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Ok(config)

@@ -11,6 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -59,19 +60,25 @@ pub fn router(app: App, guard: Guard, access_log: bool, end: CancellationToken) 
         .fallback(|| async { (StatusCode::NOT_FOUND, ErrorBody::new("Not found")) })
         .with_state(app)
         .merge(mcp)
-        // A body over the cap is 413, by its announced length or while it is read;
-        // one that stops coming is given up.
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(middleware::map_response(body_limit_as_json))
-        // Before anything reads the request: who may come in at all.
-        .layer(middleware::from_fn_with_state(
-            Arc::new(guard),
-            guard::layer,
-        ))
-        // A panic anywhere below is an answer, never a hang.
-        .layer(CatchPanicLayer::custom(panicked));
+        // A body over the cap is 413, by its announced length or while it is read; one
+        // that stops coming is given up. (Few stacks: each boxes each request once more.)
+        .layer(
+            ServiceBuilder::new()
+                .layer(DefaultBodyLimit::disable())
+                .layer(RequestBodyLimitLayer::new(MAX_BODY))
+                .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT)),
+        )
+        .layer(
+            ServiceBuilder::new()
+                // A panic anywhere below is an answer, never a hang.
+                .layer(CatchPanicLayer::custom(panicked))
+                // Before anything reads the request: who may come in at all.
+                .layer(middleware::from_fn_with_state(
+                    Arc::new(guard),
+                    guard::layer,
+                ))
+                .layer(middleware::map_response(body_limit_as_json)),
+        );
     if access_log {
         // Outermost, so that refused requests are in it too.
         router.layer(middleware::from_fn(log_request))

@@ -20,7 +20,8 @@ use super::router::MAX_BODY;
 /// Serves one client until it closes stdin, or the process is told to stop.
 pub async fn run(app: App, mut stop: Stop) -> Result<(), ServerInitializeError> {
     let drain = app.drain.clone();
-    let lines = Lines::new(BufReader::new(tokio::io::stdin()), tokio::io::stdout());
+    let (reader, writer) = rmcp::transport::stdio_pipes();
+    let lines = Lines::new(BufReader::new(reader), writer);
     let serving = McpServer::for_session(app).serve(lines);
     let service = tokio::select! {
         serving = serving => match serving {
