@@ -24,6 +24,19 @@ pub fn load<T>(server: &Server, window: Duration, turn: T) -> Result<Sample>
 where
     T: AsyncFn(&mut Connection) -> Result<()>,
 {
+    load_over(CONNECTIONS, server, window, turn)
+}
+
+/// The same over so many connections.
+pub fn load_over<T>(
+    connections: usize,
+    server: &Server,
+    window: Duration,
+    turn: T,
+) -> Result<Sample>
+where
+    T: AsyncFn(&mut Connection) -> Result<()>,
+{
     // One thread is enough to keep a server busy, and leaves the other cores to it.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -31,7 +44,7 @@ where
     let cpu = server.cpu()?;
     let started = Instant::now();
     let mut latencies: Vec<Duration> = runtime.block_on(async {
-        let connections: FuturesUnordered<_> = (0..CONNECTIONS)
+        let connections: FuturesUnordered<_> = (0..connections)
             .map(|_| one_connection(server.address, started + window, &turn))
             .collect();
         connections.try_concat().await
@@ -88,7 +101,8 @@ enum BodyLength {
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> Result<Self> {
+    /// Opens it.
+    pub async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {

@@ -1,4 +1,4 @@
-//! What must have been built before: the `echo` tool, and `sandglass` itself.
+//! What must have been built before: the `echo` tool, a hostile guest, and `sandglass` itself.
 
 use std::env;
 use std::path::PathBuf;
@@ -9,6 +9,8 @@ use anyhow::{Context, Result, ensure};
 pub struct Parts {
     /// The component that is called.
     pub echo: PathBuf,
+    /// A component with a tool that spins.
+    pub hostile: PathBuf,
     /// The server.
     pub sandglass: PathBuf,
     /// This program, which is also what the server is measured against.
@@ -16,17 +18,10 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Finds them: the tool in SANDGLASS_TOOLS_DIR, the server beside this program.
+    /// Finds them: the components in SANDGLASS_TOOLS_DIR and SANDGLASS_GUESTS_DIR, the server beside this program.
     pub fn find() -> Result<Self> {
-        let tools = env::var_os("SANDGLASS_TOOLS_DIR").context(
-            "SANDGLASS_TOOLS_DIR is not set: run `cargo xtask bench`, or set it to target/tools after `cargo xtask tools`",
-        )?;
-        let echo = PathBuf::from(tools).join("echo.wasm");
-        ensure!(
-            echo.is_file(),
-            "{} is not there: build it with `cargo xtask tools`",
-            echo.display()
-        );
+        let echo = component("SANDGLASS_TOOLS_DIR", "target/tools", "echo.wasm")?;
+        let hostile = component("SANDGLASS_GUESTS_DIR", "target/guests", "hostile.wasm")?;
         let bench = env::current_exe().context("the path of this program is not known")?;
         let sandglass = bench.with_file_name("sandglass");
         ensure!(
@@ -36,8 +31,22 @@ impl Parts {
         );
         Ok(Self {
             echo,
+            hostile,
             sandglass,
             bench,
         })
     }
+}
+
+fn component(variable: &str, folder: &str, name: &str) -> Result<PathBuf> {
+    let folder = env::var_os(variable).with_context(|| {
+        format!("{variable} is not set: run `cargo xtask bench`, or set it to {folder} after `cargo xtask tools --guests`")
+    })?;
+    let path = PathBuf::from(folder).join(name);
+    ensure!(
+        path.is_file(),
+        "{} is not there: build it with `cargo xtask tools --guests`",
+        path.display()
+    );
+    Ok(path)
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::parts::Parts;
@@ -31,9 +31,17 @@ pub struct Server {
 
 /// `sandglass serve` with the `echo` tool and these further arguments, and where it keeps compiled components.
 pub fn sandglass(parts: &Parts, arguments: &[&str]) -> Result<(Command, TempDir)> {
+    sandglass_with(parts, json!({"tools": [parts.echo]}), arguments)
+}
+
+fn sandglass_with(
+    parts: &Parts,
+    mut manifest: Value,
+    arguments: &[&str],
+) -> Result<(Command, TempDir)> {
     let cache = TempDir::with_prefix("sandglass-bench-")?;
-    let manifest =
-        json!({"version": 1, "tools": [parts.echo], "engine": {"cache_dir": cache.path()}});
+    manifest["version"] = 1.into();
+    manifest["engine"] = json!({"cache_dir": cache.path()});
     let mut command = Command::new(&parts.sandglass);
     command
         .arg("serve")
@@ -46,7 +54,13 @@ pub fn sandglass(parts: &Parts, arguments: &[&str]) -> Result<(Command, TempDir)
 impl Server {
     /// Starts `sandglass serve` with the `echo` tool.
     pub fn sandglass(parts: &Parts) -> Result<Self> {
-        let (mut command, cache) = sandglass(parts, &["--host", "127.0.0.1", "--port", "0"])?;
+        Self::with_manifest(parts, json!({"tools": [parts.echo]}))
+    }
+
+    /// Starts `sandglass serve` with these tools.
+    pub fn with_manifest(parts: &Parts, manifest: Value) -> Result<Self> {
+        let arguments = ["--host", "127.0.0.1", "--port", "0"];
+        let (mut command, cache) = sandglass_with(parts, manifest, &arguments)?;
         let mut server = Self::start(&mut command)?;
         server.cache = Some(cache);
         Ok(server)

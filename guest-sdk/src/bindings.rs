@@ -16,3 +16,18 @@ wit_bindgen::generate!({
     default_bindings_module: "sandglass_sdk::bindings",
     additional_derives: [Clone, PartialEq],
 });
+
+/// What tools use beside the contract. A component imports it only if the tool calls it.
+pub mod keyvalue {
+    wit_bindgen::generate!({
+        inline: "
+            package sandglass:sdk;
+            world keyvalue {
+                import wasi:keyvalue/store@0.2.0-draft;
+            }
+        ",
+        path: "../wit",
+        world: "sandglass:sdk/keyvalue",
+        generate_all,
+    });
+}

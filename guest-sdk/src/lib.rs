@@ -87,7 +87,8 @@
 //! [`log`], [`progress`], [`cancelled`], [`elicit`] and [`ask`] reach the host
 //! of the running call. What a tool may reach beside that (network, files,
 //! environment) is the operator's choice; Rust's own `std` is how to use it.
-//! Each call runs in a new instance, so nothing is kept between calls.
+//! Each call runs in a new instance, so nothing is kept between calls but what
+//! goes into a store of [`keyvalue`].
 
 mod arguments;
 mod ask;
@@ -96,6 +97,7 @@ pub mod bindings;
 mod contract;
 mod export;
 mod host;
+pub mod keyvalue;
 pub mod log;
 mod output;
 mod probe;

@@ -11,11 +11,14 @@
 //!
 //! The other flow is loading: [`config`] -> [`source`] -> [`sandbox`] compiles -> [`catalog`].
 
+pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod invoke;
 pub mod sandbox;
+mod secret;
 pub mod serve;
 pub mod source;
 pub mod telemetry;
+mod watch;

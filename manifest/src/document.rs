@@ -1,6 +1,11 @@
 //! A manifest as it is written, before it is resolved.
 
-use std::{collections::BTreeSet, fmt, marker::PhantomData};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    marker::PhantomData,
+    str::FromStr,
+};
 
 use schemars::JsonSchema;
 use serde::{
@@ -9,20 +14,21 @@ use serde::{
 };
 
 use crate::{
-    SourceName, SourceRef, ToolPrefix, Version, engine::EngineDocument, field::Field,
-    limits::LimitsPatch,
+    SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version, allow::AllowDocument,
+    audit::AuditDocument, engine::EngineDocument, field::Field, identity::IdentityDocument,
+    limits::LimitsPatch, store::StoreDocument, tenant::TenantDocument,
 };
 
 /// A sandglass manifest, or, in short, one source of tools.
-pub(crate) type Document = Short<DocumentBody>;
+pub(crate) type Document = Short<SourceRef, DocumentBody>;
 
 /// A source of tools: its reference, or an object with the reference and more.
-pub(crate) type ToolDocument = Short<ToolBody>;
+pub(crate) type ToolDocument = Short<SourceRef, ToolBody>;
 
-/// Something that is written as a reference if there is no more to say about it.
+/// Something that is written as one text if there is no more to say about it.
 #[derive(Debug, Clone)]
-pub(crate) enum Short<T> {
-    Reference(SourceRef),
+pub(crate) enum Short<S, T> {
+    Text(S),
     Full(T),
 }
 
@@ -30,7 +36,14 @@ pub(crate) enum Short<T> {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Manifest")]
-#[schemars(extend("dependentRequired" = { "defaults": ["version"], "engine": ["version"] }))]
+#[schemars(extend("dependentRequired" = {
+    "defaults": ["version"],
+    "engine": ["version"],
+    "stores": ["version"],
+    "identity": ["version"],
+    "tenants": ["version"],
+    "audit": ["version"],
+}))]
 pub(crate) struct DocumentBody {
     /// The format's version. Only a manifest that has nothing but `tools` may leave it out.
     pub version: Field<Version>,
@@ -41,6 +54,14 @@ pub(crate) struct DocumentBody {
     /// The sources of tools. Without this key the host's own tools are served; with an empty list
     /// none is.
     pub tools: Field<Vec<Field<ToolDocument>>>,
+    /// Key-value stores that tools may be granted, by name.
+    pub stores: Field<BTreeMap<StoreName, Field<StoreDocument>>>,
+    /// Who may call. Without this key: anybody who reaches the host.
+    pub identity: Field<IdentityDocument>,
+    /// The tenants beside the default one, by name; and, as `default`, limits and quota of that one.
+    pub tenants: Field<BTreeMap<TenantName, Field<TenantDocument>>>,
+    /// Where the audit records go. Without this key: nowhere.
+    pub audit: Field<AuditDocument>,
 }
 
 /// What holds for every tool that does not say otherwise.
@@ -56,7 +77,10 @@ pub(crate) struct DefaultsDocument {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Tool")]
-#[schemars(extend("not" = { "required": ["include", "exclude"] }))]
+#[schemars(extend("allOf" = [
+    { "not": { "required": ["include", "exclude"] } },
+    { "not": { "required": ["allow", "policy"] } },
+]))]
 pub(crate) struct ToolBody {
     /// Where the component lies.
     pub source: Field<SourceRef>,
@@ -77,13 +101,20 @@ pub(crate) struct ToolBody {
     /// Limits of each call of the source's tools.
     #[serde(default)]
     pub limits: Field<LimitsPatch>,
+    /// What the source's tools may reach; nothing without this key.
+    #[serde(default)]
+    pub allow: Field<AllowDocument>,
+    /// A policy file of Wassette, in the place of `allow`.
+    #[serde(default)]
+    #[schemars(extend("minLength" = 1))]
+    pub policy: Field<String>,
 }
 
 impl DocumentBody {
     /// The document that a lone reference stands for.
     pub(crate) fn of_one(source: SourceRef) -> Self {
         Self {
-            tools: Field::unplaced(vec![Field::unplaced(Short::Reference(source))]),
+            tools: Field::unplaced(vec![Field::unplaced(Short::Text(source))]),
             ..Self::default()
         }
     }
@@ -102,24 +133,32 @@ impl Forms for ToolBody {
     const EXPECTED: &'static str = "a tool: a source, or an object with `source`";
 }
 
-impl<'de, T: Deserialize<'de> + Forms> Deserialize<'de> for Short<T> {
+impl<'de, S, T> Deserialize<'de> for Short<S, T>
+where
+    S: FromStr<Err: fmt::Display>,
+    T: Deserialize<'de> + Forms,
+{
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         // Not an untagged enum: that would lose the places, and which form's error to show.
         input.deserialize_any(ShortVisitor(PhantomData))
     }
 }
 
-struct ShortVisitor<T>(PhantomData<T>);
+struct ShortVisitor<S, T>(PhantomData<(S, T)>);
 
-impl<'de, T: Deserialize<'de> + Forms> Visitor<'de> for ShortVisitor<T> {
-    type Value = Short<T>;
+impl<'de, S, T> Visitor<'de> for ShortVisitor<S, T>
+where
+    S: FromStr<Err: fmt::Display>,
+    T: Deserialize<'de> + Forms,
+{
+    type Value = Short<S, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(T::EXPECTED)
     }
 
-    fn visit_str<E: Error>(self, reference: &str) -> Result<Self::Value, E> {
-        reference.parse().map(Short::Reference).map_err(E::custom)
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        text.parse().map(Short::Text).map_err(E::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {

@@ -2,26 +2,17 @@
 
 use crate::scalar::quoted;
 
-/// Keys of the manifest's format that this version does not serve, by a key of the object that would
-/// hold them.
-const NOT_YET: [(&str, &[&str]); 2] = [
-    ("tools", &["stores", "identity", "tenants", "audit"]),
-    (
-        "source",
-        &["allow", "verify", "pin", "python", "javascript"],
-    ),
-];
+/// Keys of a tool, that is of the object that has `source`, that this version does not serve.
+const NOT_YET: [&str; 4] = ["verify", "pin", "python", "javascript"];
 
 /// The error for a key in an object that takes only the `known` ones.
 pub(crate) fn refuse(key: &str, known: &[&str]) -> String {
-    let later = NOT_YET
-        .iter()
-        .any(|(mark, later)| known.contains(mark) && later.contains(&key));
+    let later = known.contains(&"source") && NOT_YET.contains(&key);
     let shown = quoted(key);
     if later {
         return format!("the key {shown} is not yet supported; remove it");
     }
-    match nearest(key, known) {
+    match nearest(key, known.iter().copied()) {
         Some(nearest) => format!("unknown key {shown}, did you mean `{nearest}`?"),
         None => format!(
             "unknown key {shown}, the keys here are {}",
@@ -30,13 +21,13 @@ pub(crate) fn refuse(key: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known key that a slip of the pen makes into this one: at most a third of it is wrong.
-fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The known key or name that a slip of the pen makes into this one: at most a third of it is wrong.
+pub(crate) fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .iter()
+        .into_iter()
         .map(|candidate| {
             let distance = strsim::damerau_levenshtein(&key.to_lowercase(), candidate);
-            (distance, *candidate)
+            (distance, candidate)
         })
         .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
@@ -59,7 +50,7 @@ mod tests {
             ("zebra", None),
             ("", None),
         ] {
-            assert_eq!(super::nearest(key, &known), nearest, "{key}");
+            assert_eq!(super::nearest(key, known), nearest, "{key}");
         }
         assert_eq!(
             refuse("zebra", &known),
@@ -69,8 +60,7 @@ mod tests {
 
     #[test]
     fn a_key_of_later_versions_is_called_so_only_where_it_belongs() {
-        assert!(refuse("audit", &["version", "tools"]).contains("not yet supported"));
-        assert!(refuse("allow", &["source", "name"]).contains("not yet supported"));
-        assert!(refuse("allow", &["version", "tools"]).contains("unknown key"));
+        assert!(refuse("pin", &["source", "name"]).contains("not yet supported"));
+        assert!(refuse("pin", &["version", "tools"]).contains("unknown key"));
     }
 }

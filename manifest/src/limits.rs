@@ -22,6 +22,25 @@ pub struct Limits {
     pub output: ByteSize,
     /// The guest's log and standard output of a call.
     pub log: ByteSize,
+    /// Outbound HTTP of a call, where `allow.http` grants it.
+    pub http: HttpLimits,
+    /// Calls of the source's tools that may start within a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls_per_minute: Option<Count>,
+    /// Fuel that the source's tools may burn within a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuel_per_minute: Option<Fuel>,
+}
+
+/// Outbound HTTP of one call. Its time counts against the call's `timeout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HttpLimits {
+    /// Requests.
+    pub requests: Count,
+    /// Bytes of all request bodies.
+    pub sent: ByteSize,
+    /// Bytes of all response bodies.
+    pub received: ByteSize,
 }
 
 /// Calls that wait because `concurrency` is used up; a call beyond them is refused.
@@ -47,6 +66,13 @@ impl Limits {
         },
         output: ByteSize::mib(1),
         log: ByteSize::kib(256),
+        http: HttpLimits {
+            requests: Count::new(64).expect("more than zero"),
+            sent: ByteSize::mib(1),
+            received: ByteSize::mib(8),
+        },
+        calls_per_minute: None,
+        fuel_per_minute: None,
     };
 
     /// These limits with what a block of a document changes.
@@ -68,6 +94,24 @@ impl Limits {
             },
             output: or(&patch.output, self.output),
             log: or(&patch.log, self.log),
+            http: match patch.http.value() {
+                None => self.http,
+                Some(http) => HttpLimits {
+                    requests: or(&http.requests, self.http.requests),
+                    sent: or(&http.sent, self.http.sent),
+                    received: or(&http.received, self.http.received),
+                },
+            },
+            calls_per_minute: patch
+                .calls_per_minute
+                .value()
+                .copied()
+                .or(self.calls_per_minute),
+            fuel_per_minute: patch
+                .fuel_per_minute
+                .value()
+                .copied()
+                .or(self.fuel_per_minute),
         }
     }
 }
@@ -78,8 +122,8 @@ impl Default for Limits {
     }
 }
 
-/// Limits of each call. What is left out is inherited: a tool's from `defaults.limits`, those from the
-/// built-in defaults.
+/// Limits of calls. What is left out is inherited: a tool's from its tenant's `limits`, those from
+/// `defaults.limits`, those from the built-in defaults.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Limits")]
@@ -105,6 +149,28 @@ pub(crate) struct LimitsPatch {
     /// Log and standard output that a call may write; the rest is dropped.
     #[schemars(extend("default" = Limits::DEFAULT.log))]
     pub log: Field<ByteSize>,
+    /// Outbound HTTP of a call, where `allow.http` grants it.
+    pub http: Field<HttpLimitsPatch>,
+    /// Calls of the source's tools that may start within a minute; not bounded without this key.
+    pub calls_per_minute: Field<Count>,
+    /// Fuel that the source's tools may burn within a minute; not bounded without this key.
+    pub fuel_per_minute: Field<Fuel>,
+}
+
+/// Outbound HTTP of one call. Its time counts against the call's `timeout`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HttpLimits")]
+pub(crate) struct HttpLimitsPatch {
+    /// Requests.
+    #[schemars(extend("default" = Limits::DEFAULT.http.requests))]
+    pub requests: Field<Count>,
+    /// Bytes of all request bodies.
+    #[schemars(extend("default" = Limits::DEFAULT.http.sent))]
+    pub sent: Field<ByteSize>,
+    /// Bytes of all response bodies.
+    #[schemars(extend("default" = Limits::DEFAULT.http.received))]
+    pub received: Field<ByteSize>,
 }
 
 /// The calls that wait.

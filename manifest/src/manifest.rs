@@ -1,23 +1,16 @@
 //! The resolved manifest, and the way to it from a document.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_saphyr::Location;
 
 use crate::{
-    ByteSize, Engine, Limits, ManifestError, Origin, SourceName, SourceRef, Surroundings,
-    ToolFilter, ToolPrefix,
-    document::{Document, DocumentBody, Short, ToolBody, ToolDocument},
-    engine::EngineDocument,
-    limits::LimitsPatch,
+    Allow, Audit, Engine, Identity, Limits, ManifestError, Origin, SourceName, SourceRef, Store,
+    StoreName, Surroundings, Tenant, TenantName, Token, ToolFilter, ToolPrefix,
+    document::{Document, DocumentBody},
+    resolve::Resolver,
     scalar::{self, InvalidValue, Scalar},
-    yaml,
+    tenant, yaml,
 };
 
 /// What a host serves, and under which limits: validated and with every value in its place.
@@ -34,6 +27,22 @@ pub struct Manifest {
     /// The sources of tools, in the document's order; `None` if it does not speak of tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Tool>>,
+    /// Key-value stores that tools may be granted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stores: BTreeMap<StoreName, Store>,
+    /// Who may call; `None`: anybody who reaches the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// The tenants beside the default one, and, under `default`, the limits and quota of that one (its `tools` are the
+    /// top-level ones, and empty here).
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "tenant::as_written"
+    )]
+    pub tenants: BTreeMap<TenantName, Tenant>,
+    /// Where the audit records go; `None`: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 }
 
 /// What holds for tools that the manifest does not name.
@@ -59,6 +68,9 @@ pub struct Tool {
     pub filter: ToolFilter,
     /// Limits of each call of its tools.
     pub limits: Limits,
+    /// What its tools may reach.
+    #[serde(skip_serializing_if = "Allow::is_empty")]
+    pub allow: Allow,
 }
 
 /// The version of the manifest's format: 1 is the only one.
@@ -98,12 +110,6 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// WebAssembly's page size: no memory is smaller.
-const PAGE: ByteSize = ByteSize::kib(64);
-
-/// What 32-bit addresses reach: no memory is larger.
-const LARGEST_MEMORY: ByteSize = ByteSize::mib(4096);
-
 impl Manifest {
     /// What holds where there is no document: built-in defaults, and no word about tools.
     pub fn absent(surroundings: &Surroundings) -> Self {
@@ -118,18 +124,17 @@ impl Manifest {
                 cache_dir: surroundings.default_cache_dir(),
             },
             tools: None,
+            stores: BTreeMap::new(),
+            identity: None,
+            tenants: BTreeMap::new(),
+            audit: None,
         }
     }
 
     /// Reads a manifest from a file.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let origin = Origin::File(path.to_owned());
-        let mut text = String::new();
-        // One byte more than a manifest may have: a device that never ends is refused, not read.
-        File::open(path)
-            .and_then(|file| file.take(yaml::LONGEST.get() + 1).read_to_string(&mut text))
-            .map_err(|error| ManifestError::whole(&origin, format!("cannot be read: {error}")))?;
-        Self::parse(&text, &origin)
+        Self::parse(&yaml::text_of(path, &origin)?, &origin)
     }
 
     /// Reads a manifest from YAML or JSON text, in the surroundings of this process.
@@ -145,272 +150,23 @@ impl Manifest {
     ) -> Result<Self, ManifestError> {
         let document = match yaml::read(text, origin)? {
             Document::Full(document) => document,
-            Document::Reference(source) => DocumentBody::of_one(source),
+            Document::Text(source) => DocumentBody::of_one(source),
         };
-        let resolver = Resolver {
-            base: surroundings.base(origin),
-            origin,
-            surroundings,
-        };
-        resolver.manifest(&document)
+        Resolver::new(origin, surroundings).manifest(&document)
+    }
+
+    /// Reads a file of tokens that [`identity`](Self::identity) names; they belong to the tenants of this
+    /// manifest. Relative paths in it start at its folder.
+    pub fn read_tokens(&self, file: &Path) -> Result<Vec<Token>, ManifestError> {
+        let origin = Origin::File(file.to_owned());
+        let text = yaml::text_of(file, &origin)?;
+        let tokens: Vec<_> = yaml::read(&text, &origin)?;
+        Resolver::new(&origin, &Surroundings::of_process()).token_file(&tokens, &self.tenants)
     }
 
     /// The manifest as a YAML document.
     pub fn to_yaml(&self) -> String {
         serde_saphyr::to_string(self).expect("a manifest holds only numbers, text, lists and maps")
-    }
-}
-
-/// Turns a document into a manifest; its errors carry the place of the value at fault.
-struct Resolver<'a> {
-    origin: &'a Origin,
-    base: PathBuf,
-    surroundings: &'a Surroundings,
-}
-
-impl Resolver<'_> {
-    fn refuse<T>(&self, place: Location, message: impl Into<String>) -> Result<T, ManifestError> {
-        Err(ManifestError::at(place, self.origin, message))
-    }
-
-    fn manifest(&self, document: &DocumentBody) -> Result<Manifest, ManifestError> {
-        self.require_version(document)?;
-        let absent = Manifest::absent(self.surroundings);
-        let engine = match document.engine.value() {
-            Some(engine) => self.engine(engine, absent.engine)?,
-            None => absent.engine,
-        };
-        let patch = document
-            .defaults
-            .value()
-            .and_then(|defaults| defaults.limits.value());
-        let limits = match patch {
-            Some(patch) => self.limits(patch, absent.defaults.limits, &engine)?,
-            None => absent.defaults.limits,
-        };
-        self.check_inherited_memory(document, limits, &engine)?;
-        let tools = match document.tools.value() {
-            Some(tools) => {
-                let mut names = BTreeMap::new();
-                let mut resolved = Vec::with_capacity(tools.len());
-                for (tool, place) in tools.iter().filter_map(|tool| tool.get()) {
-                    let tool = self.tool(tool, place, limits, &engine, &mut names)?;
-                    resolved.push(tool);
-                }
-                Some(resolved)
-            }
-            None => None,
-        };
-        Ok(Manifest {
-            version: Version,
-            defaults: Defaults { limits },
-            engine,
-            tools,
-        })
-    }
-
-    fn require_version(&self, document: &DocumentBody) -> Result<(), ManifestError> {
-        let more = document
-            .defaults
-            .get()
-            .map(|(_, place)| place)
-            .or(document.engine.get().map(|(_, place)| place));
-        match more {
-            Some(place) if !document.version.is_present() => self.refuse(
-                place,
-                format!(
-                    "the key `version` is missing; write `version: {}` at the beginning",
-                    Version::NUMBER
-                ),
-            ),
-            _ => Ok(()),
-        }
-    }
-
-    fn engine(&self, document: &EngineDocument, absent: Engine) -> Result<Engine, ManifestError> {
-        if let Some((memory, place)) = document.max_memory.get() {
-            self.check_page("engine.max_memory", *memory, place)?;
-            if *memory > LARGEST_MEMORY {
-                return self.refuse(
-                    place,
-                    format!(
-                        "engine.max_memory {memory} is over {LARGEST_MEMORY}, the most that a \
-                         32-bit WebAssembly memory can have"
-                    ),
-                );
-            }
-        }
-        let cache_dir = match document.cache_dir.get() {
-            None => absent.cache_dir,
-            Some((path, place)) => Some(self.cache_dir(path, place)?),
-        };
-        Ok(Engine {
-            max_memory: document
-                .max_memory
-                .value()
-                .copied()
-                .unwrap_or(absent.max_memory),
-            max_instances: document
-                .max_instances
-                .value()
-                .copied()
-                .unwrap_or(absent.max_instances),
-            cache_dir,
-        })
-    }
-
-    fn cache_dir(&self, path: &str, place: Location) -> Result<PathBuf, ManifestError> {
-        if path.is_empty() || path.contains(char::is_control) {
-            let shown = scalar::quoted(path);
-            return self.refuse(place, format!("engine.cache_dir {shown} is not a path"));
-        }
-        self.path(Path::new(path), place)
-    }
-
-    fn path(&self, path: &Path, place: Location) -> Result<PathBuf, ManifestError> {
-        self.surroundings
-            .locate(path, &self.base)
-            .or_else(|problem| {
-                let shown = scalar::quoted(&path.display().to_string());
-                self.refuse(
-                    place,
-                    format!("the path {shown} cannot be found: {problem}"),
-                )
-            })
-    }
-
-    fn limits(
-        &self,
-        patch: &LimitsPatch,
-        inherited: Limits,
-        engine: &Engine,
-    ) -> Result<Limits, ManifestError> {
-        if let Some((memory, place)) = patch.memory.get() {
-            self.check_page("limits.memory", *memory, place)?;
-            if *memory > engine.max_memory {
-                let most = engine.max_memory;
-                return self.refuse(
-                    place,
-                    format!(
-                        "limits.memory {memory} is over engine.max_memory {most}; \
-                         lower the one or raise the other"
-                    ),
-                );
-            }
-        }
-        if let Some((output, place)) = patch.output.get()
-            && output.get() == 0
-        {
-            return self.refuse(
-                place,
-                "limits.output 0 leaves no room for any result; raise it",
-            );
-        }
-        Ok(inherited.with(patch))
-    }
-
-    fn check_page(&self, key: &str, size: ByteSize, place: Location) -> Result<(), ManifestError> {
-        if size < PAGE {
-            return self.refuse(
-                place,
-                format!("{key} {size} is less than {PAGE}, one WebAssembly page; raise it"),
-            );
-        }
-        Ok(())
-    }
-
-    /// A lowered `engine.max_memory` can fall below the built-in `limits.memory`, which no block holds.
-    fn check_inherited_memory(
-        &self,
-        document: &DocumentBody,
-        limits: Limits,
-        engine: &Engine,
-    ) -> Result<(), ManifestError> {
-        let lowered = document
-            .engine
-            .value()
-            .and_then(|engine| engine.max_memory.get());
-        match lowered {
-            Some((most, place)) if limits.memory > engine.max_memory => self.refuse(
-                place,
-                format!(
-                    "engine.max_memory {most} is under the default limits.memory {}; \
-                     set defaults.limits.memory to {most} or less",
-                    limits.memory
-                ),
-            ),
-            _ => Ok(()),
-        }
-    }
-
-    fn tool<'d>(
-        &self,
-        document: &'d ToolDocument,
-        place: Location,
-        inherited: Limits,
-        engine: &Engine,
-        names: &mut BTreeMap<&'d str, Location>,
-    ) -> Result<Tool, ManifestError> {
-        let body = match document {
-            Short::Full(body) => body,
-            Short::Reference(source) => {
-                return Ok(Tool {
-                    source: self.source(source, place)?,
-                    name: None,
-                    prefix: None,
-                    filter: ToolFilter::All,
-                    limits: inherited,
-                });
-            }
-        };
-        let (source, source_place) = body
-            .source
-            .get()
-            .expect("a tool without the key `source` does not deserialize");
-        if let Some((name, place)) = body.name.get()
-            && let Some(first) = names.insert(name.as_str(), place)
-        {
-            let line = first.line();
-            return self.refuse(
-                place,
-                format!("the name `{name}` is given in line {line} already; choose another"),
-            );
-        }
-        Ok(Tool {
-            source: self.source(source, source_place)?,
-            name: body.name.value().cloned(),
-            prefix: body.prefix.value().cloned(),
-            filter: self.filter(body)?,
-            limits: match body.limits.value() {
-                Some(patch) => self.limits(patch, inherited, engine)?,
-                None => inherited,
-            },
-        })
-    }
-
-    fn source(&self, source: &SourceRef, place: Location) -> Result<SourceRef, ManifestError> {
-        match source {
-            SourceRef::File(path) => self.path(path, place).map(SourceRef::File),
-        }
-    }
-
-    fn filter(&self, tool: &ToolBody) -> Result<ToolFilter, ManifestError> {
-        let (names, place, filter): (_, _, fn(_) -> _) =
-            match (tool.include.get(), tool.exclude.get()) {
-                (None, None) => return Ok(ToolFilter::All),
-                (Some((names, place)), None) => (names, place, ToolFilter::Include),
-                (None, Some((names, place))) => (names, place, ToolFilter::Exclude),
-                (Some(_), Some((_, place))) => {
-                    return self.refuse(
-                        place,
-                        "`include` and `exclude` cannot stand together; keep one of them",
-                    );
-                }
-            };
-        if names.is_empty() {
-            return self.refuse(place, "the list names no tool; name one or remove the key");
-        }
-        Ok(filter(names.clone()))
     }
 }
 

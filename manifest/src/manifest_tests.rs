@@ -4,9 +4,9 @@ use std::{
 };
 
 use super::*;
-use crate::{Count, Duration, Fuel, Queue};
+use crate::{ByteSize, Count, Duration, Fuel, Queue};
 
-fn surroundings() -> Surroundings {
+pub(crate) fn surroundings() -> Surroundings {
     Surroundings {
         working_dir: "/work".into(),
         home: Some("/home/ada".into()),
@@ -22,12 +22,12 @@ pub(crate) fn parse(text: &str) -> Result<Manifest, ManifestError> {
     Manifest::parse_in(text, &origin(), &surroundings())
 }
 
-fn accept(text: &str) -> Manifest {
+pub(crate) fn accept(text: &str) -> Manifest {
     parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 /// The error without the file's name, as `line:column: message`.
-fn refuse(text: &str) -> String {
+pub(crate) fn refuse(text: &str) -> String {
     let error = parse(text).expect_err(text).to_string();
     assert!(!error.contains('\n'), "one line: {error}");
     error
@@ -36,7 +36,7 @@ fn refuse(text: &str) -> String {
         .to_owned()
 }
 
-fn tools(manifest: &Manifest) -> &[Tool] {
+pub(crate) fn tools(manifest: &Manifest) -> &[Tool] {
     manifest.tools.as_deref().expect("it speaks of tools")
 }
 
@@ -84,6 +84,7 @@ fn every_key_lands_in_the_resolved_form() {
             },
             output: ByteSize::mib(2),
             log: ByteSize::bytes(1000),
+            ..Limits::DEFAULT
         }
     );
     assert_eq!(manifest.engine.max_memory, ByteSize::mib(256));
@@ -136,6 +137,10 @@ defaults:
       wait: 2s
     output: 1MiB
     log: 256KiB
+    http:
+      requests: 64
+      sent: 1MiB
+      received: 8MiB
 engine:
   max_memory: 512MiB
   max_instances: 512
@@ -153,6 +158,26 @@ fn the_resolved_form_is_a_manifest_of_the_same_meaning() {
         let json = serde_json::to_string(&manifest).expect("JSON");
         assert_eq!(accept(&json), manifest);
     }
+}
+
+#[test]
+fn the_documentations_examples_are_manifests() {
+    let page = include_str!("../../docs/manifest.md");
+    let mut examples = 0;
+    for example in page.split("```yaml\n").skip(1) {
+        let (example, _) = example.split_once("```").expect("an end");
+        // The policy that it names is not there.
+        accept(&example.replace("    policy: ./policy.yaml", ""));
+        examples += 1;
+    }
+    assert_eq!(examples, 5);
+    let (first, _) = page.split_once("tools:\n").expect("the tools");
+    let (_, settings) = first.split_once("```yaml\n").expect("an example");
+    assert_eq!(
+        accept(settings),
+        Manifest::absent(&surroundings()),
+        "the first example shows the defaults"
+    );
 }
 
 #[test]
@@ -253,26 +278,22 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         ),
         // Of later versions.
         (
-            "version: 1\naudit: { to: stdout }",
-            "2:1: the key `audit` is not yet supported; remove it",
-        ),
-        (
-            "tools:\n  - source: ./x.wasm\n    allow:\n      env: {}",
-            "3:5: the key `allow` is not yet supported; remove it",
+            "tools:\n  - source: ./x.wasm\n    verify: {}",
+            "3:5: the key `verify` is not yet supported; remove it",
         ),
         (
             "tools:\n  - python: |\n      def add(): ...\n    name: a",
             "2:5: the key `python` is not yet supported; remove it",
         ),
         (
-            "tools:\n  - oci://ghcr.io/acme/time:1.2",
-            "2:5: `oci://ghcr.io/acme/time:1.2` is not a source: `oci:` sources are not yet supported; \
-             use a file or a folder",
+            "tools:\n  - oci://ghcr.io/acme/time",
+            "2:5: `oci://ghcr.io/acme/time` is not a source: it has neither tag nor digest; \
+             write `ghcr.io/acme/time:latest` if that is what you mean",
         ),
         (
             "tools:\n  - source: secret://a/b/c",
             "2:13: `secret://a/b/c` is not a source: `secret:` sources are not yet supported; \
-             use a file or a folder",
+             mount it as a folder and name that",
         ),
         // Values.
         (
@@ -366,16 +387,17 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         (
             "tools: [no, true]",
             "1:9: `no` is not a source: a path starts with ./, ../, ~/ or /, or ends with .wasm or /; \
-             or write `file:` before it",
+             or write `file:` or `oci://` before it",
         ),
         (
             "hello",
             "1:1: `hello` is not a source: a path starts with ./, ../, ~/ or /, \
-             or ends with .wasm or /; or write `file:` before it",
+             or ends with .wasm or /; or write `file:` or `oci://` before it",
         ),
         (
             "limits: &a { fuel: 1 }",
-            "1:1: unknown key `limits`, the keys here are version, defaults, engine, tools",
+            "1:1: unknown key `limits`, the keys here are version, defaults, engine, tools, stores, \
+             identity, tenants, audit",
         ),
         (
             "version: 1\ndefaults: &d { limits: {} }\nengine: { <<: *d }",
@@ -494,7 +516,7 @@ fn a_document_over_a_mebibyte_is_refused_unread() {
     let text = format!("tools: []\n#{}", " ".repeat(1 << 20));
     assert_eq!(
         refuse(&text),
-        " the manifest is larger than 1MiB; split it or shorten it"
+        " the document is larger than 1MiB; split it or shorten it"
     );
     accept(&text[..1 << 20]);
 }

@@ -19,7 +19,7 @@ pub struct ToolPrefix(String);
 pub struct SourceName(String);
 
 /// The characters that MCP allows in a tool's name.
-fn check<T: Scalar>(given: &str) -> Result<String, InvalidValue> {
+pub(crate) fn check<T: Scalar>(given: &str) -> Result<String, InvalidValue> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let problem = if given.is_empty() {
         "it is empty".to_owned()

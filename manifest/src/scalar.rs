@@ -4,6 +4,8 @@ use std::{fmt, marker::PhantomData, str::FromStr};
 
 use serde::de::{Deserializer, Error, Visitor};
 
+use crate::keys;
+
 /// A value that could not be read; the text quotes what was given and says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given} is not {expected}: {problem}")]
@@ -53,6 +55,32 @@ pub(crate) fn deserialize_text<'de, T: Scalar, D: Deserializer<'de>>(
     input: D,
 ) -> Result<T, D::Error> {
     input.deserialize_str(NumberOrText(PhantomData))
+}
+
+/// Makes types that are written as text readable.
+macro_rules! read_as_text {
+    ($($type:ty),+ $(,)?) => {$(
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+                $crate::scalar::deserialize_text(input)
+            }
+        }
+    )+};
+}
+
+pub(crate) use read_as_text;
+
+/// What one of a few words stands for.
+pub(crate) fn word<T: Scalar + Copy>(given: &str, words: &[(&str, T)]) -> Result<T, InvalidValue> {
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == given) {
+        return Ok(*value);
+    }
+    let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+    let problem = match keys::nearest(given, known.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("write {}", known.join(", ")),
+    };
+    Err(InvalidValue::new::<T>(given, problem))
 }
 
 struct NumberOrText<T>(PhantomData<T>);
@@ -116,6 +144,23 @@ pub(crate) fn number_and_unit<T: Scalar>(given: &str) -> Result<(u64, &str), Inv
         .parse()
         .map_err(|_| too_large::<T>(given))?;
     Ok((value, unit))
+}
+
+/// Reads a SHA-256 in hex digits.
+pub(crate) fn sha256(hex: &str) -> Option<[u8; 32]> {
+    if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (byte, digits) in hash.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// Writes a SHA-256 in hex digits.
+pub(crate) fn hex(hash: &[u8; 32]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The value does not fit its type.

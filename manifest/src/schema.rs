@@ -6,8 +6,18 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::Value;
 
 use crate::{
-    ByteSize, Count, Duration, Fuel, SourceName, SourceRef, ToolPrefix, Version,
+    Access, ByteSize, Count, Duration, Fuel, HostPattern, JwtAlgorithm, PathPrefix, Scope,
+    SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version,
+    allow::GuestPath,
+    audit::AuditWord,
     document::{Document, Short},
+    host::{HostAndPort, Port},
+    http_rule::{HeaderKey, MethodName},
+    identity::{CallerName, TokenHash},
+    list::OneOrMore,
+    secret::EnvName,
+    store::StoreWord,
+    url::{IssuerUrl, PublicUrl},
 };
 
 /// The JSON Schema (draft 2020-12) of what [`Manifest::parse`](crate::Manifest::parse) accepts, as far
@@ -56,13 +66,55 @@ inline_schema! {
     }),
     ToolPrefix => name(),
     SourceName => name(),
-    // As SourceRef reads it: a path that looks like one, or anything after `file:` but a host.
+    // As SourceRef reads it: a path that looks like one, or anything after `file:` but a host; a registry, a
+    // repository, and a tag or a digest; a URL and a digest.
     SourceRef => json_schema!({ "type": "string", "anyOf": [
         { "pattern": r"^(\.{0,2}|~)/" },
         { "pattern": r"^(\.{1,2}|~)$" },
         { "pattern": r"^(?![A-Za-z][A-Za-z0-9+.-]*:).*(\.wasm|/)$" },
         { "pattern": r"^file:(///|/?[^/]|/$)" },
+        { "pattern": oci_pattern() },
+        { "pattern": format!("^https://[^@?#/]+/[^@?#]+@{DIGEST}$") },
     ]}),
+    Access => json_schema!({ "enum": ["read", "read-write"] }),
+    AuditWord => json_schema!({ "enum": ["stdout", "file"] }),
+    StoreWord => json_schema!({ "enum": ["embedded", "redis"] }),
+    JwtAlgorithm => json_schema!({ "enum": JwtAlgorithm::WORDS.map(|(word, _)| word) }),
+    HostPattern => text("^[^/?#@]+$"),
+    HostAndPort => text("^[^/?#@]+$"),
+    Port => json_schema!({ "oneOf": [
+        { "type": "integer", "minimum": 1, "maximum": u16::MAX },
+        { "type": "string", "pattern": "^0*[1-9][0-9]*$" },
+    ]}),
+    MethodName => text("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+    HeaderKey => text("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+    PathPrefix => text("^/[^?#*]*$"),
+    GuestPath => text("^/"),
+    EnvName => text("^[^=*]+$"),
+    StoreName => name(),
+    TenantName => text("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
+    CallerName => json_schema!({ "type": "string", "minLength": 1, "maxLength": 64 }),
+    TokenHash => text("^[0-9A-Fa-f]{64}$"),
+    Scope => text(r"^(management|tools:(\*|[^\s*]+))$"),
+    IssuerUrl => text("^https?://[^@#]+$"),
+    PublicUrl => text("^https?://[^@#?]+$"),
+    OneOrMore => json_schema!({ "anyOf": [
+        { "type": "string", "minLength": 1 },
+        { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 },
+    ]}),
+}
+
+const DIGEST: &str = "sha256:[0-9A-Fa-f]{64}";
+
+fn oci_pattern() -> String {
+    const HOST: &str = r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?)";
+    const NAME: &str = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*";
+    const TAG: &str = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}";
+    format!("^oci://{HOST}(/{NAME})+(:{TAG}(@{DIGEST})?|@{DIGEST})$")
+}
+
+fn text(pattern: &str) -> Schema {
+    json_schema!({ "type": "string", "pattern": pattern })
 }
 
 fn positive_text() -> String {
@@ -77,19 +129,19 @@ fn positive(most: u64) -> Schema {
 }
 
 fn name() -> Schema {
-    json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$" })
+    text("^[A-Za-z0-9_.-]{1,64}$")
 }
 
 /// Either form of what may be written in short.
-impl<T: JsonSchema> JsonSchema for Short<T> {
+impl<S: JsonSchema, T: JsonSchema> JsonSchema for Short<S, T> {
     fn schema_name() -> Cow<'static, str> {
-        format!("{}OrSource", T::schema_name()).into()
+        format!("{}Or{}", T::schema_name(), S::schema_name()).into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let reference = generator.subschema_for::<SourceRef>();
+        let text = generator.subschema_for::<S>();
         let full = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [reference, full] })
+        json_schema!({ "anyOf": [text, full] })
     }
 }
 
@@ -98,6 +150,7 @@ mod tests {
     use super::*;
     use crate::{
         manifest::tests::{FULL, origin, parse},
+        resolve::tests::FULL as GRANTS,
         yaml,
     };
 
@@ -118,6 +171,7 @@ mod tests {
         for text in [
             // A number in a list of names is text to YAML's reader, but not to JSON.
             &FULL.replace(", 12]", "]"),
+            GRANTS,
             "./x.wasm",
             "hello",
             "{}",
@@ -156,6 +210,76 @@ mod tests {
                 ));
             }
         }
+        for allow in [
+            "{}",
+            "{ env: {} }",
+            "{ env: { A: b } }",
+            "{ env: { A: 1 } }",
+            "{ env: { 'A=': b } }",
+            "{ env: { A: { secret: { file: a } } } }",
+            "{ env: { A: { secret: { file: a, env: B } } } }",
+            "{ env: { A: { secret: {} } } }",
+            "{ env: { A: { secret: a } } }",
+            "{ http: [] }",
+            "{ http: [a.com, 'a.com:80', { host: a.com }] }",
+            "{ http: ['https://a.com'] }",
+            "{ http: [{ port: 1 }] }",
+            "{ http: [{ host: a.com, port: 0 }] }",
+            "{ http: [{ host: a.com, port: '80' }] }",
+            "{ http: [{ host: a.com, methods: [] }] }",
+            "{ http: [{ host: a.com, methods: ['a b'] }] }",
+            "{ http: [{ host: a.com, path: v1 }] }",
+            "{ http: [{ host: a.com, path: /v1 }] }",
+            "{ http: [{ host: a.com, headers: {} }] }",
+            "{ http: [{ host: a.com, headers: { 'a b': c } }] }",
+            "{ http: [{ host: a.com, private: yes }] }",
+            "{ files: [{ host: a, guest: /a }] }",
+            "{ files: [{ host: a, guest: a }] }",
+            "{ files: [{ host: '', guest: /a }] }",
+            "{ files: [{ host: a, guest: /a, access: write }] }",
+            "{ keyvalue: [] }",
+            "{ keyvalue: ['a b'] }",
+            "{ tcp: [] }",
+        ] {
+            check(&format!("tools: [{{ source: ./x.wasm, allow: {allow} }}]"));
+        }
+        for more in [
+            "stores: {}",
+            "stores: { c: { kind: embedded, path: a } }",
+            "stores: { c: { kind: embedded } }",
+            "stores: { c: { kind: embedded, url: 'redis://a' } }",
+            "stores: { c: { kind: redis, url: 'redis://a' } }",
+            "stores: { c: { kind: redis, url: 'redis://a', path: a } }",
+            "stores: { c: { kind: sql } }",
+            "stores: { 'a b': { kind: embedded, path: a } }",
+            "tenants: {}",
+            "tenants: { a: { tools: [] } }",
+            "tenants: { a: { tools: [], quota: {} } }",
+            "tenants: { A: { tools: [] } }",
+            "tenants: { default: { quota: { concurrency: 1 } } }",
+            "identity: {}",
+            "identity: { tokens: [] }",
+            "identity: { tokens: [{ file: a }] }",
+            "identity: { tokens: [{ file: a, scopes: [management] }] }",
+            "identity: { tokens: [{ secret: { file: a }, scopes: [management] }] }",
+            "identity: { tokens: [{ secret: { file: a }, scopes: [] }] }",
+            "identity: { tokens: [{ secret: { file: a } }] }",
+            "identity: { tokens: [{ sha256: a, scopes: [management] }] }",
+            "identity: { jwt: [{ issuer: 'https://a', audience: b }] }",
+            "identity: { jwt: [{ issuer: 'https://a', audience: [] }] }",
+            "identity: { jwt: [{ issuer: 'https://a' }] }",
+            "identity: { jwt: [{ issuer: 'https://a', audience: b, tenant_claim: c }] }",
+            "identity: { jwt: [{ issuer: 'https://a', audience: b, tenant: default, tenant_claim: c }] }",
+            "identity: { jwt: [{ issuer: 'https://a', audience: b, algorithms: [HS256] }] }",
+            "audit: { to: stdout }",
+            "audit: { to: stdout, keep: 1 }",
+            "audit: { to: file }",
+            "audit: { to: file, path: a, key: { secret: { env: B } } }",
+        ] {
+            check(&format!("version: 1\n{more}"));
+            check(more);
+        }
+        check("tools: [{ source: ./x.wasm, allow: { env: { A: b } }, policy: ./p.yaml }]");
         for source in [
             "/x",
             "./x",
@@ -178,11 +302,42 @@ mod tests {
             "oci://x/y",
             "oci://x.wasm",
             "https://x/",
+            "https://x/y.wasm",
+            "https://x@sha256:0",
+            "oci://x/y:1",
+            "oci://x.io/y",
+            "oci://x.io/y:1",
+            "oci://x.io/Y:1",
+            "oci://x.io/a/b-c__d:1",
+            "oci://x.io/a/b___d:1",
+            "oci://x.io/a//b:1",
+            "oci://x.io/a:-1",
+            "oci://localhost/y:1",
+            "oci://x:5000/y:1",
+            "oci://x:/y:1",
+            "oci://[::1]:5000/y:1",
+            "oci://x.io/y@sha256:0",
+            "oci://x.io/y:1@",
             "./a:b",
             "secret://a/b/c",
             "a/b:c.wasm",
         ] {
             check(&format!("tools: ['{source}']"));
+        }
+        let digest = format!("sha256:{}", "0f".repeat(32));
+        for source in [
+            "oci://x.io/y",
+            "oci://x.io/y:1",
+            "oci://y",
+            "https://x/y.wasm",
+            "https://x/y?z=1",
+            "https://x/y#z",
+            "https://u:p@x/y",
+            "https://x",
+            "https://x/",
+            "http://x/y",
+        ] {
+            check(&format!("tools: ['{source}@{digest}']"));
         }
     }
 

@@ -4,7 +4,11 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::scalar::{self, InvalidValue, Scalar};
+use crate::{
+    Digest, OciReference, oci,
+    scalar::{self, InvalidValue, Scalar},
+    url,
+};
 
 /// Where a component's bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,10 +16,45 @@ pub enum SourceRef {
     /// A component's file, or a folder of components. In a [`Manifest`](crate::Manifest) the path is
     /// absolute as long as the working directory is known.
     File(PathBuf),
+    /// An artifact in a registry.
+    Oci(OciReference),
+    /// A file on a web server.
+    Https(HttpsSource),
+}
+
+/// A file on a web server and the digest that it must have: `https://host/tool.wasm@sha256:..`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HttpsSource {
+    url: String,
+    digest: Digest,
+}
+
+impl HttpsSource {
+    /// The URL, without the digest.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The digest of the file as it is served.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The URL's file name without `.wasm`, which names the component.
+    pub fn name(&self) -> &str {
+        let file = self.url.rsplit('/').next().unwrap_or_default();
+        file.split_once(".wasm").map_or(file, |(stem, _)| stem)
+    }
+}
+
+impl fmt::Display for HttpsSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.url, self.digest)
+    }
 }
 
 /// Schemes of the manifest's format that this version does not serve.
-const NOT_YET: [&str; 4] = ["oci", "https", "configmap", "secret"];
+const NOT_YET: [&str; 2] = ["configmap", "secret"];
 
 impl Scalar for SourceRef {
     const EXPECTED: &'static str = "a source";
@@ -25,35 +64,66 @@ impl FromStr for SourceRef {
     type Err = InvalidValue;
 
     fn from_str(given: &str) -> Result<Self, InvalidValue> {
-        path_of(given)
-            .map(|path| Self::File(path.into()))
-            .map_err(|problem| InvalidValue::new::<Self>(given, problem))
+        parse(given).map_err(|problem| InvalidValue::new::<Self>(given, problem))
     }
 }
 
-fn path_of(given: &str) -> Result<&str, String> {
+fn parse(given: &str) -> Result<SourceRef, String> {
     if given.is_empty() {
         return Err("it is empty".to_owned());
     }
     if let Some(stranger) = given.chars().find(|c| c.is_control()) {
         let stranger = scalar::quoted(&stranger.to_string());
-        return Err(format!("a path cannot contain {stranger}"));
+        return Err(format!("it cannot contain {stranger}"));
     }
     match scheme(given) {
-        Some(("file", path)) => file_path(path),
+        Some(("file", path)) => file_path(path).map(|path| SourceRef::File(path.into())),
+        Some(("oci", rest)) => match rest.strip_prefix("//") {
+            Some(reference) => oci::parse(reference).map(SourceRef::Oci),
+            None => Err("write `oci://` before the registry".to_owned()),
+        },
+        Some(("https", _)) => https(given).map(SourceRef::Https),
+        Some(("http", _)) => Err(
+            "whoever is on the way could give other bytes; use `https:` and a digest".to_owned(),
+        ),
         Some((scheme, _)) if NOT_YET.contains(&scheme) => Err(format!(
-            "`{scheme}:` sources are not yet supported; use a file or a folder"
+            "`{scheme}:` sources are not yet supported; mount it as a folder and name that"
         )),
         Some((scheme, _)) => Err(format!(
-            "the scheme {} is unknown; use `file:` or a path such as ./tool.wasm",
+            "the scheme {} is unknown; use `oci:`, `https:`, `file:` or a path such as ./tool.wasm",
             scalar::quoted(&format!("{scheme}:"))
         )),
-        None if looks_like_a_path(given) => Ok(given),
+        None if looks_like_a_path(given) => Ok(SourceRef::File(given.into())),
         None => Err(
-            "a path starts with ./, ../, ~/ or /, or ends with .wasm or /; or write `file:` before it"
+            "a path starts with ./, ../, ~/ or /, or ends with .wasm or /; or write `file:` or `oci://` before it"
                 .to_owned(),
         ),
     }
+}
+
+/// What is on a web server can change at any time, so its digest is required. A query is refused: it may hold a
+/// credential, and references stand in logs.
+fn https(given: &str) -> Result<HttpsSource, String> {
+    let (url, digest) = given
+        .rsplit_once('@')
+        .filter(|(_, digest)| digest.starts_with("sha256:"))
+        .ok_or(
+            "its digest is missing; write it after the URL, as in https://host/tool.wasm@sha256:<64 hex digits> \
+             (`sha256sum FILE` prints them)",
+        )?;
+    let digest = digest.parse().map_err(|error| format!("{error}"))?;
+    url::parts(url)?;
+    let (_, path) = url["https://".len()..].split_once('/').unwrap_or_default();
+    if url.contains('?') {
+        return Err("it has a query; leave `?` and the rest out".to_owned());
+    }
+    if path.is_empty() || path.contains('@') {
+        return Err("after the host stands the path of a file, without `@`".to_owned());
+    }
+    Ok(HttpsSource {
+        url: url.to_owned(),
+        digest,
+    })
 }
 
 /// A URI's scheme (RFC 3986, section 3.1) and what follows its colon.
@@ -97,6 +167,8 @@ impl fmt::Display for SourceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Oci(reference) => reference.fmt(f),
+            Self::Https(source) => source.fmt(f),
         }
     }
 }
@@ -140,6 +212,69 @@ mod tests {
         }
     }
 
+    const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn artifacts_and_files_on_the_web_are_sources() {
+        let given = "oci://ghcr.io/acme/time:1.2";
+        let source: SourceRef = given.parse().expect(given);
+        assert!(matches!(&source, SourceRef::Oci(reference) if reference.tag() == Some("1.2")));
+        assert_eq!(source.to_string(), given);
+        for (url, name) in [
+            ("https://example.org/tools/time.wasm", "time"),
+            ("https://example.org:8443/time.wasm.gz", "time"),
+            ("https://[::1]/time", "time"),
+        ] {
+            let given = format!("{url}@{DIGEST}");
+            let source: SourceRef = given.parse().expect(&given);
+            let SourceRef::Https(web) = &source else {
+                panic!("{source:?}");
+            };
+            assert_eq!((web.url(), web.name()), (url, name));
+            assert_eq!(web.digest().to_string(), DIGEST);
+            assert_eq!(source.to_string(), given);
+        }
+    }
+
+    #[test]
+    fn a_file_on_the_web_has_a_digest_and_no_secret() {
+        let digest_missing = "its digest is missing; write it after the URL";
+        for (given, part) in [
+            ("https://example.org/x.wasm", digest_missing),
+            ("https://example.org/x.wasm@md5:00", digest_missing),
+            ("https://example.org/x.wasm@sha256:00", "is no digest"),
+            (&format!("https:@{DIGEST}"), "starts with `https://`"),
+            (
+                &format!("https://example.org@{DIGEST}"),
+                "the path of a file",
+            ),
+            (
+                &format!("https://example.org/@{DIGEST}"),
+                "the path of a file",
+            ),
+            (&format!("https://example.org/a@b@{DIGEST}"), "without `@`"),
+            (
+                &format!("https://u:p@example.org/x@{DIGEST}"),
+                "it has a user",
+            ),
+            (
+                &format!("https://example.org/x?sig=1@{DIGEST}"),
+                "it has a query",
+            ),
+            (
+                &format!("https://example.org/x#1@{DIGEST}"),
+                "it has a fragment",
+            ),
+            (
+                &format!("http://example.org/x@{DIGEST}"),
+                "use `https:` and a digest",
+            ),
+        ] {
+            let error = given.parse::<SourceRef>().expect_err(given).to_string();
+            assert!(error.contains(part), "{given}: {error}");
+        }
+    }
+
     #[test]
     fn what_is_not_a_source_is_refused_with_what_to_write() {
         for (given, part) in [
@@ -148,13 +283,11 @@ mod tests {
             ("file:", "after `file:` the path is missing"),
             ("file://host/x.wasm", "stands a host"),
             (
-                "oci://ghcr.io/acme/time:1.2",
-                "`oci:` sources are not yet supported",
+                "oci:ghcr.io/acme/time:1",
+                "write `oci://` before the registry",
             ),
-            (
-                "https://example.org/x.wasm",
-                "`https:` sources are not yet supported",
-            ),
+            ("oci://ghcr.io/acme/time", "neither tag nor digest"),
+            ("ftp://example.org/x.wasm", "the scheme `ftp:` is unknown"),
             (
                 "configmap://ns/name/key",
                 "`configmap:` sources are not yet supported",
@@ -163,7 +296,6 @@ mod tests {
                 "secret://ns/name/key",
                 "`secret:` sources are not yet supported",
             ),
-            ("http://example.org/x.wasm", "the scheme `http:` is unknown"),
             ("ghcr.io/acme/time", "a path starts with ./"),
             ("time", "a path starts with ./"),
         ] {

@@ -2,6 +2,8 @@
 //!
 //! JSON goes the same way: YAML 1.2 contains it, so that both have one set of errors and places.
 
+use std::{fs::File, io::Read, path::Path};
+
 use serde::de::DeserializeOwned;
 use serde_saphyr::{
     DuplicateKeyPolicy, Error, Location, MergeKeyPolicy, MessageFormatter, Options,
@@ -11,7 +13,7 @@ use serde_saphyr::{
 use crate::{ByteSize, ManifestError, Origin, keys, scalar::quoted};
 
 /// The longest document, in bytes: a Kubernetes ConfigMap holds no more.
-pub(crate) const LONGEST: ByteSize = ByteSize::mib(1);
+const LONGEST: ByteSize = ByteSize::mib(1);
 
 /// Aliases may repeat this many nodes in all: enough for blocks of limits shared by a thousand tools,
 /// and little for a bomb of aliases of aliases.
@@ -36,10 +38,20 @@ fn options() -> Options {
     }
 }
 
+/// The text of a file.
+pub(crate) fn text_of(path: &Path, origin: &Origin) -> Result<String, ManifestError> {
+    let mut text = String::new();
+    // One byte more than a document may have: a device that never ends is refused, not read.
+    File::open(path)
+        .and_then(|file| file.take(LONGEST.get() + 1).read_to_string(&mut text))
+        .map_err(|error| ManifestError::whole(origin, format!("cannot be read: {error}")))?;
+    Ok(text)
+}
+
 /// Reads a document.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, origin: &Origin) -> Result<T, ManifestError> {
     if text.len() as u64 > LONGEST.get() {
-        let message = format!("the manifest is larger than {LONGEST}; split it or shorten it");
+        let message = format!("the document is larger than {LONGEST}; split it or shorten it");
         return Err(ManifestError::whole(origin, message));
     }
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
@@ -65,6 +77,12 @@ fn describe(error: &Error) -> String {
             expected,
             ..
         } => format!("expected {expected}, found {unexpected}"),
+        Error::Unexpected { expected, .. } => match *expected {
+            "mapping start" => "expected an object: keys and values".to_owned(),
+            "sequence start" => "expected a list".to_owned(),
+            "string scalar" => "expected a text".to_owned(),
+            other => format!("expected {other}"),
+        },
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the key {} is there twice; remove one", quoted(key))
         }

@@ -18,6 +18,11 @@ pub fn tool(name: &str) -> String {
     built("target/tools", name)
 }
 
+/// The path of a component that another toolchain made.
+pub fn foreign(name: &str) -> String {
+    built("target/foreign", name)
+}
+
 fn built(folder: &str, name: &str) -> String {
     let path = root().join(folder).join(format!("{name}.wasm"));
     assert!(

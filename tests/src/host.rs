@@ -56,7 +56,8 @@ impl Launch {
     pub fn serve() -> Self {
         let mut launch = Self::command(&["serve", "--port", "0"]);
         launch.serves = true;
-        launch
+        // Hosts of tests that run at once must not fight for the default one.
+        launch.env("SANDGLASS_MANAGEMENT_PORT", "0")
     }
 
     /// `sandglass serve` with a manifest.
@@ -146,9 +147,11 @@ impl Launch {
                     log.text()
                 );
             }
-            log.url()
+            log.url("listening on")
         })
         .await;
+        // reqwest has no provider of its own where other crates of the workspace want it without.
+        _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder()
             .timeout(PATIENCE * 2)
             .build()
@@ -165,6 +168,11 @@ impl Launch {
 
     /// Runs it to its end.
     pub async fn run(self) -> Finished {
+        self.run_within(PATIENCE).await
+    }
+
+    /// Runs what may take long to its end.
+    pub async fn run_within(self, patience: Duration) -> Finished {
         let mut child = self
             .as_command()
             .spawn()
@@ -185,9 +193,9 @@ impl Launch {
                 stderr,
             }
         };
-        match tokio::time::timeout(PATIENCE, whole).await {
+        match tokio::time::timeout(patience, whole).await {
             Ok(finished) => finished,
-            Err(_) => panic!("{:?} did not end within {PATIENCE:?}", self.arguments),
+            Err(_) => panic!("{:?} did not end within {patience:?}", self.arguments),
         }
     }
 }
@@ -253,6 +261,11 @@ impl Host {
         self.launch.folder()
     }
 
+    /// The folder, once the host is not needed any more.
+    pub fn into_folder(self) -> TempDir {
+        self.launch.folder
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it was not waited for")
@@ -279,6 +292,38 @@ impl Host {
             .request(Method::POST, path)
             .header("content-type", "application/json");
         send(request.body(body.into())).await
+    }
+
+    /// `GET` on the management port, which must have been asked for.
+    pub async fn manage(&self, path: &str) -> Answer {
+        send(self.client.get(self.management(path))).await
+    }
+
+    /// The same with this `Host` header.
+    pub async fn manage_as(&self, name: &str, path: &str) -> Answer {
+        send(self.client.get(self.management(path)).header("host", name)).await
+    }
+
+    /// Waits until so many calls of the default tenant run.
+    pub async fn calls_running(&self, calls: u32) {
+        let line = format!("sandglass_calls_running{{tenant=\"default\"}} {calls}\n");
+        eventually("so many calls run", async || {
+            let metrics = self.manage("/metrics").await.body;
+            metrics.contains(&line).then_some(())
+        })
+        .await;
+    }
+
+    /// The same with this bearer token.
+    pub async fn manage_by(&self, token: &str, path: &str) -> Answer {
+        send(self.client.get(self.management(path)).bearer_auth(token)).await
+    }
+
+    fn management(&self, path: &str) -> String {
+        let url = self.log.url("management on");
+        let url = url.unwrap_or_else(|| panic!("no management port:\n{}", self.log()));
+        // Bound to all addresses it is reached by this one.
+        format!("{}{path}", url.replace("0.0.0.0", "127.0.0.1"))
     }
 
     /// A call over REST.

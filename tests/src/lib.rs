@@ -3,23 +3,33 @@
 //! Everything here panics where a test cannot go on, and says with what the host had written to its log.
 
 mod answer;
+mod cgroup;
 mod client;
 mod components;
 mod deadline;
+mod fake;
 mod held;
 mod host;
 mod log;
 pub mod mcp;
 mod raw;
+mod reach;
+mod registry;
+mod server;
 mod stdio;
 
 pub use answer::Answer;
+pub use cgroup::Cgroup;
 pub use client::{Client, client_program};
-pub use components::{Folder, core_module, grow_table, guest, tool};
+pub use components::{Folder, core_module, foreign, grow_table, guest, tool};
 pub use deadline::{PATIENCE, eventually, within};
+pub use fake::{Asked, Fake, reply};
 pub use held::Held;
 pub use host::{Finished, Host, Launch};
 pub use raw::{raw, raw_post};
+pub use reach::Reach;
+pub use registry::{Registry, RegistryKind};
+pub use server::{Seen, Server};
 pub use stdio::Stdio;
 
 /// The repository's root.

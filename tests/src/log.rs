@@ -36,11 +36,17 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
-    pub(crate) fn url(&self) -> Option<String> {
+    /// The address after these words.
+    pub(crate) fn url(&self, words: &str) -> Option<String> {
         let text = self.text();
-        let (_, rest) = text.split_once("listening on http://")?;
-        // The line is whole only once its end was read, which `of` makes sure of.
+        let authority = Self::authority(&text, &format!("{words} http://"))?;
+        Some(format!("http://{authority}"))
+    }
+
+    /// The `host:port` that follows some words. The line is whole only once its end was read, which `of` makes sure of.
+    pub(crate) fn authority<'a>(text: &'a str, after: &str) -> Option<&'a str> {
+        let (_, rest) = text.split_once(after)?;
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".:[]".contains(c)))?;
-        Some(format!("http://{}", &rest[..end]))
+        Some(&rest[..end])
     }
 }

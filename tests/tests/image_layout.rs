@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sandglass_tests::{Folder, Host, Launch, root};
+use sandglass_tests::{Cgroup, Folder, Host, Launch, root};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ impl Image {
             .map_or_else(|| root().join("target/debug/sandglass"), PathBuf::from);
         std::fs::create_dir_all(image.path("bin")).expect("the folder is ours");
         std::fs::create_dir_all(image.path("share/sandglass/tools")).expect("the folder is ours");
-        std::fs::copy(built, image.program()).expect("the program is built");
+        copy_program(&built, &image.program());
         for entry in std::fs::read_dir(root().join("target/tools"))
             .expect("the tools are built")
             .flatten()
@@ -73,6 +73,16 @@ impl Image {
     }
 }
 
+/// Copies by another process: a program that this one has open for writing can't be started ("text
+/// file busy"), and a child that another test starts just then holds it open a moment longer.
+fn copy_program(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg(from).arg(to).status();
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "the program is built"
+    );
+}
+
 /// Sealed folders can be removed again only when they are writable again.
 impl Drop for Image {
     fn drop(&mut self) {
@@ -101,6 +111,35 @@ fn permit(path: &Path, folder: u32, file: u32) {
 
 fn rustix_is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// As a container of Kubernetes runs it, with `cpu: 500m` and `memory: 256Mi`. Only root can make
+/// control groups; others measure memory, below, and one processor.
+#[tokio::test]
+async fn the_image_is_ready_within_ten_seconds_of_half_a_processor_and_256_mib() {
+    let image = Image::seeded().await;
+    let group = match Cgroup::half_a_processor() {
+        Ok(group) => group,
+        Err(error) => {
+            eprintln!("no control groups on this machine: {error}");
+            return;
+        }
+    };
+    let join = group.join();
+    let launch = image.launch().through(&join.each_ref().map(String::as_str));
+    let begin = Instant::now();
+    let host = launch.start().await;
+    let took = begin.elapsed();
+    assert_serves(&host).await;
+    for _ in 0..200 {
+        let answer = host
+            .call("get_current_time", json!({ "timezone": "Asia/Kathmandu" }))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert!(took < Duration::from_secs(10), "{took:?} to be ready");
+    assert_eq!(group.killed(), 0);
+    drop(host);
 }
 
 async fn assert_serves(host: &Host) {

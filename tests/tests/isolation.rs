@@ -312,19 +312,21 @@ async fn nothing_is_granted_by_default() {
 async fn outbound_http_is_refused_without_a_grant() {
     let host = Host::start(&format!(
         "version: 1\ntools:\n  - file:{}\n",
-        guest("fetch")
+        guest("reach")
     ))
     .await;
     for authority in [
         host.authority(),
-        "169.254.169.254",
+        "169.254.169.254:1",
         "localhost:1",
-        "example.com",
+        "example.com:1",
     ] {
-        let answer = host.call("fetch", json!({ "authority": authority })).await;
-        assert_eq!(answer.status, 500, "{authority}: {answer:?}");
+        let url = format!("http://{authority}/");
+        let answer = host.call("http", json!({ "url": url })).await;
+        assert_eq!(answer.status, 200, "{authority}: {answer:?}");
+        let told = &answer.json()["result"]["error"];
         assert!(
-            answer.error().contains("refused"),
+            told.as_str().is_some_and(|told| told.contains("Denied")),
             "{authority}: {answer:?}"
         );
     }

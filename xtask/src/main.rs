@@ -2,15 +2,18 @@
 //!
 //! It writes to stderr only, so that `cargo xtask serve -- --stdio` speaks clean MCP on stdout.
 
+mod apt;
 mod bench;
 mod ci;
 mod clients;
 mod command;
 mod debian;
 mod environment;
+mod foreign;
 mod packages;
 mod project;
 mod serve;
+mod servers;
 mod test;
 mod toolchain;
 mod tools;

@@ -11,13 +11,16 @@ use anyhow::{Context, Result, bail};
 use crate::clients::Clients;
 use crate::command::{cargo, run as run_command, step};
 use crate::environment::variables;
-use crate::{project, serve, tools};
+use crate::{foreign, project, serve, servers, tools};
 
 /// Runs all tests, or those that the arguments for `cargo test` choose.
 pub fn run(arguments: &[OsString]) -> Result<()> {
     let start = Instant::now();
     tools::build(&[tools::FIRST_PARTY, tools::GUESTS])?;
+    foreign::build()?;
     let clients = Clients::set_up()?;
+    let redis = servers::redis()?;
+    let registry = servers::docker_registry()?;
     let host = build(arguments)?;
 
     let mut total = Tally::default();
@@ -37,7 +40,9 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     let mut command = cargo("test");
     command
         .arg("--no-fail-fast")
-        .envs(variables(&host, clients));
+        .envs(variables(&host, clients))
+        .env("SANDGLASS_REDIS_SERVER", redis)
+        .env("SANDGLASS_DOCKER_REGISTRY", registry);
     if !chooses_package(arguments) {
         command.arg("--workspace");
     }

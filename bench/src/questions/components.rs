@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use sandglass::sandbox::cache::{CodeCache, Origin};
-use sandglass::sandbox::{Component, Engine, Silent};
+use sandglass::sandbox::{Component, Engine, Grants, Silent};
 use sandglass::source::Digest;
 use sandglass_manifest::Limits;
 use serde::{Deserialize, Serialize};
@@ -211,6 +211,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     say(&mut stdout, &Loaded { load, memory })?;
 
     let request = super::call_request();
+    let (grants, lane) = (Grants::default(), engine.lane());
     while !stdin.fill_buf()?.is_empty() {
         let order: Order = next(&mut stdin)?;
         let turn = std::cell::Cell::new(0);
@@ -219,7 +220,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             if let Which::All = order.which {
                 turn.set((turn.get() + 1) % components.len());
             }
-            let called = component.call(&request, &Limits::DEFAULT, Arc::new(Silent));
+            let called = component.call(
+                request.clone(),
+                &Limits::DEFAULT,
+                &grants,
+                Arc::new(Silent),
+                &lane,
+                (),
+            );
             super::check(&called.await.0?)
         }))?;
         let (cpu, wall) = (sample.cpu, sample.wall);

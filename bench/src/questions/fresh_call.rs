@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use sandglass::catalog::{self, Catalog, Source};
-use sandglass::invoke::{Call, CallTool, Caller, Invoker, Operation, TenantId};
+use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, Operation, TenantId};
 use sandglass::sandbox::cache::CodeCache;
-use sandglass::sandbox::{Component, Silent};
-use sandglass_manifest::{Limits, SourceRef, ToolFilter};
+use sandglass::sandbox::{Component, Grants, Silent, Stores};
+use sandglass::source::{FetchSettings, Fetcher};
+use sandglass_manifest::{Allow, Limits, SourceRef, ToolFilter};
 use serde_json::{Map, Value};
 
 use super::Bench;
@@ -34,18 +35,35 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         prefix: None,
         filter: ToolFilter::All,
         limits: Limits::DEFAULT,
+        allow: Allow::default(),
     };
-    let snapshot = runtime.block_on(catalog::load(&engine, vec![source]));
-    let invoker = Invoker::new(Arc::new(Catalog::new(snapshot)));
+    let snapshot = runtime.block_on(catalog::load(
+        &engine,
+        &Stores::default(),
+        &Fetcher::new(FetchSettings::default()),
+        vec![source],
+    ));
+    let invoker = Invoker::new(
+        Arc::new(Catalog::new(snapshot)),
+        Arc::new(Ledger::local(&engine)),
+    );
 
     let request = super::call_request();
+    let (grants, lane) = (Grants::default(), engine.lane());
     let calls = bench.effort.calls;
     let [ours, whole_path, bare] = take_turns(
         bench.effort.rounds,
         [
             Box::new(|| {
                 runtime.block_on(repeat(calls, async || {
-                    let called = component.call(&request, &Limits::DEFAULT, Arc::new(Silent));
+                    let called = component.call(
+                        request.clone(),
+                        &Limits::DEFAULT,
+                        &grants,
+                        Arc::new(Silent),
+                        &lane,
+                        (),
+                    );
                     super::check(&called.await.0?)
                 }))
             }),
@@ -88,6 +106,7 @@ fn tool_call() -> Call {
             meta: None,
         }),
         observer: Arc::new(Silent),
+        trace: None,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod components;
 mod fresh_call;
 pub mod mcp;
+mod neighbour;
 pub mod rest;
 mod session;
 mod stdio;
@@ -48,6 +49,8 @@ pub enum Question {
     Session,
     /// What a call over stdio costs beside a native rmcp tool
     Stdio,
+    /// What a tenant notices of another one that spins on all the places it has
+    Neighbour,
 }
 
 impl Question {
@@ -68,6 +71,7 @@ impl Question {
             Self::Mcp => "mcp",
             Self::Session => "session",
             Self::Stdio => "stdio",
+            Self::Neighbour => "neighbour",
         }
     }
 
@@ -80,6 +84,7 @@ impl Question {
             Self::Mcp => mcp::measure(bench),
             Self::Session => session::measure(bench),
             Self::Stdio => stdio::measure(bench),
+            Self::Neighbour => neighbour::measure(bench),
         }
     }
 }

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use sandglass_manifest::{Limits, SourceRef, ToolFilter, ToolPrefix};
+use sandglass_manifest::{Allow, Limits, SourceRef, ToolFilter, ToolPrefix};
 
 use super::snapshot::{Snapshot, SourceState, SourceStatus, TenantTools};
 use super::tool::{Tool, ToolError};
 use crate::invoke::{Admission, TenantId};
 use crate::sandbox::component::DescribeError;
-use crate::sandbox::{Component, Engine, LoadError};
-use crate::source::{self, Found, SourceError};
+use crate::sandbox::{Component, Engine, GrantError, Grants, LoadError, Stores, Summary};
+use crate::source::{self, Fetcher, Found, SourceError};
 
 /// Components that are loaded at once.
 const LOADS_AT_ONCE: usize = 8;
@@ -33,6 +33,8 @@ pub struct Source {
     pub filter: ToolFilter,
     /// What a call may use.
     pub limits: Limits,
+    /// What a call may reach.
+    pub allow: Allow,
 }
 
 /// Why a source is left out.
@@ -40,6 +42,8 @@ pub struct Source {
 enum LeftOut {
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error(transparent)]
+    Grant(#[from] GrantError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -60,28 +64,32 @@ enum LeftOut {
     },
 }
 
-/// Loads all sources, several at once, and builds the snapshot in the manifest's order.
-pub async fn load(engine: &Engine, sources: Vec<Source>) -> Snapshot {
-    let loads = sources.into_iter().flat_map(|source| {
-        let SourceRef::File(path) = &source.reference;
-        match source::find(path) {
+/// Loads all sources, several at once, and builds the snapshot in the manifest's order. `stores` are what
+/// `allow.keyvalue` can name.
+pub async fn load(
+    engine: &Engine,
+    stores: &Stores,
+    fetcher: &Fetcher,
+    sources: Vec<Source>,
+) -> Snapshot {
+    let loads = sources
+        .into_iter()
+        .flat_map(|source| match source::find(&source.reference) {
             Ok(found) => found
                 .into_iter()
                 .map(|found| (source.clone(), Ok(found)))
                 .collect(),
             Err(error) => vec![(source, Err(error))],
-        }
-    });
+        });
     let loaded: Vec<(Source, Found, Result<Loaded, LeftOut>)> =
         futures::stream::iter(loads.map(|(source, found)| async {
             match found {
                 Ok(found) => {
-                    let result = load_component(engine, &source, &found).await;
+                    let result = load_component(engine, stores, fetcher, &source, &found).await;
                     (source, found, result)
                 }
                 Err(error) => {
-                    let SourceRef::File(path) = &source.reference;
-                    let found = Found::at(path.clone());
+                    let found = Found::at(source.reference.clone());
                     (source, found, Err(error.into()))
                 }
             }
@@ -89,21 +97,31 @@ pub async fn load(engine: &Engine, sources: Vec<Source>) -> Snapshot {
         .buffered(LOADS_AT_ONCE)
         .collect()
         .await;
+    fetcher.trim_cache().await;
 
     let mut tenants: Vec<(TenantId, TenantTools)> = Vec::new();
     let mut statuses = Vec::new();
     for (source, found, result) in loaded {
         let name = name_of(&source, &found);
+        let notice = result
+            .as_ref()
+            .ok()
+            .and_then(|loaded| loaded.notice.clone());
         let added = result.and_then(|loaded| {
             let tools = tools_of(&mut tenants, &source.tenant);
             add(tools, &name, loaded)
         });
+        if added.is_ok() && !source.allow.is_empty() {
+            tracing::info!(source = name, "granted: {}", Summary(&source.allow));
+        }
         let state = added.unwrap_or_else(|error| SourceState::Failed {
             reason: error.to_string(),
         });
         statuses.push(SourceStatus {
+            tenant: source.tenant,
             name,
-            location: found.path.display().to_string(),
+            location: found.location(),
+            notice,
             state,
         });
     }
@@ -130,15 +148,19 @@ fn tools_of<'a>(
 struct Loaded {
     component: Component,
     tools: Vec<Tool>,
+    notice: Option<String>,
 }
 
 async fn load_component(
     engine: &Engine,
+    stores: &Stores,
+    fetcher: &Fetcher,
     source: &Source,
     found: &Found,
 ) -> Result<Loaded, LeftOut> {
-    let bytes = found.read().await?;
-    let component = Component::load(engine, &name_of(source, found), bytes).await?;
+    let grants = configure(source, stores).await?;
+    let fetched = fetcher.fetch(found).await?;
+    let component = Component::load(engine, &name_of(source, found), fetched.bytes).await?;
     let described = component.list_tools(&source.limits).await?;
     check_filter(
         &source.filter,
@@ -158,11 +180,26 @@ async fn load_component(
                 name,
                 component.clone(),
                 source.limits,
+                grants.clone(),
                 Arc::clone(&admission),
             )
         })
         .collect::<Result<Vec<Tool>, ToolError>>()?;
-    Ok(Loaded { component, tools })
+    Ok(Loaded {
+        component,
+        tools,
+        notice: fetched.notice,
+    })
+}
+
+/// Reads secrets and looks at folders, away from the serving threads.
+async fn configure(source: &Source, stores: &Stores) -> Result<Grants, GrantError> {
+    let (source, stores) = (source.clone(), stores.clone());
+    tokio::task::spawn_blocking(move || {
+        Grants::configure(&source.allow, &stores, source.tenant.as_str())
+    })
+    .await
+    .expect("configuring grants does not panic")
 }
 
 /// A filter that names a tool which is not there is a slip of the pen that would serve, or hide, the wrong tools.
@@ -215,6 +252,13 @@ fn add(tools: &mut TenantTools, name: &str, loaded: Loaded) -> Result<SourceStat
         tools = loaded.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(","),
         "loaded"
     );
+    if !inspection.left_out.is_empty() {
+        tracing::info!(
+            source = name,
+            functions = inspection.left_out.len(),
+            "exported functions that are no tools: `sandglass inspect` says why"
+        );
+    }
     let state = SourceState::loaded(inspection);
     for tool in loaded.tools {
         let inserted = tools.insert(Arc::new(tool));

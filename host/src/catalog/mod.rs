@@ -5,8 +5,10 @@
 //!
 //! - [`tool`]: a tool as callers see it, with its compiled validators.
 //! - [`schema`]: JSON schemas, checked and compiled once, at load.
+//! - [`applications`]: what checking an instance costs.
 //! - [`load`]: from the manifest's tools to a snapshot.
 
+mod applications;
 pub mod load;
 pub mod schema;
 mod snapshot;

@@ -26,11 +26,17 @@ pub struct TenantTools {
 /// What became of a source of the manifest.
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceStatus {
+    /// Whose it is: another tenant must not hear of it.
+    #[serde(skip)]
+    pub tenant: TenantId,
     /// The source's name in logs and status.
     pub name: String,
     /// Where it lies: for the operator, not for callers.
     #[serde(skip)]
     pub location: String,
+    /// What the operator should know though it serves, such as that its registry is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// Loaded, or why not.
     #[serde(flatten)]
     pub state: SourceState,
@@ -55,6 +61,14 @@ pub enum SourceState {
 }
 
 impl SourceState {
+    /// Its word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Loaded { .. } => "loaded",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
     /// The state of a component that serves.
     pub fn loaded(inspection: &Inspection) -> Self {
         Self::Loaded {
@@ -82,6 +96,11 @@ impl Snapshot {
     /// A tenant's tools; none where there is no such tenant.
     pub fn tenant(&self, id: &TenantId) -> Arc<TenantTools> {
         self.tenants.get(id).cloned().unwrap_or_default()
+    }
+
+    /// How many tools all tenants have.
+    pub fn tools(&self) -> usize {
+        self.tenants.values().map(|tools| tools.iter().len()).sum()
     }
 
     /// What became of each source.
@@ -115,6 +134,16 @@ impl TenantTools {
     /// The tool of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Tool>> {
         self.tools.get(name)
+    }
+
+    /// Calls that wait in the queues of the tools' sources.
+    pub fn waiting(&self) -> usize {
+        let queues: BTreeMap<_, _> = self
+            .tools
+            .values()
+            .map(|tool| (Arc::as_ptr(&tool.admission), tool.admission.waiting()))
+            .collect();
+        queues.values().sum()
     }
 
     /// All tools, in the order of their names.

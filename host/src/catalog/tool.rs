@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Schema, SchemaError};
 use crate::invoke::Admission;
-use crate::sandbox::{Component, bindings};
+use crate::sandbox::{Component, Grants, bindings};
 
 /// Characters of a tool's name (MCP 2025-11-25, "Tool Names").
 const MAX_NAME: usize = 128;
@@ -36,6 +36,8 @@ pub struct Tool {
     pub component: Component,
     /// What a call may use.
     pub limits: Limits,
+    /// What a call may reach.
+    pub grants: Grants,
     /// Calls at once, and the queue before them.
     pub admission: Arc<Admission>,
 }
@@ -76,6 +78,7 @@ impl Tool {
         name: String,
         component: Component,
         limits: Limits,
+        grants: Grants,
         admission: Arc<Admission>,
     ) -> Result<Self, ToolError> {
         let own_name = described.name;
@@ -119,6 +122,7 @@ impl Tool {
             meta,
             component,
             limits,
+            grants,
             admission,
         })
     }

@@ -4,30 +4,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use sandglass_manifest::{Manifest, Surroundings};
+use sandglass_manifest::Manifest;
 use serde_json::{Map, Value, json};
 
-use super::inspect::local_source;
-use super::{Exit, Failure, print};
-use crate::catalog::{self, Catalog};
-use crate::config::Installation;
-use crate::invoke::{self, CallTool, Caller, InvokeError, Invoker, Operation, TenantId};
-use crate::sandbox::{Engine, Silent, Usage};
+use super::{Exit, Failure, local, print};
+use crate::catalog::{self, Catalog, Snapshot, Source};
+use crate::config::{self, Installation, drop_in};
+use crate::invoke::{self, CallTool, Caller, InvokeError, Invoker, Ledger, Operation, TenantId};
+use crate::sandbox::{Engine, Silent, Stores, Usage};
 use crate::serve::describe::{error_text, plain_value};
+use crate::source::Fetcher;
 
-/// Call one tool of a component, in the same sandbox and with the same limits as a server would.
+/// Call one tool, in the same sandbox and with the same limits as a server would: a component's, or, with --config, a
+/// manifest's, with what the manifest grants.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  sandglass call calculator.wasm add '{\"a\": 1, \"b\": 2}'\n  sandglass call --json time.wasm get_current_time '{\"timezone\": \"Europe/Paris\"}' | jq .usage.fuel"
+    override_usage = "sandglass call [OPTIONS] COMPONENT TOOL [ARGUMENTS]\n       sandglass call [OPTIONS] --config FILE TOOL [ARGUMENTS]",
+    after_help = "Examples:\n  sandglass call calculator.wasm add '{\"a\": 1, \"b\": 2}'\n  sandglass call --config sandglass.yaml get_weather '{\"city\": \"Oslo\"}'\n  sandglass call --json time.wasm get_current_time '{\"timezone\": \"Europe/Paris\"}' | jq .usage.fuel\n  sandglass call oci://ghcr.io/acme/time:1.2 get_current_time '{\"timezone\": \"UTC\"}'"
 )]
 pub struct Call {
-    /// The component
-    component: PathBuf,
-    /// The tool's name
-    tool: String,
-    /// The arguments, a JSON object
-    #[arg(default_value = "{}")]
-    arguments: String,
+    /// The component (a file, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE@sha256:DIGEST; not with --config), the tool's name, and the arguments, a JSON object [default: {}]
+    #[arg(required = true, num_args = 1..=3, value_name = "WORDS")]
+    words: Vec<String>,
+    /// The manifest (YAML or JSON) that has the tool
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,30 +36,46 @@ pub struct Call {
 
 impl Call {
     pub async fn run(self) -> Result<Exit, Failure> {
-        let arguments: Map<String, Value> =
-            serde_json::from_str(&self.arguments).map_err(|error| {
-                let text = format!(
-                    "the arguments must be a JSON object, for example '{{\"a\": 1}}': {error}"
-                );
-                Failure::new(Exit::Usage, text)
-            })?;
-        let engine = local_engine()?;
-        let snapshot = catalog::load(&engine, vec![local_source(self.component.clone())]).await;
-        if let Some((source, reason)) = snapshot.failures().next() {
-            let reason = format!("{}: {reason}", source.location);
-            return Err(Failure::new(Exit::NothingLoaded, reason));
-        }
-        let invoker = Invoker::new(Arc::new(Catalog::new(snapshot)));
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let (component, words) = match (&self.config, words.as_slice()) {
+            (Some(_), words) => (None, words),
+            (None, [component, words @ ..]) => (Some(*component), words),
+            (None, []) => unreachable!("one word is required"),
+        };
+        let (tool, arguments) = match words {
+            [tool] => (*tool, "{}"),
+            [tool, arguments] => (*tool, *arguments),
+            [] => return Err(usage("name a tool after the component")),
+            _ => return Err(usage("with --config the first word is the tool")),
+        };
+        let arguments: Map<String, Value> = serde_json::from_str(arguments).map_err(|error| {
+            usage(format!(
+                "the arguments must be a JSON object, for example '{{\"a\": 1}}': {error}"
+            ))
+        })?;
+        let (engine, snapshot) = match (component, &self.config) {
+            (Some(component), _) => of_component(component).await?,
+            (None, config) => of_manifest(config.as_ref()).await?,
+        };
+        let left_out: String = snapshot
+            .failures()
+            .map(|(source, reason)| format!("; left out: {}: {reason}", source.location))
+            .collect();
+        let invoker = Invoker::new(
+            Arc::new(Catalog::new(snapshot)),
+            Arc::new(Ledger::local(&engine)),
+        );
         let completed = invoker
             .run(invoke::Call {
                 tenant: TenantId::default(),
                 caller: Caller::Local,
                 operation: Operation::CallTool(CallTool {
-                    name: self.tool.clone(),
+                    name: tool.to_owned(),
                     arguments,
                     meta: None,
                 }),
                 observer: Arc::new(Silent),
+                trace: None,
             })
             .await;
         let result = match completed.result {
@@ -67,11 +84,10 @@ impl Call {
             Err(InvokeError::UnknownTool(name)) => {
                 let tools = invoker.catalog().snapshot().tenant(&TenantId::default());
                 let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
-                let text = format!(
-                    "Unknown tool: {name}; the component has {}",
-                    names.join(", ")
-                );
-                return Err(Failure::new(Exit::Usage, text));
+                let names = names.join(", ");
+                return Err(usage(format!(
+                    "Unknown tool: {name}; there is {names}{left_out}"
+                )));
             }
             Err(error) => Err(error.to_string()),
         };
@@ -114,9 +130,39 @@ impl Call {
     }
 }
 
-/// An engine for one component and one call.
-pub fn local_engine() -> Result<Engine, Failure> {
-    let mut settings = Installation::find()?.engine(&Manifest::absent(&Surroundings::of_process()));
-    settings.max_instances = 1;
-    Engine::new(settings).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(Exit::Usage, message)
+}
+
+/// One component, with what the environment grants.
+async fn of_component(given: &str) -> Result<(Engine, Snapshot), Failure> {
+    let reference = local::reference(given).map_err(|error| usage(error.to_string()))?;
+    let mut sources = vec![local::source(reference)];
+    drop_in::grant(&mut sources)?;
+    local::load(sources).await
+}
+
+/// The default tenant's tools of a manifest, with its grants.
+async fn of_manifest(path: Option<&PathBuf>) -> Result<(Engine, Snapshot), Failure> {
+    let manifest = config::manifest(path)?;
+    let sources = manifest_sources(&manifest)?;
+    let engine = local::engine(&manifest)?;
+    let stores = Stores::open(&manifest.stores)
+        .await
+        .map_err(|error| usage(error.to_string()))?;
+    let fetcher = Fetcher::new(config::fetching(&manifest));
+    let tenant = TenantId::default();
+    let sources = sources
+        .into_iter()
+        .filter(|source| source.tenant == tenant)
+        .collect();
+    let snapshot = catalog::load(&engine, &stores, &fetcher, sources).await;
+    Ok((engine, snapshot))
+}
+
+/// A manifest's sources, with what the environment grants.
+pub fn manifest_sources(manifest: &Manifest) -> Result<Vec<Source>, Failure> {
+    let mut sources = config::sources(manifest, Installation::find()?.tools())?;
+    drop_in::grant(&mut sources)?;
+    Ok(sources)
 }

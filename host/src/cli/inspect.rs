@@ -3,23 +3,30 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sandglass_manifest::{Limits, SourceRef, ToolFilter};
+use sandglass_manifest::SourceRef;
 use serde_json::json;
 
-use super::call::local_engine;
-use super::{Exit, Failure, print};
-use crate::catalog::{self, Source};
+use super::call::manifest_sources;
+use super::{Exit, Failure, local, print};
+use crate::config;
 use crate::invoke::TenantId;
+use crate::sandbox::Summary;
 use crate::serve::describe::rest_tool;
+use crate::source::Found;
 
-/// Show a component's tools, schemas, imports (the capabilities that it would need), size and digest.
+/// Show a component's tools, schemas, imports (the capabilities that it would need), size and digest; with --config
+/// what a manifest grants to each of its sources.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  sandglass inspect time.wasm\n  sandglass inspect --json time.wasm | jq '.tools[].name'"
+    after_help = "Examples:\n  sandglass inspect time.wasm\n  sandglass inspect --json time.wasm | jq '.tools[].name'\n  sandglass inspect oci://ghcr.io/acme/time:1.2\n  sandglass inspect --config sandglass.yaml"
 )]
 pub struct Inspect {
-    /// The component
-    component: PathBuf,
+    /// The component: a file, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE@sha256:DIGEST
+    #[arg(required_unless_present = "config", value_parser = local::reference)]
+    component: Option<SourceRef>,
+    /// The manifest (YAML or JSON) whose grants to show, instead of a component
+    #[arg(long, value_name = "FILE", conflicts_with = "component")]
+    config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -27,23 +34,59 @@ pub struct Inspect {
 
 impl Inspect {
     pub async fn run(self) -> Result<Exit, Failure> {
-        if self.component.is_dir() {
+        match &self.component {
+            Some(component) => self.component(component).await,
+            None => self.manifest(),
+        }
+    }
+
+    fn manifest(&self) -> Result<Exit, Failure> {
+        let sources = manifest_sources(&config::manifest(self.config.as_ref())?)?;
+        if self.json {
+            let described: Vec<_> = sources
+                .iter()
+                .map(|source| {
+                    json!({
+                        "tenant": source.tenant.as_str(),
+                        "source": source.reference.to_string(),
+                        "name": source.name,
+                        "grants": Summary(&source.allow).lines(),
+                    })
+                })
+                .collect();
+            print::json(&json!({ "sources": described }));
+            return Ok(Exit::Done);
+        }
+        let rows = sources.iter().map(|source| {
+            let mut lines = Summary(&source.allow).lines();
+            if lines.is_empty() {
+                lines.push("nothing".to_owned());
+            }
+            let reference = source.reference.to_string();
+            vec![
+                source.tenant.to_string(),
+                source.name.clone().unwrap_or(reference),
+                lines.join("\n"),
+            ]
+        });
+        print::table(&["TENANT", "SOURCE", "GRANTED"], rows);
+        Ok(Exit::Done)
+    }
+
+    async fn component(&self, component: &SourceRef) -> Result<Exit, Failure> {
+        let location = Found::at(component.clone()).location();
+        if matches!(component, SourceRef::File(path) if path.is_dir()) {
             return Err(Failure::new(
                 Exit::Usage,
-                format!("{}: a folder; name one component", self.component.display()),
+                format!("{location}: a folder; name one component"),
             ));
         }
-        let engine = local_engine()?;
-        let snapshot = catalog::load(&engine, vec![local_source(self.component.clone())]).await;
-        if let Some((source, reason)) = snapshot.failures().next() {
-            let reason = format!("{}: {reason}", source.location);
-            return Err(Failure::new(Exit::NothingLoaded, reason));
-        }
+        let (_engine, snapshot) = local::load(vec![local::source(component.clone())]).await?;
         let tools = snapshot.tenant(&TenantId::default());
         let Some(first) = tools.iter().next() else {
             return Err(Failure::new(
                 Exit::NothingLoaded,
-                format!("{}: it has no tools", self.component.display()),
+                format!("{location}: it has no tools"),
             ));
         };
         let about = first.component.inspection();
@@ -55,13 +98,14 @@ impl Inspect {
                 "imports": about.imports,
                 "exports": about.exports,
                 "tools": described,
+                "left_out": about.left_out,
             }));
             return Ok(Exit::Done);
         }
         print::table(
             &[],
             [
-                vec!["component".to_owned(), self.component.display().to_string()],
+                vec!["component".to_owned(), location],
                 vec!["digest".to_owned(), about.digest.to_string()],
                 vec!["size".to_owned(), print::size(about.size)],
                 vec!["imports".to_owned(), about.imports.join("\n")],
@@ -79,18 +123,14 @@ impl Inspect {
                 print::line(&format!("  result:    {}", json!(schema)));
             }
         }
+        if !about.left_out.is_empty() {
+            print::line("\nExported functions that are no tools:");
+            let rows = about.left_out.iter();
+            print::table(
+                &[],
+                rows.map(|left_out| vec![left_out.function.clone(), left_out.reason.clone()]),
+            );
+        }
         Ok(Exit::Done)
-    }
-}
-
-/// A component from the command line, with default limits.
-pub fn local_source(path: PathBuf) -> Source {
-    Source {
-        tenant: TenantId::default(),
-        reference: SourceRef::File(path),
-        name: None,
-        prefix: None,
-        filter: ToolFilter::All,
-        limits: Limits::DEFAULT,
     }
 }

@@ -1,10 +1,14 @@
 //! The command line: one file a subcommand.
 
+mod cache;
 mod call;
 mod check;
 mod compile;
 mod inspect;
+mod local;
 mod print;
+mod pull;
+mod push;
 mod schema;
 mod seed;
 mod serve;
@@ -12,14 +16,16 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 use crate::config::ConfigError;
+use crate::telemetry::trace::Export;
 use crate::telemetry::{self, LogLevel};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the tool failed, or a component could not be compiled into the seed
+  1  the tool failed, or a component could not be pulled, pushed or compiled into the seed
   2  wrong usage, a manifest that is not valid, or a port that is taken
   3  no tool could be loaded (with --strict: one could not be loaded)";
 
@@ -35,14 +41,20 @@ struct Cli {
 enum Command {
     /// Serve tools over MCP and REST
     Serve(serve::Serve),
-    /// Call one tool of a component, without a server
+    /// Call one tool, without a server
     Call(call::Call),
-    /// Show a component's tools, schemas, and the capabilities that it would need
+    /// Show a component's tools and the capabilities that it would need, or what a manifest grants
     Inspect(inspect::Inspect),
     /// Check a manifest and print its resolved form
     Check(check::Check),
     /// Print the manifest's JSON Schema, for editors
     Schema,
+    /// Fetch a component into a file
+    Pull(pull::Pull),
+    /// Push a component to a registry
+    Push(push::Push),
+    /// Show or prune downloads and compiled components
+    Cache(cache::Cache),
     /// Compile components into a read-only seed, for images
     Seed(seed::Seed),
     /// The compiler: a component on stdin, machine code on stdout
@@ -84,6 +96,8 @@ impl From<ConfigError> for Failure {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // Another provider is in the dependencies too: rustls must be told which one counts.
+    _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
     let exit = match run(cli.command) {
         Ok(exit) => exit,
@@ -103,11 +117,17 @@ fn run(command: Command) -> Result<Exit, Failure> {
     };
     let level = telemetry::level_from_environment(default)
         .map_err(|message| Failure::new(Exit::Usage, message))?;
-    telemetry::start_log(level);
+    if let Command::Serve(serve) = command {
+        return run_server(serve, level);
+    }
+    telemetry::start(level, None);
     match command {
-        Command::Serve(serve) => block_on(serve.run()),
+        Command::Serve(_) => unreachable!("it is run above"),
         Command::Call(call) => block_on(call.run()),
         Command::Inspect(inspect) => block_on(inspect.run()),
+        Command::Pull(pull) => block_on(pull.run()),
+        Command::Push(push) => block_on(push.run()),
+        Command::Cache(cache) => cache.run(),
         Command::Seed(seed) => block_on(seed.run()),
         Command::Check(check) => check.run(),
         Command::Schema => schema::run(),
@@ -115,16 +135,36 @@ fn run(command: Command) -> Result<Exit, Failure> {
     }
 }
 
+/// The server alone sends traces: a command is over before anybody would look at them.
+fn run_server(serve: serve::Serve, level: LogLevel) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    let traces = {
+        let _runtime = runtime.enter();
+        Export::from_environment().map_err(|message| Failure::new(Exit::Usage, message))?
+    };
+    telemetry::start(level, traces.as_ref());
+    let result = runtime.block_on(serve.run());
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    runtime.shutdown_background();
+    result
+}
+
 fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = runtime()?;
+    let result = runtime.block_on(work);
+    // Blocking reads of stdin have no end of their own.
+    runtime.shutdown_background();
+    result
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // A spinning guest is one task that yields every half millisecond: look at the
         // sockets after a few of its turns, not after the default 61.
         .event_interval(13)
         .build()
-        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?;
-    let result = runtime.block_on(work);
-    // Blocking reads of stdin have no end of their own.
-    runtime.shutdown_background();
-    result
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))
 }

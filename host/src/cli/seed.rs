@@ -1,5 +1,6 @@
 //! `sandglass seed`: machine code for an image, made when it is built.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use sandglass_manifest::{Manifest, Surroundings};
 use super::{Exit, Failure, print};
 use crate::config::Installation;
 use crate::sandbox::{Engine, compile};
-use crate::source;
+use crate::source::file;
 
 /// Compile components into a read-only seed. A host of the same version that finds it in
 /// `share/sandglass/seed` beside its `bin` folder starts without compiling them.
@@ -32,16 +33,14 @@ impl Seed {
         settings.max_instances = 1;
         let engine = Engine::new(settings).map_err(|error| failed(error.to_string()))?;
         for path in &self.components {
-            let found = source::find(path)
-                .map_err(|error| failed(format!("{}: {error}", path.display())))?;
-            for found in found {
-                let bytes = found
-                    .read()
-                    .await
-                    .map_err(|error| failed(format!("{}: {error}", found.path.display())))?;
+            let files =
+                file::find(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+            for file in files {
+                let failed = |error: &dyn Display| failed(format!("{}: {error}", file.display()));
+                let bytes = file::read(&file).await.map_err(|error| failed(&error))?;
                 let code = compile::seed(&engine, &self.folder, bytes)
                     .await
-                    .map_err(|error| failed(format!("{}: {error}", found.path.display())))?;
+                    .map_err(|error| failed(&error))?;
                 print::line(&code.display().to_string());
             }
         }

@@ -1,19 +1,33 @@
 //! `sandglass serve`: the server.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use sandglass_manifest::{AuditTarget, Manifest};
+use tokio::net::TcpListener;
 
 use super::{Exit, Failure};
+use crate::audit::Audit;
 use crate::catalog::{self, Catalog, Snapshot};
 use crate::config::{self, Installation};
-use crate::invoke::{Invoker, TenantId};
-use crate::sandbox::Engine;
+use crate::invoke::{Invoker, Ledger};
+use crate::sandbox::{Engine, Stores};
+use crate::secret;
 use crate::serve::guard::{Guard, Hosts, is_loopback};
+use crate::serve::identity::Identity;
 use crate::serve::listen::{Server, Stop};
+use crate::serve::management::{Management, Place};
+use crate::serve::tls::Tls;
 use crate::serve::{App, Drain, stdio};
+use crate::source::Fetcher;
+use crate::telemetry::Metrics;
+
+/// How long the last calls' audit records may take to be written when the host ends.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Serve tools over MCP (`/mcp`, or stdio) and REST (`/mcp/tools`).
 ///
@@ -39,13 +53,19 @@ pub struct Serve {
     /// The port to bind; 0 lets the system choose
     #[arg(long, env = "MCP_PORT", default_value_t = 8000)]
     port: u16,
+    /// The address of the management port (/metrics, /usage, /ready in full)
+    #[arg(long, env = "SANDGLASS_MANAGEMENT_HOST", default_value = "127.0.0.1")]
+    management_host: String,
+    /// The management port; 0 lets the system choose [default: 9090 where it is free; none with --stdio]
+    #[arg(long, env = "SANDGLASS_MANAGEMENT_PORT")]
+    management_port: Option<u16>,
     /// The folder of the first-party tools [default: share/sandglass/tools beside the program's bin folder]
     #[arg(long, env = "SANDGLASS_TOOLS_DIR", value_name = "DIR")]
     tools_dir: Option<PathBuf>,
     /// Do not start unless every tool could be loaded
     #[arg(long)]
     strict: bool,
-    /// Serve callers who do not say who they are, off loopback too
+    /// Serve callers who do not say who they are, off loopback too, unless the manifest has `identity`
     #[arg(long)]
     allow_anonymous: bool,
     /// Host headers to accept [default: loopback names where bound to loopback, any elsewhere]
@@ -54,6 +74,22 @@ pub struct Serve {
     /// Origin headers to accept, as browsers send them [default: none]
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     allowed_origins: Vec<String>,
+    /// Serve HTTPS with this certificate and its chain (PEM); read again when it changes
+    #[arg(
+        long,
+        env = "SANDGLASS_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(
+        long,
+        env = "SANDGLASS_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
     /// Log each request
     #[arg(long, env = "MCP_ACCESS_LOG", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     access_log: bool,
@@ -62,36 +98,86 @@ pub struct Serve {
 impl Serve {
     pub async fn run(self) -> Result<Exit, Failure> {
         let usage = |message: String| Failure::new(Exit::Usage, message);
-        let manifest = config::manifest(self.config.as_ref())?;
+        let manifest = Arc::new(config::manifest(self.config.as_ref())?);
         let installation = Installation::find()?;
         let tools_dir = self
             .tools_dir
             .clone()
             .unwrap_or_else(|| installation.tools());
-        let sources = config::sources(&manifest, tools_dir)?;
-        if !self.stdio && !is_loopback(&self.host) && !self.allow_anonymous {
+        let mut sources = config::sources(&manifest, tools_dir)?;
+        config::drop_in::grant(&mut sources)?;
+        if !self.stdio
+            && !is_loopback(&self.host)
+            && !self.allow_anonymous
+            && manifest.identity.is_none()
+        {
             return Err(usage(format!(
-                "--host {}: off loopback anybody on the network could call the tools; pass --allow-anonymous if that is meant, or bind 127.0.0.1",
+                "--host {}: off loopback anybody on the network could call the tools; say who may in the manifest's `identity`, pass --allow-anonymous if anybody is meant, or bind 127.0.0.1",
                 self.host
             )));
         }
+        let management = self.bind_management(&manifest).await?;
+        let audit = self.audit(&manifest)?;
+        let tls = match (self.tls_cert.clone(), self.tls_key.clone()) {
+            (Some(certificate), Some(key)) => Some(
+                Tls::load(certificate, key)
+                    .map_err(|error| usage(format!("--tls-cert, --tls-key: {error}")))?,
+            ),
+            _ => None,
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let tenants = Arc::new(config::tenants(&manifest));
+        let identity = match &manifest.identity {
+            // Whoever holds the other end of the pipes has started this process.
+            Some(identity) if !self.stdio => Some(Arc::new(
+                Identity::start(
+                    Arc::clone(&manifest),
+                    identity,
+                    Arc::clone(&tenants),
+                    scheme,
+                )
+                .await
+                .map_err(|error| usage(error.to_string()))?,
+            )),
+            _ => None,
+        };
         let engine = Engine::new(installation.engine(&manifest))
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let snapshot = catalog::load(&engine, sources).await;
+        let stores = Stores::open(&manifest.stores)
+            .await
+            .map_err(|error| usage(error.to_string()))?;
+        let fetcher = Fetcher::new(config::fetching(&manifest));
+        let snapshot = catalog::load(&engine, &stores, &fetcher, sources).await;
         self.check_loaded(&snapshot)?;
+        let metrics = management.as_ref().map(|_| Arc::new(Metrics::new()));
+        let durations = metrics.as_ref().map(|metrics| metrics.histograms());
+        let ledger = Arc::new(Ledger::new(&engine, &manifest, audit, durations.as_ref()));
+        let drain = Drain::default();
         let app = App {
-            invoker: Invoker::new(Arc::new(Catalog::new(snapshot))),
-            drain: Drain::default(),
+            invoker: Invoker::new(Arc::new(Catalog::new(snapshot)), Arc::clone(&ledger)),
+            drain: drain.clone(),
+            tenants,
+            identity,
         };
         let stop = Stop::listen().map_err(|error| usage(format!("signals: {error}")))?;
+        if let (Some((listener, address)), Some(metrics)) = (management, metrics) {
+            tracing::info!("management on http://{address}");
+            let management = Management {
+                app: app.clone(),
+                metrics,
+                engine,
+                open: is_loopback(&self.management_host) || app.identity.is_none(),
+            };
+            management.serve(listener, self.guard(&self.management_host));
+        }
         if self.stdio {
-            stdio::run(app, stop)
-                .await
-                .map_err(|error| Failure::new(Exit::Failed, format!("stdio: {error}")))?;
+            let served = stdio::run(app, stop).await;
+            end(&drain, &ledger).await;
+            served.map_err(|error| Failure::new(Exit::Failed, format!("stdio: {error}")))?;
             return Ok(Exit::Done);
         }
         // The port opens only now, so that a TCP probe tells the truth.
-        let server = Server::bind((&self.host, self.port))
+        let server = Server::bind((&self.host, self.port), tls)
             .await
             .map_err(|error| {
                 let mend = match error.kind() {
@@ -107,22 +193,77 @@ impl Serve {
         let address = server
             .address()
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let guard = self.guard();
-        if self.allow_anonymous && !is_loopback(&self.host) {
+        let guard = self.guard(&self.host);
+        if self.allow_anonymous && manifest.identity.is_some() {
+            tracing::info!("the manifest's `identity` counts, and not --allow-anonymous");
+        } else if self.allow_anonymous && !is_loopback(&self.host) {
             tracing::warn!("--allow-anonymous: anybody who reaches {address} can call these tools");
         }
-        tracing::info!("listening on http://{address}");
-        server
-            .run(app, guard, self.access_log, stop)
-            .await
-            .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        tracing::info!("listening on {scheme}://{address}");
+        server.run(app, guard, self.access_log, stop).await;
+        end(&drain, &ledger).await;
         Ok(Exit::Done)
+    }
+
+    /// The management port; none on stdio unless it was asked for, nor where another host has the default one.
+    async fn bind_management(
+        &self,
+        manifest: &Manifest,
+    ) -> Result<Option<(TcpListener, SocketAddr)>, Failure> {
+        if self.stdio && self.management_port.is_none() {
+            return Ok(None);
+        }
+        let usage = |message: String| Failure::new(Exit::Usage, message);
+        let host = &self.management_host;
+        if !is_loopback(host) && !self.allow_anonymous && manifest.identity.is_none() {
+            return Err(usage(format!(
+                "--management-host {host}: off loopback anybody on the network could read every tenant's usage; say who may in the manifest's `identity`, pass --allow-anonymous if anybody is meant, or bind 127.0.0.1"
+            )));
+        }
+        let place = Place {
+            host: host.clone(),
+            port: self.management_port,
+        };
+        let bound = place.bind().await.map_err(|error| {
+            let port = self.management_port.unwrap_or(Place::DEFAULT_PORT);
+            usage(format!(
+                "cannot listen on {host}:{port} for management: {error}; choose another --management-port (0: any free one)"
+            ))
+        })?;
+        if bound.is_none() {
+            tracing::warn!(
+                "no management port: {host}:{} is taken; choose another with --management-port (0: any free one)",
+                Place::DEFAULT_PORT
+            );
+        }
+        Ok(bound)
+    }
+
+    fn audit(&self, manifest: &Manifest) -> Result<Option<Audit>, Failure> {
+        let Some(settings) = &manifest.audit else {
+            return Ok(None);
+        };
+        let usage = |message: String| Failure::new(Exit::Usage, message);
+        if self.stdio && settings.to == AuditTarget::Stdout {
+            return Err(usage(
+                "audit: stdout carries MCP with --stdio; send the records to a file: `audit: { to: file, path: .. }`".to_owned(),
+            ));
+        }
+        let key = settings
+            .key
+            .as_ref()
+            .map(secret::read)
+            .transpose()
+            .map_err(|error| usage(format!("audit.key: {error}")))?;
+        Audit::start(settings, key.as_deref().map(str::as_bytes))
+            .map(Some)
+            .map_err(|error| usage(error.to_string()))
     }
 
     fn check_loaded(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let failed = snapshot.failures().count();
         let all = snapshot.sources().len();
-        let tools = snapshot.tenant(&TenantId::default()).iter().len();
+        let tools = snapshot.tools();
         if failed > 0 && (self.strict || failed == all) {
             let reasons: Vec<String> = snapshot
                 .failures()
@@ -152,10 +293,11 @@ impl Serve {
         Ok(())
     }
 
-    fn guard(&self) -> Guard {
+    /// Who comes in on a port that is bound to this host.
+    fn guard(&self, host: &str) -> Guard {
         let hosts = if !self.allowed_hosts.is_empty() {
             Hosts::Listed(self.allowed_hosts.clone())
-        } else if is_loopback(&self.host) {
+        } else if is_loopback(host) {
             Hosts::Loopback
         } else {
             Hosts::Any
@@ -165,4 +307,10 @@ impl Serve {
             origins: self.allowed_origins.clone(),
         }
     }
+}
+
+/// Nobody is served any more: what still runs is dropped, and all of it is written down.
+async fn end(drain: &Drain, ledger: &Ledger) {
+    drain.end();
+    ledger.close(AUDIT_PATIENCE).await;
 }

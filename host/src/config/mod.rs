@@ -1,18 +1,29 @@
 //! From flags, environment and manifest to what the host is started with.
 
+pub mod drop_in;
+
 use std::env::VarError;
 use std::path::PathBuf;
 
-use sandglass_manifest::{Manifest, ManifestError, Origin, SourceRef, Surroundings, ToolFilter};
+use sandglass_manifest::{
+    Allow, Manifest, ManifestError, Origin, SourceRef, Surroundings, TenantName, Tool, ToolFilter,
+};
 
 use crate::catalog::Source;
-use crate::invoke::TenantId;
+use crate::invoke::{TenantId, Tenants};
 use crate::sandbox::EngineSettings;
 use crate::sandbox::cache::CodeCache;
 use crate::sandbox::compile::Compiler;
+use crate::source::FetchSettings;
 
 /// The manifest as a document in the environment; on Kubernetes the CRD's `params`.
 const PARAMS: &str = "MCP_PARAMS";
+
+/// Registries that are spoken to without TLS, as `host` or `host:port`, separated by commas.
+const INSECURE_REGISTRIES: &str = "SANDGLASS_INSECURE_REGISTRIES";
+
+/// A docker `config.json` or Kubernetes `.dockerconfigjson` with the credentials of registries.
+const REGISTRY_AUTH_FILE: &str = "SANDGLASS_REGISTRY_AUTH_FILE";
 
 /// Inline Python of the runtime that this host replaces.
 const TOOLS_STRING: &str = "MCP_TOOLS_STRING";
@@ -34,6 +45,14 @@ pub enum ConfigError {
     /// The manifest names no tools and the first-party ones are not there.
     #[error("no tools: the manifest names none, and the first-party tools are not in {}; name tools in --config, or set --tools-dir", .0.display())]
     NoTools(PathBuf),
+    /// Grants in the environment.
+    #[error("{variable}: {problem}")]
+    DropIn {
+        /// The variable that grants.
+        variable: &'static str,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// Our own binary can't be found.
     #[error("the path of this program is not known: {0}")]
     Program(std::io::Error),
@@ -100,30 +119,59 @@ impl Installation {
     }
 }
 
-/// The tool sources that a manifest names; without a word about tools, the first-party ones.
+/// How components are fetched.
+pub fn fetching(manifest: &Manifest) -> FetchSettings {
+    let insecure = std::env::var(INSECURE_REGISTRIES).unwrap_or_default();
+    FetchSettings {
+        cache: manifest.engine.cache_dir.clone(),
+        insecure_registries: insecure
+            .split(',')
+            .map(|registry| registry.trim().to_owned())
+            .collect(),
+        registry_auth: std::env::var_os(REGISTRY_AUTH_FILE)
+            .filter(|file| !file.is_empty())
+            .map(PathBuf::from),
+    }
+}
+
+/// The tenants that a manifest names, and the default one.
+pub fn tenants(manifest: &Manifest) -> Tenants {
+    Tenants::new(manifest.tenants.keys().map(TenantId::from))
+}
+
+/// The tool sources that a manifest names; without a word about the default tenant's tools, the first-party ones.
 pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>, ConfigError> {
-    let Some(tools) = &manifest.tools else {
-        if !first_party.is_dir() {
-            return Err(ConfigError::NoTools(first_party));
-        }
-        return Ok(vec![Source {
+    let mut sources = Vec::new();
+    match &manifest.tools {
+        Some(tools) => sources.extend(tools.iter().map(|tool| source(TenantId::default(), tool))),
+        None if first_party.is_dir() => sources.push(Source {
             tenant: TenantId::default(),
             reference: SourceRef::File(first_party),
             name: None,
             prefix: None,
             filter: ToolFilter::All,
-            limits: manifest.defaults.limits,
-        }]);
-    };
-    Ok(tools
-        .iter()
-        .map(|tool| Source {
-            tenant: TenantId::default(),
-            reference: tool.source.clone(),
-            name: tool.name.as_ref().map(|name| name.as_str().to_owned()),
-            prefix: tool.prefix.clone(),
-            filter: tool.filter.clone(),
-            limits: tool.limits,
-        })
-        .collect())
+            limits: manifest
+                .tenants
+                .get(&TenantName::default())
+                .map_or(manifest.defaults.limits, |tenant| tenant.limits),
+            allow: Allow::default(),
+        }),
+        None => return Err(ConfigError::NoTools(first_party)),
+    }
+    for (name, tenant) in &manifest.tenants {
+        sources.extend(tenant.tools.iter().map(|tool| source(name.into(), tool)));
+    }
+    Ok(sources)
+}
+
+fn source(tenant: TenantId, tool: &Tool) -> Source {
+    Source {
+        tenant,
+        reference: tool.source.clone(),
+        name: tool.name.as_ref().map(|name| name.as_str().to_owned()),
+        prefix: tool.prefix.clone(),
+        filter: tool.filter.clone(),
+        limits: tool.limits,
+        allow: tool.allow.clone(),
+    }
 }

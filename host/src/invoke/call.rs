@@ -8,6 +8,7 @@ use super::error::InvokeError;
 use super::tenant::{Caller, TenantId};
 use crate::sandbox::bindings::Content;
 use crate::sandbox::{Observer, Usage};
+use crate::telemetry::trace::TraceParent;
 
 /// A request on its way through the host. Dropping the future that runs it
 /// cancels the call: the guest stops within a tick.
@@ -20,6 +21,8 @@ pub struct Call {
     pub operation: Operation,
     /// Who listens while it runs.
     pub observer: Arc<dyn Observer>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 /// What a guest can be asked to do.

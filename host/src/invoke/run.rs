@@ -6,8 +6,12 @@ use std::sync::Arc;
 use futures::FutureExt;
 use serde_json::{Map, Value};
 
+use super::account::Account;
 use super::call::{Call, CallTool, Completed, Operation, ToolOutput};
 use super::error::InvokeError;
+use super::ledger::Ledger;
+use super::tenant::{Caller, TenantId};
+use super::visible::VisibleTools;
 use crate::catalog::{Catalog, Tool};
 use crate::sandbox::bindings::{CallError, CallRequest, Outcome, Success};
 use crate::sandbox::{Observer, Usage};
@@ -17,17 +21,28 @@ use crate::telemetry;
 #[derive(Clone)]
 pub struct Invoker {
     catalog: Arc<Catalog>,
+    ledger: Arc<Ledger>,
 }
 
 impl Invoker {
-    /// An invoker for this catalog.
-    pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog }
+    /// An invoker for this catalog, whose calls are charged to this ledger.
+    pub fn new(catalog: Arc<Catalog>, ledger: Arc<Ledger>) -> Self {
+        Self { catalog, ledger }
     }
 
     /// The catalog that it calls.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// What its calls are charged to.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// A tenant's tools, as far as they are the caller's to see.
+    pub fn tools<'a>(&self, tenant: &TenantId, caller: &'a Caller) -> VisibleTools<'a> {
+        VisibleTools::new(self.catalog.snapshot().tenant(tenant), caller)
     }
 
     /// Runs a call to its end. A panic on the way is an error of this call alone.
@@ -37,20 +52,25 @@ impl Invoker {
             .await
             .unwrap_or_else(|panic| {
                 telemetry::log_panic(&*panic, "a call");
-                Completed {
-                    result: Err(InvokeError::Internal),
-                    usage: Usage::default(),
-                }
+                refused(InvokeError::Internal)
             })
     }
 
     async fn dispatch(&self, call: Call) -> Completed {
         let Operation::CallTool(request) = call.operation;
-        let tools = self.catalog.snapshot().tenant(&call.tenant);
-        let Some(tool) = tools.get(&request.name) else {
+        let Some(mut account) = self.ledger.open(&call.tenant, &call.caller, call.trace) else {
             return refused(InvokeError::UnknownTool(request.name));
         };
-        let completed = call_tool(tool, request, call.observer).await;
+        let tool = match self.tools(&call.tenant, &call.caller).find(&request.name) {
+            Ok(tool) => tool,
+            Err(error) => {
+                account.of_no_tool(&request.name);
+                account.refused_arguments(&Value::Object(request.arguments));
+                return account.close(Err(error));
+            }
+        };
+        account.of(&tool);
+        let completed = call_tool(&tool, request, call.observer, account).await;
         tracing::debug!(
             tenant = %call.tenant,
             caller = ?call.caller,
@@ -72,28 +92,44 @@ fn refused(error: InvokeError) -> Completed {
     }
 }
 
-async fn call_tool(tool: &Tool, request: CallTool, observer: Arc<dyn Observer>) -> Completed {
+async fn call_tool(
+    tool: &Tool,
+    request: CallTool,
+    observer: Arc<dyn Observer>,
+    mut account: Account,
+) -> Completed {
     let mut arguments = Value::Object(request.arguments);
     tool.input.make_integral(&mut arguments);
     if let Err(error) = tool.input.check(&arguments) {
-        return refused(InvokeError::InvalidArguments(error));
+        account.refused_arguments(&arguments);
+        return account.close(Err(InvokeError::InvalidArguments(error)));
     }
-    let _admitted = match tool.admission.enter().await {
-        Ok(permit) => permit,
-        Err(busy) => return refused(busy),
-    };
     let request = CallRequest {
         name: tool.own_name.clone(),
         arguments: arguments.to_string(),
         meta: request.meta.map(|meta| Value::Object(meta).to_string()),
         continuation: None,
     };
-    let (outcome, usage) = tool.component.call(&request, &tool.limits, observer).await;
-    let result = match outcome {
+    account.arguments(&request.arguments);
+    if let Err(refusal) = account.admit(tool).await {
+        return account.close(Err(refusal));
+    }
+    let lane = account.lane();
+    let (outcome, account) = tool
+        .component
+        .call(
+            request,
+            &tool.limits,
+            &tool.grants,
+            observer,
+            &lane,
+            account,
+        )
+        .await;
+    account.close(match outcome {
         Ok(outcome) => conclude(tool, outcome),
         Err(fault) => Err(fault.into()),
-    };
-    Completed { result, usage }
+    })
 }
 
 /// From what the guest handed over to what is sent on.

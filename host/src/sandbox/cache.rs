@@ -6,14 +6,15 @@
 //! so it is only taken from files that nobody but their owner can write, and it
 //! never comes from outside: components are compiled here.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::source::Digest;
+use crate::source::cache::{touch, write_whole};
 
 /// Ends each file, after the SHA-256 of everything before: a file that was cut or changed is found out.
 const TRAILER: &[u8; 8] = b"SGLASS01";
@@ -58,7 +59,12 @@ impl CodeCache {
         levels.into_iter().find_map(|(folder, origin)| {
             let path = folder.as_ref()?.join(file_name(digest, engine));
             match check(&path) {
-                Ok(()) => Some((path, origin)),
+                Ok(()) => {
+                    if origin == Origin::Cache {
+                        touch(&path);
+                    }
+                    Some((path, origin))
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => {
                     tracing::warn!(path = %path.display(), %error, "compiled component not used");
@@ -84,18 +90,9 @@ pub(super) fn write(
     engine: u64,
     code: &[u8],
 ) -> io::Result<PathBuf> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(code)?;
-    file.write_all(&Sha256::digest(code))?;
-    file.write_all(TRAILER)?;
-    file.as_file().sync_all()?;
-    let path = folder.join(file_name(digest, engine));
-    file.persist(&path)?;
-    Ok(path)
+    let sum = Sha256::digest(code);
+    let name = file_name(digest, engine);
+    write_whole(folder, &name, &[code, &sum, TRAILER])
 }
 
 fn file_name(digest: &Digest, engine: u64) -> String {
@@ -128,6 +125,7 @@ fn check(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn cache(folder: &Path) -> CodeCache {

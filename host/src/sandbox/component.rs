@@ -5,23 +5,24 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sandglass_manifest::Limits;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-use super::bindings::{self, CallRequest, Content, Outcome, ProviderPre, ResourceBody, Success};
+use super::bindings::{self, CallRequest, Outcome, ProviderPre};
 use super::cache::Origin;
+use super::capability::{Grants, Trail};
 use super::compile::{self, CompileError};
 use super::engine::{Engine, YIELD_INTERVAL};
-use super::fault::Fault;
+use super::fault::{Fault, OutputExceeded};
+use super::kind::Kind;
+use super::lanes::Lane;
 use super::memory::MemoryCap;
 use super::output::{GuestOutput, Observer, Silent};
+use super::reflect::{LeftOut, ReflectError, Reflected};
 use super::state::CallState;
 use crate::source::Digest;
-
-/// Beside the bytes of a result, what its records and lists may cost the host
-/// while they are copied out of the guest.
-const LIFT_OVERHEAD: usize = 64 << 10;
 
 /// How long listing a component's tools waits for an instance slot.
 const DESCRIBE_WAIT: Duration = Duration::from_secs(60);
@@ -33,7 +34,7 @@ const TOOLS_INTERFACE: &str = "sandglass:tool/tools";
 #[derive(Clone)]
 pub struct Component {
     engine: Engine,
-    pre: ProviderPre<CallState>,
+    kind: Kind,
     name: Arc<str>,
     inspection: Arc<Inspection>,
 }
@@ -49,6 +50,8 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// The interfaces it exports.
     pub exports: Vec<String>,
+    /// The exported functions that are no tools. Empty where the component lists its tools itself.
+    pub left_out: Vec<LeftOut>,
     /// Where its machine code came from.
     pub compiled: Origin,
 }
@@ -62,6 +65,18 @@ pub struct Usage {
     pub peak_memory: u64,
     /// Wall-clock time from instantiation to the guest's return.
     pub duration: Duration,
+}
+
+/// Whom a call is charged to. It goes with the call, and is dropped when nothing of the guest is
+/// left; a call that was cancelled takes it along.
+pub trait Payer: Send + 'static {
+    /// What the call used, and what it reached and was refused: told once, also of a call that was dropped.
+    fn charge(&mut self, usage: Usage, trail: Trail);
+}
+
+/// Nobody is charged.
+impl Payer for () {
+    fn charge(&mut self, _: Usage, _: Trail) {}
 }
 
 /// Why a component cannot be loaded. Each text says what to do.
@@ -79,7 +94,7 @@ pub enum LoadError {
     CoreModule,
     /// An import that this host does not offer.
     #[error(
-        "imports `{0}`, which this host does not offer: it offers WASI 0.2 (cli, clocks, random, io, filesystem, sockets, http), wasi:config and sandglass:tool/host@0.1.0"
+        "imports `{0}`, which this host does not offer: it offers WASI 0.2 (cli, clocks, random, io, filesystem, sockets, http), wasi:config, wasi:keyvalue@0.2.0-draft and sandglass:tool/host@0.1.0"
     )]
     UnknownImport(String),
     /// WASI 0.3.
@@ -87,11 +102,9 @@ pub enum LoadError {
         "imports `{0}`: WASI 0.3 and async component functions are not supported; build for WASI 0.2 (wasm32-wasip2)"
     )]
     Wasi03(String),
-    /// The component has no tools.
-    #[error(
-        "exports no `sandglass:tool/tools@0.1.0`, so it provides no tools: make it with the Sandglass SDK (`export!`), or export the interface of wit/tools.wit"
-    )]
-    NotAProvider,
+    /// It does not list tools, and its exports cannot be made some.
+    #[error(transparent)]
+    Reflect(#[from] ReflectError),
     /// The linker refuses it.
     #[error("cannot be linked: {0}")]
     Link(String),
@@ -117,7 +130,7 @@ impl Component {
         check_kind(&bytes)?;
         let digest = Digest::of(&bytes);
         let size = bytes.len() as u64;
-        let (component, compiled) = compile::compile(engine, &digest, bytes).await?;
+        let (component, compiled) = compile::compile(engine, &digest, bytes.clone()).await?;
         let types = component.component_type();
         let imports: Vec<String> = types
             .imports(&engine.wasmtime)
@@ -134,19 +147,24 @@ impl Component {
             .linker
             .instantiate_pre(&component)
             .map_err(|error| link_error(engine, &component, &error))?;
-        if !exports.iter().any(|name| name.starts_with(TOOLS_INTERFACE)) {
-            return Err(LoadError::NotAProvider);
-        }
-        let pre = ProviderPre::new(pre).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        let (kind, left_out) = if exports.iter().any(|name| name.starts_with(TOOLS_INTERFACE)) {
+            let pre =
+                ProviderPre::new(pre).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+            (Kind::Provider(pre), Vec::new())
+        } else {
+            let (reflected, left_out) = Reflected::new(&component, pre, &bytes)?;
+            (Kind::Reflected(Arc::new(reflected)), left_out)
+        };
         Ok(Self {
             engine: engine.clone(),
-            pre,
+            kind,
             name: name.into(),
             inspection: Arc::new(Inspection {
                 digest,
                 size,
                 imports,
                 exports,
+                left_out,
                 compiled,
             }),
         })
@@ -165,73 +183,78 @@ impl Component {
     /// Asks the component for its tools: a guest call as any other, with nobody listening.
     pub async fn list_tools(&self, limits: &Limits) -> Result<Vec<bindings::Tool>, DescribeError> {
         let _slot = self.engine.slot(DESCRIBE_WAIT).await.ok_or(Fault::Busy)?;
-        let mut store = self.store(limits, Arc::new(Silent));
-        let listed = tokio::time::timeout(limits.timeout.get(), async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            instance
-                .sandglass_tool_tools()
-                .call_list_tools(&mut store)
-                .await
-        })
-        .await;
-        store.data().output.finish();
-        match listed {
-            Ok(Ok(tools)) => tools.map_err(DescribeError::Guest),
-            Ok(Err(error)) => Err(fault(&error, &store, limits).into()),
-            Err(_) => Err(Fault::Time {
-                limit: limits.timeout,
+        let mut store = self.store(limits, &Grants::default(), Arc::new(Silent));
+        let (kind, limits) = (self.kind.clone(), *limits);
+        let listing = async move {
+            let listed =
+                tokio::time::timeout(limits.timeout.get(), kind.list_tools(&mut store)).await;
+            store.data().output.finish();
+            match listed {
+                Ok(Ok(tools)) => tools.map_err(DescribeError::Guest),
+                Ok(Err(error)) => Err(fault(&error, &store, &limits).into()),
+                Err(_) => Err(Fault::Time {
+                    limit: limits.timeout,
+                }
+                .into()),
             }
-            .into()),
-        }
+        };
+        self.engine.lane().run(listing).await
     }
 
     /// Calls a tool in an instance of its own: made now, dropped before this returns.
     ///
     /// Dropping the returned future stops the guest at its next yield and frees its slot.
-    pub async fn call(
+    pub async fn call<P: Payer>(
         &self,
-        request: &CallRequest,
+        request: CallRequest,
         limits: &Limits,
+        grants: &Grants,
         observer: Arc<dyn Observer>,
-    ) -> (Result<Outcome, Fault>, Usage) {
-        let Some(_slot) = self.engine.slot(limits.queue.wait.get()).await else {
-            return (Err(Fault::Busy), Usage::default());
+        lane: &Lane,
+        payer: P,
+    ) -> (Result<Outcome, Fault>, P) {
+        let Some(slot) = self.engine.slot(limits.queue.wait.get()).await else {
+            return (Err(Fault::Busy), payer);
         };
-        let started = Instant::now();
-        let mut store = self.store(limits, observer);
-        let called = tokio::time::timeout(limits.timeout.get(), async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            instance
-                .sandglass_tool_tools()
-                .call_call_tool(&mut store, request)
-                .await
+        let mut running = Running {
+            store: self.store(limits, grants, observer),
+            started: Instant::now(),
+            fuel: limits.fuel.get(),
+            payer: Some(payer),
+            _slot: slot,
+        };
+        let (kind, limits) = (self.kind.clone(), *limits);
+        lane.run(async move {
+            let store = &mut running.store;
+            let calling = kind.call(store, &request, limits.output.get());
+            let called = tokio::time::timeout(limits.timeout.get(), calling).await;
+            store.data().output.finish();
+            let outcome = match called {
+                Ok(Ok(outcome)) => Ok(outcome),
+                Ok(Err(error)) => Err(fault(&error, store, &limits)),
+                Err(_) => Err(Fault::Time {
+                    limit: limits.timeout,
+                }),
+            };
+            (outcome, running.settle().expect("it was not settled yet"))
         })
-        .await;
-        let usage = Usage {
-            fuel: limits
-                .fuel
-                .get()
-                .saturating_sub(store.get_fuel().unwrap_or(0)),
-            peak_memory: store.data().memory.peak(),
-            duration: started.elapsed(),
-        };
-        store.data().output.finish();
-        let outcome = match called {
-            Ok(Ok(outcome)) if size(&outcome) > limits.output.get() => Err(Fault::Output {
-                limit: limits.output,
-            }),
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(error)) => Err(fault(&error, &store, limits)),
-            Err(_) => Err(Fault::Time {
-                limit: limits.timeout,
-            }),
-        };
-        (outcome, usage)
+        .await
     }
 
-    fn store(&self, limits: &Limits, observer: Arc<dyn Observer>) -> Store<CallState> {
+    fn store(
+        &self,
+        limits: &Limits,
+        grants: &Grants,
+        observer: Arc<dyn Observer>,
+    ) -> Store<CallState> {
         let output = Arc::new(GuestOutput::new(Arc::clone(&self.name), limits.log.get()));
-        let state = CallState::new(MemoryCap::new(limits.memory.get()), output, observer);
+        let state = CallState::new(
+            MemoryCap::new(limits.memory.get()),
+            output,
+            grants,
+            &limits.http,
+            observer,
+        );
         let mut store = Store::new(&self.engine.wasmtime, state);
         store.limiter(|state| &mut state.memory);
         store
@@ -240,56 +263,45 @@ impl Component {
         store
             .fuel_async_yield_interval(Some(YIELD_INTERVAL))
             .expect("the engine is configured to consume fuel");
-        let output = usize::try_from(limits.output.get()).unwrap_or(usize::MAX);
-        store.set_hostcall_fuel(output.saturating_add(LIFT_OVERHEAD));
+        store.set_hostcall_fuel(self.kind.lift_budget(limits.output.get()));
         store
     }
 }
 
-/// Bytes of what the guest handed over.
-fn size(outcome: &Outcome) -> u64 {
-    let bytes = match outcome {
-        Outcome::Done(Success {
-            content,
-            value,
-            meta,
-            ..
-        }) => {
-            let blocks: usize = content.iter().flatten().map(block_size).sum();
-            blocks + text_size(value.as_ref()) + text_size(meta.as_ref())
-        }
-        // Errors and questions are text that was bounded when it left the guest.
-        Outcome::Failed(_) | Outcome::InputRequired(_) => 0,
-    };
-    bytes as u64
+/// A guest that runs. However its call ends, it is charged.
+struct Running<P: Payer> {
+    store: Store<CallState>,
+    started: Instant,
+    /// The budget that it began with.
+    fuel: u64,
+    payer: Option<P>,
+    /// Free once the store is dropped.
+    _slot: OwnedSemaphorePermit,
 }
 
-fn block_size(block: &Content) -> usize {
-    match block {
-        Content::Text(text) => text.text.len() + text_size(text.meta.as_ref()),
-        Content::Image(media) | Content::Audio(media) => {
-            media.data.len() + text_size(media.meta.as_ref())
-        }
-        Content::EmbeddedResource(embedded) => {
-            let body = match &embedded.resource.body {
-                ResourceBody::Text(text) => text.len(),
-                ResourceBody::Blob(blob) => blob.len(),
-            };
-            body + text_size(embedded.meta.as_ref())
-        }
-        Content::ResourceLink(link) => {
-            link.uri.len() + link.name.len() + text_size(link.description.as_ref())
-        }
+impl<P: Payer> Running<P> {
+    fn settle(&mut self) -> Option<P> {
+        let mut payer = self.payer.take()?;
+        let usage = Usage {
+            fuel: self.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0)),
+            peak_memory: self.store.data().memory.peak(),
+            duration: self.started.elapsed(),
+        };
+        let trail = self.store.data().trail.clone();
+        payer.charge(usage, trail);
+        Some(payer)
     }
 }
 
-fn text_size(text: Option<&String>) -> usize {
-    text.map_or(0, String::len)
+impl<P: Payer> Drop for Running<P> {
+    fn drop(&mut self) {
+        self.settle();
+    }
 }
 
 /// A core module and a component share the magic number and differ in the version
 /// field (component model, "Binary": version and layer).
-pub(super) fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
+pub fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
         Some([0, b'a', b's', b'm', _, _, 0, 0]) => Err(LoadError::CoreModule),
@@ -346,7 +358,8 @@ fn fault(error: &wasmtime::Error, store: &Store<CallState>, limits: &Limits) -> 
         return Fault::Busy;
     }
     let reason = error.root_cause().to_string();
-    if reason.contains("allocated for hostcalls has been exhausted") {
+    if error.is::<OutputExceeded>() || reason.contains("allocated for hostcalls has been exhausted")
+    {
         return Fault::Output {
             limit: limits.output,
         };
@@ -370,6 +383,21 @@ mod tests {
         ));
         for bytes in [&b""[..], b"\0asm", b"#!/bin/sh\n"] {
             assert!(matches!(check_kind(bytes), Err(LoadError::NotWasm)));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_component_or_are_refused(mut bytes: Vec<u8>, header: bool) {
+            if header {
+                bytes.splice(0..0, *b"\0asm\x0d\0\x01\0");
+            }
+            // A component's header alone is not enough to be one: the compiler decides in a process of its own.
+            assert_eq!(check_kind(&bytes).is_ok(), bytes.starts_with(b"\0asm") && bytes.len() >= 8 && bytes[6..8] == [1, 0]);
+            if header && bytes.len() > 8 {
+                let engine = wasmtime::Engine::default();
+                _ = wasmtime::component::Component::from_binary(&engine, &bytes);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationCo
 
 use super::cache::CodeCache;
 use super::compile::Compiler;
+use super::lanes::{Lane, Lanes};
 use super::state::{self, CallState};
 
 /// Fuel between two yields of a running guest to the scheduler: about half a
@@ -52,6 +53,8 @@ pub struct Engine {
     pub(super) compiler: Compiler,
     pub(super) cache: CodeCache,
     slots: Arc<Semaphore>,
+    max_instances: u32,
+    lanes: Lanes,
     max_memory: u64,
     pooling: bool,
 }
@@ -86,6 +89,8 @@ impl Engine {
             compiler: settings.compiler,
             cache: settings.cache,
             slots: Arc::new(Semaphore::new(settings.max_instances as usize)),
+            max_instances: settings.max_instances,
+            lanes: Lanes::new(),
             max_memory: settings.max_memory,
             pooling,
         })
@@ -99,6 +104,22 @@ impl Engine {
     /// The largest memory limit that a tool can have, in bytes.
     pub fn max_memory(&self) -> u64 {
         self.max_memory
+    }
+
+    /// Instances at once, over all tools.
+    pub fn max_instances(&self) -> u32 {
+        self.max_instances
+    }
+
+    /// Instances that run now.
+    pub fn instances(&self) -> u32 {
+        let free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
+        self.max_instances.saturating_sub(free)
+    }
+
+    /// A lane of its own: calls of different lanes get the same share of the CPU.
+    pub fn lane(&self) -> Lane {
+        self.lanes.lane()
     }
 
     /// Tells machine code made by another engine version or configuration apart from this one's.

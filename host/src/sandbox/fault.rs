@@ -61,3 +61,8 @@ impl Fault {
         )
     }
 }
+
+/// What a guest returned is larger than its call's output limit: [`Fault::Output`] to those who called.
+#[derive(Debug, thiserror::Error)]
+#[error("the result is larger than the output limit")]
+pub(super) struct OutputExceeded;

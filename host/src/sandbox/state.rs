@@ -6,17 +6,25 @@
 
 use std::sync::Arc;
 
+use sandglass_manifest::HttpLimits;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::bindings::sandglass::tool::{host, types};
+use super::capability::http::Outbound;
+use super::capability::keyvalue::{self, KeyValueView};
+use super::capability::{Grants, KeyValue, Trail};
 use super::memory::MemoryCap;
 use super::output::{GuestOutput, Observer, Pipe, Severity, Stream};
 
-/// Resources (streams, pollables, requests, ..) that a guest can hold at once.
-const MAX_RESOURCES: usize = 10_000;
+/// Resources (streams, pollables, requests, ..) that a guest can hold at once. One costs the host up to 64 KiB: a URL,
+/// headers, what was written of a body and not sent.
+const MAX_RESOURCES: usize = 1_000;
+
+/// Bytes of the headers of a request, as the host holds them.
+const MAX_FIELDS: usize = 32 << 10;
 
 /// Bytes of randomness that a guest gets in one host call.
 const MAX_RANDOM: u64 = 1 << 20;
@@ -25,19 +33,23 @@ const MAX_RANDOM: u64 = 1 << 20;
 pub(super) struct CallState {
     wasi: WasiCtx,
     table: ResourceTable,
-    http: Denied,
+    http: Outbound,
     http_context: WasiHttpCtx,
-    config: WasiConfigVariables,
+    config: Arc<WasiConfigVariables>,
+    keyvalue: KeyValue,
     pub(super) memory: MemoryCap,
     pub(super) output: Arc<GuestOutput>,
+    pub(super) trail: Trail,
     observer: Arc<dyn Observer>,
 }
 
 impl CallState {
-    /// Clocks, randomness and captured output: nothing else is granted.
+    /// Clocks, randomness and captured output, and what is granted.
     pub(super) fn new(
         memory: MemoryCap,
         output: Arc<GuestOutput>,
+        grants: &Grants,
+        limits: &HttpLimits,
         observer: Arc<dyn Observer>,
     ) -> Self {
         let pipe = |stream| Pipe {
@@ -51,16 +63,22 @@ impl CallState {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
+        let trail = Trail::default();
+        let (config, http) = grants.prepare(limits, &trail, &mut wasi);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
+        let mut http_context = WasiHttpCtx::new();
+        http_context.set_field_size_limit(MAX_FIELDS);
         Self {
             wasi: wasi.build(),
             table,
-            http: Denied,
-            http_context: WasiHttpCtx::new(),
-            config: WasiConfigVariables::new(),
+            http,
+            http_context,
+            config,
+            keyvalue: grants.keyvalue.clone(),
             memory,
             output,
+            trail,
             observer,
         }
     }
@@ -72,7 +90,12 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<CallS
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut CallState| {
-        WasiConfig::from(&state.config)
+        WasiConfig::from(&*state.config)
+    })?;
+    keyvalue::add_to_linker(&mut linker, |state: &mut CallState| KeyValueView {
+        granted: &state.keyvalue,
+        table: &mut state.table,
+        trail: &mut state.trail,
     })?;
     host::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)?;
     Ok(linker)
@@ -96,9 +119,6 @@ impl WasiHttpView for CallState {
         }
     }
 }
-
-/// No outbound HTTP without a grant.
-struct Denied;
 
 impl types::Host for CallState {}
 
@@ -162,25 +182,3 @@ fn severity(level: types::LogLevel) -> Severity {
         LogLevel::Emergency => Severity::Emergency,
     }
 }
-
-impl wasmtime_wasi_http::WasiHttpHooks for Denied {
-    fn send_request(
-        &mut self,
-        _request: http::Request<wasmtime_wasi_http::WasiBody>,
-        _options: Option<wasmtime_wasi_http::RequestOptions>,
-        _sent: Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
-    ) -> Box<dyn Future<Output = SendResult> + Send> {
-        Box::new(std::future::ready(Err(
-            wasmtime_wasi_http::Error::HttpRequestDenied,
-        )))
-    }
-}
-
-/// A response and the future that drives its connection.
-type SendResult = Result<
-    (
-        http::Response<wasmtime_wasi_http::WasiBody>,
-        Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
-    ),
-    wasmtime_wasi_http::Error,
->;

@@ -5,11 +5,9 @@
 //! `Host`, and the page's own address as `Origin` (MCP, "Streamable HTTP: Security Warning").
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header, uri::Authority};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::rest::ErrorBody;
@@ -35,6 +33,13 @@ pub enum Hosts {
 }
 
 impl Guard {
+    /// The answer to a request that does not come in: 403.
+    pub fn refuse(&self, request: &Request) -> Option<Response> {
+        let checked = self.check(request.headers(), request.uri().authority());
+        let reason = checked.err()?;
+        Some((StatusCode::FORBIDDEN, ErrorBody::new(reason)).into_response())
+    }
+
     fn check(&self, headers: &HeaderMap, authority: Option<&Authority>) -> Result<(), String> {
         let origins = headers.get_all(header::ORIGIN);
         for origin in origins {
@@ -86,14 +91,6 @@ pub fn is_loopback(host: &str) -> bool {
         || bare
             .parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback())
-}
-
-/// Refuses what [`Guard`] does not let in with 403.
-pub async fn layer(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    match guard.check(request.headers(), request.uri().authority()) {
-        Ok(()) => next.run(request).await,
-        Err(reason) => (StatusCode::FORBIDDEN, ErrorBody::new(reason)).into_response(),
-    }
 }
 
 #[cfg(test)]

@@ -1,47 +1,49 @@
-//! `/health` and `/ready`, as the Python runtime answers them.
+//! `/health` and `/ready`, as the Python runtime answers them, and `/usage`. With identity on, a stranger is not told about tools.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde_json::json;
 
-use super::App;
-use crate::invoke::TenantId;
+use super::requester::Requester;
+use super::{App, door};
+use crate::invoke::Caller;
 
-/// Alive: `tools` is their number.
-pub async fn health(State(app): State<App>) -> Response {
-    let snapshot = app.invoker.catalog().snapshot();
-    let tools = snapshot.tenant(&TenantId::default());
-    Json(json!({
-        "status": "healthy",
-        "tools": tools.iter().len(),
-        "timestamp": timestamp(),
-    }))
-    .into_response()
+/// Alive: `tools` is their number. Nobody in particular is told the status alone.
+pub async fn health(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
+    let mut body = json!({"status": "healthy"});
+    if let Some(Extension(asks)) = asks {
+        let tools = app.invoker.tools(&asks.tenant, &asks.caller);
+        body["tools"] = tools.iter().count().into();
+    }
+    body["timestamp"] = timestamp().into();
+    Json(body).into_response()
 }
 
-/// Ready to be sent calls: `tools` is the list of their names. A source that is
+/// Ready to be sent calls: `tools` is the list of their names. A source of the tenant's that is
 /// left out makes it `degraded`, still with 200, since the others serve.
-pub async fn ready(State(app): State<App>) -> Response {
-    let snapshot = app.invoker.catalog().snapshot();
-    let tools = snapshot.tenant(&TenantId::default());
-    let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
-    let mut body = json!({
-        "status": "ready",
-        "tools": names,
-        "timestamp": timestamp(),
-    });
-    let failures: Vec<_> = snapshot
-        .failures()
-        .map(|(source, reason)| json!({"source": source.name, "reason": reason}))
-        .collect();
-    if !failures.is_empty() {
-        body["status"] = "degraded".into();
-        body["failures"] = failures.into();
+pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
+    let mut body = json!({"status": "ready"});
+    if let Some(Extension(asks)) = asks {
+        let tools = app.invoker.tools(&asks.tenant, &asks.caller);
+        body["tools"] = tools.iter().map(|tool| tool.name.as_str()).collect();
+        let failures: Vec<_> = app
+            .invoker
+            .catalog()
+            .snapshot()
+            .failures()
+            .filter(|(source, _)| source.tenant == asks.tenant)
+            .map(|(source, reason)| json!({"source": source.name, "reason": reason}))
+            .collect();
+        if !failures.is_empty() {
+            body["status"] = "degraded".into();
+            body["failures"] = failures.into();
+        }
     }
+    body["timestamp"] = timestamp().into();
     if app.drain.is_draining() {
         body["status"] = "draining".into();
         return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
@@ -49,7 +51,21 @@ pub async fn ready(State(app): State<App>) -> Response {
     Json(body).into_response()
 }
 
-fn timestamp() -> u64 {
+/// What the caller's tenant used, and each of the tools that the caller may call. Without identity nobody in
+/// particular asks, and only the management port answers.
+pub async fn usage(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
+    let usage = app.invoker.ledger().usage(&asks.tenant);
+    match (usage, &asks.caller) {
+        (Some(mut usage), Caller::Known(_)) => {
+            usage.tools.retain(|tool, _| asks.caller.may_call(tool));
+            Json(usage).into_response()
+        }
+        _ => door::not_found(),
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn timestamp() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

@@ -7,9 +7,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
 
-use super::App;
 use super::guard::Guard;
-use super::router::router;
+use super::router::Surface;
+use super::tls::Tls;
+use super::{App, connection};
 
 /// How long calls in flight may still run after SIGTERM; below Kubernetes' 30 s until SIGKILL.
 pub(super) const GRACE: Duration = Duration::from_secs(25);
@@ -52,13 +53,14 @@ impl Stop {
 /// A bound port.
 pub struct Server {
     listener: TcpListener,
+    tls: Option<Tls>,
 }
 
 impl Server {
-    /// Binds the address.
-    pub async fn bind(address: (&str, u16)) -> std::io::Result<Self> {
+    /// Binds the address; with `tls`, connections are encrypted.
+    pub async fn bind(address: (&str, u16), tls: Option<Tls>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener })
+        Ok(Self { listener, tls })
     }
 
     /// The address that is bound, with the port that the system chose where 0 was asked for.
@@ -68,22 +70,13 @@ impl Server {
 
     /// Serves until it is told to stop; then /ready turns 503, new calls are refused, and
     /// those in flight have a grace period to finish. Told a second time, it ends at once.
-    pub async fn run(
-        self,
-        app: App,
-        guard: Guard,
-        access_log: bool,
-        mut stop: Stop,
-    ) -> std::io::Result<()> {
+    pub async fn run(self, app: App, guard: Guard, access_log: bool, mut stop: Stop) {
         let (closing, streams_end) = (CancellationToken::new(), CancellationToken::new());
-        let router = router(app.clone(), guard, access_log, streams_end.clone());
-        let listener = NoDelay(self.listener);
-        let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(closing.clone().cancelled_owned())
-            .into_future();
+        let surface = Surface::new(app.clone(), guard, access_log, streams_end.clone());
+        let serving = connection::serve(self.listener, self.tls, surface, closing.clone());
         tokio::pin!(serving);
         let signal = tokio::select! {
-            ended = &mut serving => return ended,
+            () = &mut serving => return,
             signal = stop.recv() => signal,
         };
         tracing::info!(
@@ -101,8 +94,8 @@ impl Server {
             left
         };
         tokio::select! {
-            ended = &mut serving => return ended,
-            _ = stop.recv() => return Ok(()),
+            () = &mut serving => return,
+            _ = stop.recv() => return,
             left = finish => {
                 if left > 0 {
                     tracing::warn!(left, "calls were still running after the grace period");
@@ -110,30 +103,11 @@ impl Server {
             }
         }
         closing.cancel();
-        if let Ok(ended) = tokio::time::timeout(FLUSH, &mut serving).await {
-            return ended;
+        if tokio::time::timeout(FLUSH, &mut serving).await.is_ok() {
+            return;
         }
         // What is left are streams without an end of their own.
         streams_end.cancel();
         _ = tokio::time::timeout(FLUSH, &mut serving).await;
-        Ok(())
-    }
-}
-
-/// Accepts connections and sends small answers at once.
-struct NoDelay(TcpListener);
-
-impl axum::serve::Listener for NoDelay {
-    type Io = tokio::net::TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
-        _ = stream.set_nodelay(true);
-        (stream, address)
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.0.local_addr()
     }
 }

@@ -3,30 +3,47 @@
 //! Everything here decodes a request, hands a [`Call`](crate::invoke::Call) to
 //! [`Invoker`](crate::invoke::Invoker), and encodes what comes back.
 //!
-//! - [`router`]: every layer between the socket and a handler, in order.
-//! - [`guard`]: which `Host` and `Origin` may come in.
+//! - [`router`]: the whole way of a request, from its head to its answer. [`body`]: reading what follows the head.
+//! - [`guard`]: which `Host` and `Origin` may come in. [`door`]: who comes in, and to which tenant, by [`identity`].
 //! - [`health`], [`rest`]: the endpoints of the Python runtime.
 //! - [`mcp`]: MCP, both eras. [`stdio`]: the same over stdin and stdout.
 //! - [`describe`]: tools and content blocks as JSON.
-//! - [`listen`]: from bind to graceful end. [`drain`]: calls in flight.
+//! - [`management`]: metrics, usage and readiness in full, on a port of their own.
+//! - [`listen`]: from bind to graceful end. `connection`, `tls`: each connection's. [`drain`]: calls in flight.
 
+pub mod body;
+mod connection;
 pub mod describe;
+mod door;
 pub mod drain;
 pub mod guard;
 mod health;
+pub mod identity;
 pub mod listen;
+pub mod management;
 pub mod mcp;
+mod requester;
 mod rest;
 pub mod router;
 pub mod stdio;
+pub mod tls;
+
+use std::sync::Arc;
 
 pub use drain::Drain;
+use identity::Identity;
+
+use crate::invoke::{Invoker, Tenants};
 
 /// What all handlers share.
 #[derive(Clone)]
 pub struct App {
     /// Runs the calls.
-    pub invoker: crate::invoke::Invoker,
+    pub invoker: Invoker,
     /// Counts them, and refuses them once the server is ending.
     pub drain: Drain,
+    /// Whose tools there are.
+    pub tenants: Arc<Tenants>,
+    /// Who may call; none: anybody.
+    pub identity: Option<Arc<Identity>>,
 }

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::App;
+use super::body::{self, BodyError};
 use super::describe::{argument_types, error_text, plain_value, rest_tool};
 use super::drain::Draining;
-use crate::invoke::{Call, CallTool, Caller, InvokeError, Operation, TenantId};
+use super::identity::MissingScope;
+use super::requester::Requester;
+use crate::invoke::{Call, CallTool, InvokeError, Operation};
 use crate::sandbox::Silent;
+use crate::telemetry::trace::TraceParent;
 
 /// The body of every answer that is no success: `{"error": ".."}`.
 #[derive(Debug, Serialize)]
@@ -33,23 +36,15 @@ impl ErrorBody {
 }
 
 /// `GET /mcp/tools`
-pub async fn list(State(app): State<App>) -> Response {
-    let tools = app
-        .invoker
-        .catalog()
-        .snapshot()
-        .tenant(&TenantId::default());
+pub async fn list(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
+    let tools = app.invoker.tools(&asks.tenant, &asks.caller);
     let tools: Vec<_> = tools.iter().map(|tool| rest_tool(tool)).collect();
     Json(json!({"tools": tools})).into_response()
 }
 
 /// `GET /mcp/list_tools`, the short form that the KAITO guide curls.
-pub async fn list_short(State(app): State<App>) -> Response {
-    let tools = app
-        .invoker
-        .catalog()
-        .snapshot()
-        .tenant(&TenantId::default());
+pub async fn list_short(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
+    let tools = app.invoker.tools(&asks.tenant, &asks.caller);
     let tools: Vec<_> = tools
         .iter()
         .map(|tool| {
@@ -66,11 +61,18 @@ pub async fn list_short(State(app): State<App>) -> Response {
 /// `POST /mcp/tools`. Any content type is read as JSON: plain `curl -d` sends a form's.
 pub async fn call(
     State(app): State<App>,
-    body: Result<Bytes, BytesRejection>,
+    Extension(asks): Extension<Requester>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, RestError> {
-    let call = decode(&body?)?;
-    let _in_flight = app.drain.enter()?;
-    let completed = app.invoker.run(call).await;
+    let call = Call {
+        tenant: asks.tenant,
+        caller: asks.caller,
+        operation: Operation::CallTool(decode(&body::read(body).await?)?),
+        observer: Arc::new(Silent),
+        trace: TraceParent::of(&headers),
+    };
+    let completed = app.drain.run(app.invoker.run(call)).await?;
     let output = completed.result?;
     if output.is_error {
         return Err(RestError::Tool(error_text(&output)));
@@ -78,7 +80,7 @@ pub async fn call(
     Ok(Json(json!({"result": plain_value(output)})).into_response())
 }
 
-fn decode(body: &[u8]) -> Result<Call, RestError> {
+fn decode(body: &[u8]) -> Result<CallTool, RestError> {
     let body: Value = serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)?;
     let Value::Object(mut body) = body else {
         return Err(RestError::NotAnObject);
@@ -96,15 +98,10 @@ fn decode(body: &[u8]) -> Result<Call, RestError> {
             )));
         }
     };
-    Ok(Call {
-        tenant: TenantId::default(),
-        caller: Caller::Anonymous,
-        operation: Operation::CallTool(CallTool {
-            name,
-            arguments,
-            meta: None,
-        }),
-        observer: Arc::new(Silent),
+    Ok(CallTool {
+        name,
+        arguments,
+        meta: None,
     })
 }
 
@@ -118,8 +115,8 @@ pub enum RestError {
     #[error("The body must be a JSON object: {{\"tool\": \"..\", \"arguments\": {{..}}}}")]
     NotAnObject,
     /// 413, or 400 where it broke off.
-    #[error("{}", if .0.status() == StatusCode::PAYLOAD_TOO_LARGE { "The body is larger than 4 MiB" } else { "The body broke off before its end" })]
-    Body(#[from] BytesRejection),
+    #[error(transparent)]
+    Body(#[from] BodyError),
     /// 400
     #[error("Missing 'tool' field")]
     MissingTool,
@@ -141,12 +138,13 @@ impl IntoResponse for RestError {
             _ => None,
         };
         let status = match &self {
-            Self::Body(rejection) => rejection.status(),
+            Self::Body(error) => error.status(),
             Self::InvalidJson | Self::NotAnObject | Self::MissingTool => StatusCode::BAD_REQUEST,
             Self::Tool(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Draining(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Invoke(InvokeError::UnknownTool(_)) => StatusCode::NOT_FOUND,
             Self::Invoke(InvokeError::InvalidArguments(_)) => StatusCode::BAD_REQUEST,
+            Self::Invoke(InvokeError::Forbidden { .. }) => StatusCode::FORBIDDEN,
             Self::Invoke(_) if retry_after.is_some() => StatusCode::TOO_MANY_REQUESTS,
             Self::Invoke(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -156,11 +154,13 @@ impl IntoResponse for RestError {
             other => other.to_string(),
         };
         let mut response = (status, ErrorBody::new(text)).into_response();
+        if let Self::Invoke(InvokeError::Forbidden { scope, .. }) = self {
+            response.extensions_mut().insert(MissingScope(scope));
+        }
         if let Some(wait) = retry_after {
-            response.headers_mut().insert(
-                header::RETRY_AFTER,
-                HeaderValue::from(wait.as_secs().max(1)),
-            );
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }
         response
     }
@@ -201,5 +201,21 @@ mod tests {
     #[test]
     fn arguments_are_optional() {
         assert!(decode(br#"{"tool": "a"}"#).is_ok());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_call_or_a_refusal(body: Vec<u8>) {
+            _ = decode(&body);
+        }
+
+        #[test]
+        fn any_object_is_a_call_of_its_tool_or_a_refusal(tool: String, arguments: std::collections::BTreeMap<String, f64>) {
+            let body = json!({"tool": tool, "arguments": arguments}).to_string();
+            match decode(body.as_bytes()) {
+                Ok(call) => assert!(call.name == tool && call.arguments.len() == arguments.len()),
+                Err(refusal) => assert!(tool.is_empty(), "{refusal}"),
+            }
+        }
     }
 }

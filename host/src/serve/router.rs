@@ -1,132 +1,184 @@
-//! Every layer between the socket and a handler, in order.
+//! The whole way of a request, from its head to its answer.
 
 use std::any::Any;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, any_service, get};
+use futures::FutureExt;
+use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower::ServiceExt;
 
-use super::guard::{self, Guard};
+use super::door::{self, not_found};
+use super::guard::Guard;
+use super::identity::metadata;
 use super::mcp::{Mcp, gate};
 use super::rest::ErrorBody;
 use super::{App, health, rest};
 use crate::invoke::InvokeError;
 use crate::telemetry;
 
-/// Bytes of a request's body.
-pub const MAX_BODY: usize = 4 << 20;
+/// The whole HTTP surface.
+///
+/// What stands between socket and endpoint is plain calls and no layers of a router: each
+/// of those would box each request once more.
+#[derive(Clone)]
+pub struct Surface(Arc<Parts>);
 
-/// Time between two pieces of a request's body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+struct Parts {
+    app: App,
+    guard: Guard,
+    access_log: bool,
+    endpoints: Router,
+    /// For whom has no credential yet.
+    public: Router,
+}
 
-/// Whether reading a body failed since it is larger than [`MAX_BODY`].
-pub(super) fn is_over_limit(error: &axum::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
+impl Surface {
+    /// Streams that have no end of their own end with `end`.
+    pub fn new(app: App, guard: Guard, access_log: bool, end: CancellationToken) -> Self {
+        let mcp = Mcp::new(&app, end);
+        let mut router = Router::new();
+        // Root paths are the credential's tenant, or the default one.
+        for root in ["", "/t/{tenant}"] {
+            router = router.merge(endpoints(root, &app, &mcp));
         }
-        source = error.source();
+        Self(Arc::new(Parts {
+            guard,
+            access_log,
+            endpoints: router.fallback(async || not_found()),
+            public: metadata::router(&app).fallback(async || not_found()),
+            app,
+        }))
     }
-    false
-}
 
-/// The whole HTTP surface. Streams that have no end of their own end with `end`.
-pub fn router(app: App, guard: Guard, access_log: bool, end: CancellationToken) -> Router {
-    let mcp = Mcp::new(&app, end);
-    // No slash is added or removed by a redirect: gateways strip prefixes.
-    let mcp = Router::new()
-        .route("/mcp", any(gate::endpoint))
-        .route("/mcp/", any(gate::endpoint))
-        .with_state(mcp);
-    let router = Router::new()
-        .route("/health", only("HEAD, GET", get(health::health)))
-        .route("/ready", only("HEAD, GET", get(health::ready)))
-        .route(
-            "/mcp/tools",
-            only("POST, HEAD, GET", get(rest::list).post(rest::call)),
-        )
-        .route("/mcp/list_tools", only("HEAD, GET", get(rest::list_short)))
-        .fallback(|| async { (StatusCode::NOT_FOUND, ErrorBody::new("Not found")) })
-        .with_state(app)
-        .merge(mcp)
-        // A body over the cap is 413, by its announced length or while it is read; one
-        // that stops coming is given up. (Few stacks: each boxes each request once more.)
-        .layer(
-            ServiceBuilder::new()
-                .layer(DefaultBodyLimit::disable())
-                .layer(RequestBodyLimitLayer::new(MAX_BODY))
-                .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT)),
-        )
-        .layer(
-            ServiceBuilder::new()
-                // A panic anywhere below is an answer, never a hang.
-                .layer(CatchPanicLayer::custom(panicked))
-                // Before anything reads the request: who may come in at all.
-                .layer(middleware::from_fn_with_state(
-                    Arc::new(guard),
-                    guard::layer,
-                ))
-                .layer(middleware::map_response(body_limit_as_json)),
-        );
-    if access_log {
+    /// Answers a request.
+    pub async fn answer(&self, request: Request) -> Response {
         // Outermost, so that refused requests are in it too.
-        router.layer(middleware::from_fn(log_request))
-    } else {
-        router
+        let log = self.0.access_log.then(|| AccessLog::begin(&request));
+        // A panic anywhere below is an answer, never a hang.
+        let response = AssertUnwindSafe(self.pass(request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| panicked(&*panic));
+        if let Some(log) = log {
+            log.end(&response);
+        }
+        response
+    }
+
+    async fn pass(&self, mut request: Request) -> Response {
+        let Parts {
+            app,
+            guard,
+            endpoints,
+            public,
+            ..
+        } = &*self.0;
+        // Before anything reads the request: who may come in at all.
+        if let Some(refusal) = guard.refuse(&request) {
+            return refusal;
+        }
+        if request.uri().path().starts_with(metadata::WELL_KNOWN) {
+            return to(public, request).await;
+        }
+        // Before any endpoint, and what is none: who asks, and whose tools.
+        let visit = match door::enter(app, &mut request).await {
+            Ok(visit) => visit,
+            Err(refusal) => return refusal,
+        };
+        let response = to(endpoints, request).await;
+        visit.leave(app, response)
     }
 }
 
-async fn log_request(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let started = Instant::now();
-    let response = next.run(request).await;
-    tracing::info!(
-        target: "access",
-        %method,
-        path,
-        status = response.status().as_u16(),
-        microseconds = started.elapsed().as_micros(),
-    );
+impl hyper::service::Service<hyper::Request<Incoming>> for Surface {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.answer(request.map(Body::new)).await) })
+    }
+}
+
+async fn to(router: &Router, request: Request) -> Response {
+    let Ok(response) = router.clone().oneshot(request).await;
     response
 }
 
+/// The endpoints of a tenant.
+fn endpoints(root: &str, app: &App, mcp: &Mcp) -> Router {
+    let path = |path: &str| format!("{root}{path}");
+    // No slash is added or removed by a redirect: gateways strip prefixes.
+    let mcp = Router::new()
+        .route(&path("/mcp"), any(gate::endpoint))
+        .route(&path("/mcp/"), any(gate::endpoint))
+        .with_state(mcp.clone());
+    let get_only = |route| only("HEAD, GET", route, app);
+    let tools = get(rest::list).post(rest::call);
+    Router::new()
+        .route(&path("/health"), get_only(get(health::health)))
+        .route(&path("/ready"), get_only(get(health::ready)))
+        .route(&path("/usage"), get_only(get(health::usage)))
+        .route(&path("/mcp/tools"), only("POST, HEAD, GET", tools, app))
+        .route(&path("/mcp/list_tools"), get_only(get(rest::list_short)))
+        .merge(mcp)
+}
+
+/// A line of the access log, from a request's head on.
+struct AccessLog {
+    method: axum::http::Method,
+    path: String,
+    started: Instant,
+}
+
+impl AccessLog {
+    fn begin(request: &Request) -> Self {
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            started: Instant::now(),
+        }
+    }
+
+    fn end(self, response: &Response) {
+        tracing::info!(
+            target: "access",
+            method = %self.method,
+            path = self.path,
+            status = response.status().as_u16(),
+            microseconds = self.started.elapsed().as_micros(),
+        );
+    }
+}
+
 /// Any other method is 405 with the methods in the contract's order.
-fn only(allow: &'static str, route: MethodRouter<App>) -> MethodRouter<App> {
-    route.fallback(move || async move {
+pub(super) fn only(allow: &'static str, route: MethodRouter<App>, app: &App) -> MethodRouter {
+    let route = route.fallback(async move || {
         (
             StatusCode::METHOD_NOT_ALLOWED,
             [(header::ALLOW, allow)],
             ErrorBody::new("Method not allowed"),
         )
-    })
+    });
+    // As one service for all methods: else axum adds `Allow` to what the layers before it answer,
+    // and with it tells which paths there are.
+    any_service(route.with_state(app.clone()))
 }
 
-/// A long body is refused in plain text by the layer below.
-async fn body_limit_as_json(response: Response) -> Response {
-    let is_json = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind == "application/json");
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE && !is_json {
-        let text = format!("The body is larger than {MAX_BODY} bytes");
-        return (StatusCode::PAYLOAD_TOO_LARGE, ErrorBody::new(text)).into_response();
-    }
-    response
-}
-
-fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    telemetry::log_panic(&*panic, "a handler");
+fn panicked(panic: &(dyn Any + Send)) -> Response {
+    telemetry::log_panic(panic, "a handler");
     let body = ErrorBody::new(InvokeError::Internal.to_string());
     (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
 }

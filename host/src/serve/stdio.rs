@@ -12,17 +12,18 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt, BufRea
 use tokio::sync::Mutex;
 
 use super::App;
+use super::body::MAX_BODY;
 use super::listen::{GRACE, Stop};
 use super::mcp::McpServer;
 use super::mcp::message::{Malformed, Message};
-use super::router::MAX_BODY;
+use super::requester::Requester;
 
 /// Serves one client until it closes stdin, or the process is told to stop.
 pub async fn run(app: App, mut stop: Stop) -> Result<(), ServerInitializeError> {
     let drain = app.drain.clone();
     let (reader, writer) = rmcp::transport::stdio_pipes();
     let lines = Lines::new(BufReader::new(reader), writer);
-    let serving = McpServer::for_session(app).serve(lines);
+    let serving = McpServer::for_session(app, Requester::local()).serve(lines);
     let service = tokio::select! {
         serving = serving => match serving {
             Ok(service) => service,

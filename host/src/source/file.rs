@@ -8,18 +8,9 @@ use sandglass_manifest::ByteSize;
 
 use crate::sandbox::compile::MAX_COMPONENT;
 
-/// A component's bytes, with the name it has in logs and status.
-#[derive(Debug)]
-pub struct Found {
-    /// The file's name without `.wasm`.
-    pub name: String,
-    /// The file.
-    pub path: PathBuf,
-}
-
-/// Why a source gives no component.
+/// Why a path gives no component.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+pub enum FileError {
     /// Nothing is there, or it can't be read.
     #[error("{}: check the path and who may read it", reason(.0))]
     Unreadable(#[from] io::Error),
@@ -45,63 +36,49 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The components behind a path: the file itself, or a folder's `*.wasm` files in name order.
-pub fn find(path: &Path) -> Result<Vec<Found>, SourceError> {
-    let mut files = Vec::new();
+/// The components at a path: the file itself, or a folder's `*.wasm` files in name order.
+pub fn find(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let metadata = std::fs::metadata(path)?;
-    if metadata.is_dir() {
-        for entry in std::fs::read_dir(path)? {
-            let file = entry?.path();
-            // Through a link: Kubernetes mounts ConfigMap keys as links.
-            if file
-                .extension()
-                .is_some_and(|extension| extension == "wasm")
-                && file.is_file()
-            {
-                files.push(file);
-            }
-        }
-        if files.is_empty() {
-            return Err(SourceError::Empty);
-        }
-        files.sort();
-    } else if metadata.is_file() {
-        files.push(path.to_owned());
-    } else {
-        return Err(SourceError::NotAFile);
+    if metadata.is_file() {
+        return Ok(vec![path.to_owned()]);
     }
-    Ok(files.into_iter().map(Found::at).collect())
+    if !metadata.is_dir() {
+        return Err(FileError::NotAFile);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let file = entry.path();
+        // Kubernetes keeps versions of a mounted folder in `..2024_..` and `..data`; the keys are links into that.
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b"..");
+        let is_wasm = file.extension().is_some_and(|kind| kind == "wasm");
+        if is_wasm && !hidden && file.is_file() {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        return Err(FileError::Empty);
+    }
+    files.sort();
+    Ok(files)
 }
 
-impl Found {
-    /// What lies at a path, whether it can be read or not.
-    pub fn at(path: PathBuf) -> Self {
-        Self {
-            name: path
-                .file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            path,
-        }
+/// Reads a component, never more bytes than a component may have.
+pub async fn read(path: &Path) -> Result<Bytes, FileError> {
+    let path = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?
+            .take(MAX_COMPONENT + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    })
+    .await;
+    let bytes = read.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+    if bytes.len() as u64 > MAX_COMPONENT {
+        return Err(FileError::TooLarge);
     }
-
-    /// Reads the component, never more bytes than a component may have.
-    pub async fn read(&self) -> Result<Bytes, SourceError> {
-        let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let mut bytes = Vec::new();
-            std::fs::File::open(path)?
-                .take(MAX_COMPONENT + 1)
-                .read_to_end(&mut bytes)?;
-            Ok(bytes)
-        })
-        .await;
-        let bytes = read.unwrap_or_else(|error| Err(io::Error::other(error)))?;
-        if bytes.len() as u64 > MAX_COMPONENT {
-            return Err(SourceError::TooLarge);
-        }
-        Ok(bytes.into())
-    }
+    Ok(bytes.into())
 }
 
 #[cfg(test)]
@@ -114,21 +91,32 @@ mod tests {
         for name in ["b.wasm", "a.wasm", "notes.txt"] {
             std::fs::write(folder.path().join(name), b"").unwrap();
         }
-        let names: Vec<String> = find(folder.path())
-            .unwrap()
-            .into_iter()
-            .map(|found| found.name)
-            .collect();
-        assert_eq!(names, ["a", "b"]);
+        let files = find(folder.path()).unwrap();
+        assert_eq!(
+            files,
+            ["a.wasm", "b.wasm"].map(|name| folder.path().join(name))
+        );
+    }
+
+    #[test]
+    fn a_folder_that_kubernetes_mounted_gives_each_key_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("..2026_01_01.wasm")).unwrap();
+        std::fs::write(at("..2026_01_01.wasm/time.wasm"), b"").unwrap();
+        std::os::unix::fs::symlink("..2026_01_01.wasm", at("..data")).unwrap();
+        std::os::unix::fs::symlink("..data/time.wasm", at("time.wasm")).unwrap();
+        std::os::unix::fs::symlink("..data/time.wasm", at("..hidden.wasm")).unwrap();
+        assert_eq!(find(folder.path()).unwrap(), [at("time.wasm")]);
     }
 
     #[test]
     fn what_is_no_component_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(find(folder.path()), Err(SourceError::Empty)));
+        assert!(matches!(find(folder.path()), Err(FileError::Empty)));
         assert!(matches!(
             find(Path::new("/dev/null")),
-            Err(SourceError::NotAFile)
+            Err(FileError::NotAFile)
         ));
         let missing = find(Path::new("/nowhere/x.wasm")).unwrap_err().to_string();
         assert!(missing.starts_with("no such file or folder"), "{missing}");

@@ -1,10 +1,15 @@
-//! What the host says of itself: the log, on stderr.
+//! What the host says of itself: the log, on stderr; [`metrics`]; [`trace`]s.
+
+mod metrics;
+pub mod trace;
 
 use std::any::Any;
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+pub use metrics::{Histograms, Metrics};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// From which severity on the log is written. Names as the Python runtime takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,8 +41,8 @@ pub fn level_from_environment(default: LogLevel) -> Result<LogLevel, String> {
     Ok(default)
 }
 
-/// Starts the log. Libraries are heard from warnings on only.
-pub fn start_log(level: LogLevel) {
+/// Starts the log, and the export of traces where there is one. Libraries are heard from warnings on only.
+pub fn start(level: LogLevel, traces: Option<&trace::Export>) {
     let own = match level {
         LogLevel::Trace => "trace",
         LogLevel::Debug => "debug",
@@ -51,15 +56,14 @@ pub fn start_log(level: LogLevel) {
         "warn"
     };
     let filter = EnvFilter::new(format!("{others},sandglass={own},guest={own},access={own}"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_span_events(FmtSpan::NONE)
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        .with_filter(filter);
+    tracing_subscriber::registry()
+        .with(log)
+        .with(traces.map(trace::Export::layer))
         .init();
-    if tracing_export_is_asked_for() {
-        tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set: exporting traces is not supported yet");
-    }
 }
 
 /// Logs a panic that was caught: its message is for the operator, not for the caller.
@@ -70,12 +74,4 @@ pub fn log_panic(panic: &(dyn Any + Send), what: &str) {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or_default();
     tracing::error!(message, "{what} panicked");
-}
-
-/// As the Python runtime decides it: both names set, and not switched off.
-fn tracing_export_is_asked_for() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let disabled = std::env::var("OTEL_SDK_DISABLED")
-        .is_ok_and(|value| matches!(value.to_lowercase().as_str(), "true" | "1" | "yes"));
-    !disabled && is_set("OTEL_SERVICE_NAME") && is_set("OTEL_EXPORTER_OTLP_ENDPOINT")
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -16,9 +17,14 @@ use tokio_util::sync::CancellationToken;
 use super::abandoned::watched;
 use super::handler::McpServer;
 use super::message::{Malformed, Message};
-use super::sessions::Sessions;
+use super::sessions::{REQUESTER, Sessions, requester};
+use crate::invoke::{Call, Caller, InvokeError, Invoker, Operation};
+use crate::sandbox::Silent;
 use crate::serve::App;
-use crate::serve::router::{MAX_BODY, is_over_limit};
+use crate::serve::body::{self, BodyError, MAX_BODY};
+use crate::serve::identity::MissingScope;
+use crate::serve::requester::Requester;
+use crate::telemetry::trace::TraceParent;
 
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -37,6 +43,7 @@ pub struct Mcp {
     /// and simple clients never make one.
     stateless: StreamableHttpService<McpServer, NeverSessionManager>,
     sessions: Arc<Sessions>,
+    invoker: Invoker,
 }
 
 impl Mcp {
@@ -50,24 +57,30 @@ impl Mcp {
             .with_sse_retry(None)
             .with_max_request_body_bytes(MAX_BODY)
             .with_cancellation_token(end);
-        let sessions = Arc::new(Sessions::default());
+        let sessions = Arc::new(Sessions::new(app.tenants.count()));
         let (session_app, request_app) = (app.clone(), app.clone());
         Self {
             stateful: StreamableHttpService::new(
-                move || Ok(McpServer::for_session(session_app.clone())),
+                move || Ok(McpServer::for_session(session_app.clone(), requester()?)),
                 Arc::clone(&sessions),
                 config.clone(),
             ),
             stateless: StreamableHttpService::new(
-                move || Ok(McpServer::for_request(request_app.clone())),
+                move || Ok(McpServer::for_request(request_app.clone(), requester()?)),
                 Arc::new(NeverSessionManager::default()),
                 config.with_legacy_session_mode(false),
             ),
             sessions,
+            invoker: app.invoker.clone(),
         }
     }
 
-    async fn post(&self, mut parts: http::request::Parts, body: Bytes) -> Response {
+    async fn post(
+        &self,
+        asks: &Requester,
+        mut parts: http::request::Parts,
+        body: Bytes,
+    ) -> Response {
         if !is_json(&parts.headers) {
             return Refusal::content_type().into_response();
         }
@@ -79,13 +92,16 @@ impl Mcp {
         if versions.iter().count() > 1 {
             return Refusal::doubled_version().to(message.id()).into_response();
         }
+        if let Some(forbidden) = self.forbidden(asks, &parts.headers, &message).await {
+            return forbidden;
+        }
         if is_modern(&message, &parts.headers) {
             return self.to_stateful(parts, body).await;
         }
         let session = session_id(&parts.headers).map(str::to_owned);
         match session {
             Some(id) => {
-                let Some(session) = self.sessions.get(&id) else {
+                let Some(session) = self.sessions.get(&id, asks) else {
                     return Refusal::session_not_found()
                         .to(message.id())
                         .into_response();
@@ -99,7 +115,7 @@ impl Mcp {
                 if let Err(malformed) = message.check_initialize() {
                     return Refusal::from(malformed).into_response();
                 }
-                if !self.sessions.make_room().await {
+                if !self.sessions.make_room(&asks.tenant).await {
                     return Refusal::too_many_sessions()
                         .to(message.id())
                         .into_response();
@@ -120,14 +136,48 @@ impl Mcp {
         }
     }
 
+    /// A call that the caller's scopes do not cover is refused as OAuth has it, with HTTP 403 (MCP, "Authorization:
+    /// Scope Challenge Handling"): once rmcp has it, it would be 200.
+    async fn forbidden(
+        &self,
+        asks: &Requester,
+        headers: &HeaderMap,
+        message: &Message<'_>,
+    ) -> Option<Response> {
+        let Caller::Known(_) = asks.caller else {
+            return None;
+        };
+        let call = message.call()?;
+        let tools = self.invoker.tools(&asks.tenant, &asks.caller);
+        let Err(InvokeError::Forbidden { .. }) = tools.find(&call.name) else {
+            return None;
+        };
+        // As any other call, so that it is written down.
+        let completed = self.invoker.run(Call {
+            tenant: asks.tenant.clone(),
+            caller: asks.caller.clone(),
+            operation: Operation::CallTool(call),
+            observer: Arc::new(Silent),
+            trace: TraceParent::of(headers),
+        });
+        let error = completed.await.result.err()?;
+        let malformed = Malformed::new(ErrorCode::INVALID_REQUEST, error.to_string());
+        let refusal = Refusal::new(StatusCode::FORBIDDEN, malformed.to(message.id()));
+        let mut response = refusal.into_response();
+        if let InvokeError::Forbidden { scope, .. } = error {
+            response.extensions_mut().insert(MissingScope(scope));
+        }
+        Some(response)
+    }
+
     async fn to_stateful(&self, parts: http::request::Parts, body: Bytes) -> Response {
         let request = Request::from_parts(parts, Body::from(body.clone()));
         finish(self.stateful.handle(request).await, &body)
     }
 
-    async fn delete(&self, parts: http::request::Parts) -> Response {
+    async fn delete(&self, asks: &Requester, parts: http::request::Parts) -> Response {
         match session_id(&parts.headers) {
-            Some(id) if self.sessions.get(id).is_none() => {
+            Some(id) if self.sessions.get(id, asks).is_none() => {
                 Refusal::session_not_found().into_response()
             }
             _ => {
@@ -141,9 +191,9 @@ impl Mcp {
         }
     }
 
-    async fn get(&self, parts: http::request::Parts) -> Response {
+    async fn get(&self, asks: &Requester, parts: http::request::Parts) -> Response {
         match session_id(&parts.headers) {
-            Some(id) => match self.sessions.get(id) {
+            Some(id) => match self.sessions.get(id, asks) {
                 None => Refusal::session_not_found().into_response(),
                 Some(session) => {
                     let resumes = parts.headers.contains_key("last-event-id");
@@ -160,15 +210,22 @@ impl Mcp {
 }
 
 /// `/mcp` and `/mcp/`, all methods.
-pub async fn endpoint(State(mcp): State<Mcp>, request: Request) -> Response {
+pub async fn endpoint(
+    State(mcp): State<Mcp>,
+    Extension(asks): Extension<Requester>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     match parts.method {
-        Method::POST => match axum::body::to_bytes(body, MAX_BODY).await {
-            Ok(body) => mcp.post(parts, body).await,
-            Err(error) => Refusal::body(&error).into_response(),
+        Method::POST => match body::read(body).await {
+            Ok(body) => {
+                let answer = mcp.post(&asks, parts, body);
+                REQUESTER.scope(asks.clone(), answer).await
+            }
+            Err(error) => Refusal::body(error).into_response(),
         },
-        Method::GET => mcp.get(parts).await,
-        Method::DELETE => mcp.delete(parts).await,
+        Method::GET => mcp.get(&asks, parts).await,
+        Method::DELETE => mcp.delete(&asks, parts).await,
         _ => {
             let allow = [(header::ALLOW, "GET, POST, DELETE")];
             (StatusCode::METHOD_NOT_ALLOWED, allow).into_response()
@@ -253,16 +310,12 @@ impl Refusal {
         .into()
     }
 
-    fn body(error: &axum::Error) -> Self {
-        if is_over_limit(error) {
-            let malformed = Malformed::request("the body is larger than 4 MiB");
-            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, malformed);
-        }
-        Malformed::new(
-            ErrorCode::PARSE_ERROR,
-            "Parse error: the body broke off before its end",
-        )
-        .into()
+    fn body(error: BodyError) -> Self {
+        let code = match error {
+            BodyError::TooLarge => ErrorCode::INVALID_REQUEST,
+            BodyError::Broken => ErrorCode::PARSE_ERROR,
+        };
+        Self::new(error.status(), Malformed::new(code, error.to_string()))
     }
 
     fn session_not_found() -> Self {

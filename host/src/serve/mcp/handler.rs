@@ -22,11 +22,13 @@ use tokio_util::sync::CancellationToken;
 use super::gate::CallEnd;
 use super::observer;
 use super::result;
-use crate::invoke::{Call, CallTool, Caller, Completed, InvokeError, Operation, TenantId};
+use crate::invoke::{Call, CallTool, Completed, InvokeError, Operation};
 use crate::sandbox::{Observer, Silent};
 use crate::serve::App;
 use crate::serve::describe::{mcp_tool, plain_tool};
+use crate::serve::requester::Requester;
 use crate::telemetry;
+use crate::telemetry::trace::TraceParent;
 
 /// Tools of one page of `tools/list`.
 const PAGE: usize = 1_000;
@@ -39,6 +41,8 @@ const LAST_NOTICES: Duration = Duration::from_secs(1);
 pub struct McpServer {
     app: App,
     connection: Connection,
+    /// Who made the connection.
+    requester: Requester,
 }
 
 /// What the server keeps between two requests of a client.
@@ -52,19 +56,29 @@ enum Connection {
 
 impl McpServer {
     /// A server for a session, over HTTP or stdio.
-    pub fn for_session(app: App) -> Self {
+    pub fn for_session(app: App, requester: Requester) -> Self {
         Self {
             app,
+            requester,
             connection: Connection::Session(Arc::new(Mutex::new(LoggingLevel::Info))),
         }
     }
 
     /// A server for a request that belongs to no session.
-    pub fn for_request(app: App) -> Self {
+    pub fn for_request(app: App, requester: Requester) -> Self {
         Self {
             app,
+            requester,
             connection: Connection::None,
         }
+    }
+
+    /// Who sent a request. In a session each has a credential of its own, of the one caller that the session is bound to.
+    fn requester<'a>(&'a self, context: &'a RequestContext<RoleServer>) -> &'a Requester {
+        let parts = context.extensions.get::<http::request::Parts>();
+        parts
+            .and_then(|parts| parts.extensions.get())
+            .unwrap_or(&self.requester)
     }
 
     /// From which level on the client wants log messages: modern requests say it
@@ -82,17 +96,16 @@ impl McpServer {
     }
 
     /// A page of the tools, in the order of their names; a cursor is the last name of the page before.
-    fn page(&self, request: Option<PaginatedRequestParams>) -> Result<ListToolsResult, ErrorData> {
-        let tools = self
-            .app
-            .invoker
-            .catalog()
-            .snapshot()
-            .tenant(&TenantId::default());
+    fn page(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        asks: &Requester,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = self.app.invoker.tools(&asks.tenant, &asks.caller);
         let after = request
             .and_then(|request| request.cursor)
             .unwrap_or_default();
-        if !after.is_empty() && tools.get(&after).is_none() {
+        if !after.is_empty() && tools.find(&after).is_err() {
             return Err(ErrorData::invalid_params("unknown cursor", None));
         }
         let mut page: Vec<McpTool> = tools
@@ -114,13 +127,12 @@ impl McpServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let _in_flight = match self.app.drain.enter() {
-            Ok(token) => token,
-            Err(draining) => return Ok(result::text(draining.to_string()).into()),
-        };
         let end = call_end(&context);
         let completed = tokio::select! {
-            completed = self.run(request, &context) => completed,
+            completed = self.app.drain.run(self.run(request, &context)) => match completed {
+                Ok(completed) => completed,
+                Err(draining) => return Ok(result::text(draining.to_string()).into()),
+            },
             // Dropping the call stops the guest; nobody reads the answer.
             () = context.ct.cancelled() => return Err(cancelled()),
             () = ended(end) => return Err(cancelled()),
@@ -145,15 +157,17 @@ impl McpServer {
         } else {
             (Arc::new(Silent), None)
         };
+        let Requester { tenant, caller } = self.requester(context).clone();
         let call = self.app.invoker.run(Call {
-            tenant: TenantId::default(),
-            caller: Caller::Anonymous,
+            tenant,
+            caller,
             operation: Operation::CallTool(CallTool {
                 name: request.name.into_owned(),
                 arguments: request.arguments.unwrap_or_default(),
                 meta: authors_meta(&context.meta),
             }),
             observer,
+            trace: trace_parent(context),
         });
         let Some(mut notices) = notices else {
             return call.await;
@@ -192,9 +206,9 @@ impl ServerHandler for McpServer {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        answered(async { self.page(request) }).await
+        answered(async { self.page(request, self.requester(&context)) }).await
     }
 
     async fn call_tool(
@@ -207,13 +221,9 @@ impl ServerHandler for McpServer {
 
     // Asked for each `tools/call`, to check `Mcp-Param-*` headers: the output schema is not needed.
     fn get_tool(&self, name: &str) -> Option<McpTool> {
-        let tools = self
-            .app
-            .invoker
-            .catalog()
-            .snapshot()
-            .tenant(&TenantId::default());
-        tools.get(name).map(|tool| plain_tool(tool))
+        let Requester { tenant, caller } = &self.requester;
+        let tool = self.app.invoker.tools(tenant, caller).find(name).ok()?;
+        Some(plain_tool(&tool))
     }
 
     async fn set_level(
@@ -305,6 +315,14 @@ fn call_end(context: &RequestContext<RoleServer>) -> Option<CancellationToken> {
     let parts = context.extensions.get::<http::request::Parts>()?;
     let CallEnd(end) = parts.extensions.get()?;
     Some(end.clone())
+}
+
+/// The request's own place in a trace (MCP, `_meta.traceparent`), else the HTTP header's.
+fn trace_parent(context: &RequestContext<RoleServer>) -> Option<TraceParent> {
+    if let Some(Value::String(text)) = context.meta.0.0.get("traceparent") {
+        return text.parse().ok();
+    }
+    TraceParent::of(&context.extensions.get::<http::request::Parts>()?.headers)
 }
 
 async fn ended(call: Option<CancellationToken>) {

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use rmcp::model::{ErrorCode, InitializeRequestParams};
+use rmcp::model::{CallToolRequestMethod, ConstString, ErrorCode, InitializeRequestParams};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::invoke::CallTool;
 
 /// A well-formed JSON-RPC 2.0 message.
 #[derive(Deserialize)]
@@ -81,6 +83,25 @@ impl<'a> Message<'a> {
             .and_then(|params| serde_json::from_str::<Params>(params.get()).ok())
             .and_then(|params| params.meta?.protocol_version)
             .is_some()
+    }
+
+    /// What it calls, if it is a call of a tool.
+    pub fn call(&self) -> Option<CallTool> {
+        #[derive(Deserialize)]
+        struct Params {
+            name: String,
+            #[serde(default)]
+            arguments: Map<String, Value>,
+        }
+        if self.method() != Some(CallToolRequestMethod::VALUE) {
+            return None;
+        }
+        let Params { name, arguments } = serde_json::from_str(self.params?.get()).ok()?;
+        Some(CallTool {
+            name,
+            arguments,
+            meta: None,
+        })
     }
 
     /// Whether an `initialize` has what the handshake needs.

@@ -14,9 +14,15 @@ use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::invoke::TenantId;
+use crate::serve::requester::Requester;
+
 /// Sessions at once. Each costs some tens of kilobytes, so that all of them fit beside
-/// the tools into a small container.
+/// the tools into a small container. Each tenant has an equal share of its own.
 const MAX_SESSIONS: usize = 2_000;
+
+/// The least that a tenant's share is, however many tenants there are.
+const MIN_SHARE: usize = 100;
 
 /// A session that nothing was heard of for so long is closed; its client has to initialize again.
 const IDLE: Duration = Duration::from_secs(60 * 60);
@@ -24,7 +30,15 @@ const IDLE: Duration = Duration::from_secs(60 * 60);
 /// rmcp's sessions in memory, with a token for each that is cancelled when it ends.
 pub struct Sessions {
     local: LocalSessionManager,
-    open: Mutex<HashMap<SessionId, Session>>,
+    /// Sessions of one tenant at once.
+    share: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    sessions: HashMap<SessionId, Session>,
+    of_tenant: HashMap<TenantId, usize>,
 }
 
 /// What is kept of an open session beside rmcp's own state.
@@ -35,31 +49,68 @@ pub struct Session {
     /// Told when the client resumes a stream that it had lost. Whoever writes an
     /// answer holds it too, which tells a busy session from an idle one.
     pub resumed: Arc<Notify>,
+    owner: Requester,
     used: Instant,
 }
 
-impl Default for Sessions {
-    fn default() -> Self {
+tokio::task_local! {
+    /// Who sent the request that rmcp is handling: it makes sessions and servers without telling for whom.
+    pub static REQUESTER: Requester;
+}
+
+/// Who sent the request that is being handled.
+pub fn requester() -> std::io::Result<Requester> {
+    REQUESTER
+        .try_with(Requester::clone)
+        .map_err(std::io::Error::other)
+}
+
+impl Open {
+    fn insert(&mut self, id: SessionId, session: Session) {
+        *self
+            .of_tenant
+            .entry(session.owner.tenant.clone())
+            .or_default() += 1;
+        self.sessions.insert(id, session);
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Session> {
+        let session = self.sessions.remove(id)?;
+        if let Some(count) = self.of_tenant.get_mut(&session.owner.tenant) {
+            *count -= 1;
+        }
+        Some(session)
+    }
+}
+
+impl Sessions {
+    /// None so far, for so many tenants.
+    pub fn new(tenants: usize) -> Self {
         let mut local = LocalSessionManager::default();
         local.session_config.keep_alive = Some(IDLE);
         local.session_config.sse_retry = None;
         Self {
             local,
+            share: (MAX_SESSIONS / tenants).max(MIN_SHARE),
             open: Mutex::default(),
         }
     }
-}
 
-impl Sessions {
-    /// Makes room for one more: where there are too many, the one that was not used for
-    /// longest and has no call in flight is closed. False where all have one.
-    pub async fn make_room(&self) -> bool {
+    /// Makes room for one more of a tenant: where it has too many, the one of its own that was not
+    /// used for longest and has no call in flight is closed. False where all have one.
+    pub async fn make_room(&self, tenant: &TenantId) -> bool {
         let oldest = {
             let open = self.open();
-            if open.len() < MAX_SESSIONS {
+            if open
+                .of_tenant
+                .get(tenant)
+                .is_none_or(|count| *count < self.share)
+            {
                 return true;
             }
-            open.iter()
+            open.sessions
+                .iter()
+                .filter(|(_, session)| session.owner.tenant == *tenant)
                 .filter(|(_, session)| Arc::strong_count(&session.resumed) == 1)
                 .min_by_key(|(_, session)| session.used)
                 .map(|(id, _)| id.clone())
@@ -69,30 +120,46 @@ impl Sessions {
         self.close_session(&oldest).await.is_ok()
     }
 
-    /// The open session of this id, which is used now.
-    pub fn get(&self, id: &str) -> Option<Session> {
+    /// The open session of this id, which is used now. There is none for another caller or tenant than it was made for.
+    pub fn get(&self, id: &str, requester: &Requester) -> Option<Session> {
         let mut open = self.open();
-        let session = open.get_mut(id)?;
+        let session = open.sessions.get_mut(id)?;
+        if !session.owner.is_same(requester) {
+            return None;
+        }
         session.used = Instant::now();
         Some(session.clone())
     }
 
-    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Session>> {
+    fn open(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-type Result<T> = std::result::Result<T, LocalSessionManagerError>;
+/// Why a session cannot be made or used.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionsError {
+    /// It is not known whose it would be.
+    #[error("nobody asks: {0}")]
+    Nobody(#[from] std::io::Error),
+    /// rmcp's.
+    #[error(transparent)]
+    Local(#[from] LocalSessionManagerError),
+}
+
+type Result<T> = std::result::Result<T, SessionsError>;
 
 impl SessionManager for Sessions {
-    type Error = LocalSessionManagerError;
+    type Error = SessionsError;
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport)> {
+        let owner = requester()?;
         let (id, transport) = self.local.create_session().await?;
         let session = Session {
             end: CancellationToken::new(),
             resumed: Arc::default(),
+            owner,
             used: Instant::now(),
         };
         self.open().insert(id.clone(), session);
@@ -104,7 +171,7 @@ impl SessionManager for Sessions {
         if let Some(session) = self.open().remove(id) {
             session.end.cancel();
         }
-        self.local.close_session(id).await
+        Ok(self.local.close_session(id).await?)
     }
 
     async fn initialize_session(
@@ -112,11 +179,11 @@ impl SessionManager for Sessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage> {
-        self.local.initialize_session(id, message).await
+        Ok(self.local.initialize_session(id, message).await?)
     }
 
     async fn has_session(&self, id: &SessionId) -> Result<bool> {
-        self.local.has_session(id).await
+        Ok(self.local.has_session(id).await?)
     }
 
     async fn create_stream(
@@ -124,18 +191,18 @@ impl SessionManager for Sessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        self.local.create_stream(id, message).await
+        Ok(self.local.create_stream(id, message).await?)
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<()> {
-        self.local.accept_message(id, message).await
+        Ok(self.local.accept_message(id, message).await?)
     }
 
     async fn create_standalone_stream(
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        self.local.create_standalone_stream(id).await
+        Ok(self.local.create_standalone_stream(id).await?)
     }
 
     async fn resume(
@@ -143,7 +210,7 @@ impl SessionManager for Sessions {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        self.local.resume(id, last_event_id).await
+        Ok(self.local.resume(id, last_event_id).await?)
     }
 }
 
@@ -151,18 +218,65 @@ impl SessionManager for Sessions {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_flood_of_sessions_closes_idle_ones_and_locks_nobody_out() {
-        let sessions = Sessions::default();
-        let (busy, _) = sessions.create_session().await.unwrap();
-        let _call = sessions.get(&busy).unwrap();
-        let (idle, _) = sessions.create_session().await.unwrap();
-        for _ in 2..MAX_SESSIONS {
-            sessions.create_session().await.unwrap();
+    use crate::invoke::Caller;
+
+    fn of(tenant: &str) -> Requester {
+        Requester {
+            tenant: tenant.into(),
+            caller: Caller::Anonymous,
         }
-        assert!(sessions.make_room().await);
-        assert!(sessions.get(&busy).is_some(), "it has a call in flight");
-        assert!(sessions.get(&idle).is_none(), "it was idle for longest");
-        assert_eq!(sessions.open().len(), MAX_SESSIONS - 1);
+    }
+
+    async fn create(sessions: &Sessions, owner: &Requester) -> SessionId {
+        let made = REQUESTER.scope(owner.clone(), sessions.create_session());
+        made.await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_sessions_closes_the_tenants_own_idle_ones_and_locks_nobody_out() {
+        let sessions = Sessions::new(2);
+        let (acme, zoo) = (of("acme"), of("zoo"));
+        let zoos = create(&sessions, &zoo).await;
+        let busy = create(&sessions, &acme).await;
+        let _call = sessions.get(&busy, &acme).unwrap();
+        let idle = create(&sessions, &acme).await;
+        for _ in 2..MAX_SESSIONS / 2 {
+            create(&sessions, &acme).await;
+        }
+        assert!(sessions.make_room(&acme.tenant).await);
+        assert!(
+            sessions.get(&busy, &acme).is_some(),
+            "it has a call in flight"
+        );
+        assert!(
+            sessions.get(&idle, &acme).is_none(),
+            "it was idle for longest"
+        );
+        assert!(
+            sessions.get(&zoos, &zoo).is_some(),
+            "it is another tenant's"
+        );
+        assert_eq!(
+            sessions.open().of_tenant[&acme.tenant],
+            MAX_SESSIONS / 2 - 1
+        );
+    }
+
+    #[tokio::test]
+    async fn a_session_is_its_owners_alone() {
+        let sessions = Sessions::new(2);
+        let id = create(&sessions, &of("acme")).await;
+        assert!(sessions.get(&id, &of("zoo")).is_none());
+        let local = Requester {
+            caller: Caller::Local,
+            ..of("acme")
+        };
+        assert!(sessions.get(&id, &local).is_none());
+        assert!(sessions.get(&id, &of("acme")).is_some());
+    }
+
+    #[tokio::test]
+    async fn nobodys_session_is_not_made() {
+        assert!(Sessions::new(1).create_session().await.is_err());
     }
 }

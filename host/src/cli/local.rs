@@ -1,0 +1,54 @@
+//! One component from the command line, loaded as a server would load it.
+
+use sandglass_manifest::{
+    Allow, InvalidValue, Limits, Manifest, SourceRef, Surroundings, ToolFilter,
+};
+
+use super::{Exit, Failure};
+use crate::catalog::{self, Snapshot, Source};
+use crate::config::{self, Installation};
+use crate::invoke::TenantId;
+use crate::sandbox::{Engine, Stores};
+use crate::source::Fetcher;
+
+/// A component on the command line: a reference with a scheme, or a path of any form.
+pub fn reference(given: &str) -> Result<SourceRef, InvalidValue> {
+    if given.contains("://") || given.starts_with("file:") {
+        given.parse()
+    } else {
+        Ok(SourceRef::File(given.into()))
+    }
+}
+
+/// A component with default limits and no grants.
+pub fn source(reference: SourceRef) -> Source {
+    Source {
+        tenant: TenantId::default(),
+        reference,
+        name: None,
+        prefix: None,
+        filter: ToolFilter::All,
+        limits: Limits::DEFAULT,
+        allow: Allow::default(),
+    }
+}
+
+/// Loads sources that no manifest names, into an engine of their own; all of them or none.
+pub async fn load(sources: Vec<Source>) -> Result<(Engine, Snapshot), Failure> {
+    let manifest = Manifest::absent(&Surroundings::of_process());
+    let engine = engine(&manifest)?;
+    let fetcher = Fetcher::new(config::fetching(&manifest));
+    let snapshot = catalog::load(&engine, &Stores::default(), &fetcher, sources).await;
+    if let Some((source, reason)) = snapshot.failures().next() {
+        let reason = format!("{}: {reason}", source.location);
+        return Err(Failure::new(Exit::NothingLoaded, reason));
+    }
+    Ok((engine, snapshot))
+}
+
+/// An engine for one call.
+pub fn engine(manifest: &Manifest) -> Result<Engine, Failure> {
+    let mut settings = Installation::find()?.engine(manifest);
+    settings.max_instances = 1;
+    Engine::new(settings).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}

@@ -1,0 +1,109 @@
+//! `sandglass pull`: a component into a file.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use sandglass_manifest::{Manifest, SourceRef, Surroundings};
+use serde_json::json;
+
+use super::{Exit, Failure, print};
+use crate::config;
+use crate::source::{Digest, Fetcher, Found};
+
+/// Fetch a component, checked by digest, into a file.
+///
+/// Credentials are docker's: log in with `docker login`, or name a config.json in SANDGLASS_REGISTRY_AUTH_FILE. Plain
+/// HTTP is spoken to loopback, and to what SANDGLASS_INSECURE_REGISTRIES names.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  sandglass pull ghcr.io/acme/time:1.2
+  sandglass pull ghcr.io/acme/time@sha256:4f.. -o tools/time.wasm
+  sandglass pull https://example.org/time.wasm@sha256:4f..")]
+pub struct Pull {
+    /// REGISTRY/REPOSITORY:TAG or @sha256:DIGEST, with or without oci:// before it; or https://HOST/FILE@sha256:DIGEST
+    #[arg(value_parser = reference)]
+    reference: SourceRef,
+    /// The file to write [default: the component's name in the working folder]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is pulled comes over the network.
+fn reference(given: &str) -> Result<SourceRef, sandglass_manifest::InvalidValue> {
+    match given.starts_with("https:") {
+        true => given.parse(),
+        false => given.parse().map(SourceRef::Oci),
+    }
+}
+
+impl Pull {
+    pub async fn run(self) -> Result<Exit, Failure> {
+        let found = Found::at(self.reference);
+        let failed = |place: &str, error: &dyn std::fmt::Display| {
+            Failure::new(Exit::Failed, format!("{place}: {error}"))
+        };
+        let bar = ProgressBar::no_length().with_style(
+            ProgressStyle::with_template("{bytes} of {total_bytes} {wide_bar} {bytes_per_sec}")
+                .expect("a template of ours"),
+        );
+        let shown = bar.clone();
+        let fetcher = Fetcher::new(config::fetching(&Manifest::absent(
+            &Surroundings::of_process(),
+        )))
+        .with_progress(Arc::new(move |done, whole| {
+            whole.into_iter().for_each(|whole| shown.set_length(whole));
+            shown.set_position(done);
+        }));
+        let fetched = fetcher.fetch(&found).await;
+        bar.finish_and_clear();
+        fetcher.trim_cache().await;
+        let fetched = fetched.map_err(|error| failed(&found.location(), &error))?;
+        let output = self
+            .output
+            .unwrap_or_else(|| format!("{}.wasm", found.name).into());
+        write(&output, &fetched.bytes)
+            .map_err(|error| failed(&output.display().to_string(), &error))?;
+        let digest = Digest::of(&fetched.bytes);
+        if self.json {
+            print::json(&json!({
+                "reference": fetched.reference.to_string(),
+                "file": output,
+                "digest": digest,
+                "size": fetched.bytes.len(),
+            }));
+            return Ok(Exit::Done);
+        }
+        print::table(
+            &[],
+            [
+                vec!["reference".to_owned(), fetched.reference.to_string()],
+                vec!["file".to_owned(), output.display().to_string()],
+                vec!["digest".to_owned(), digest.to_string()],
+                vec!["size".to_owned(), print::size(fetched.bytes.len() as u64)],
+            ],
+        );
+        Ok(Exit::Done)
+    }
+}
+
+/// A whole file or none, so that nobody loads half a component.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! What calls are charged to, and where it is written down: the tenants' quotas and usage, the
+//! audit, the metrics.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::Histogram;
+use sandglass_manifest::{Manifest, Quota, Surroundings};
+use tokio_util::task::TaskTracker;
+
+use super::account::Account;
+use super::admission::TenantGate;
+use super::tenant::{Caller, TenantId};
+use super::usage::{TenantCounters, TenantUsage};
+use crate::audit::Audit;
+use crate::sandbox::Engine;
+use crate::telemetry::Histograms;
+use crate::telemetry::trace::TraceParent;
+
+/// The tenants' accounts, and who hears of each call.
+pub struct Ledger {
+    tenants: BTreeMap<TenantId, Arc<TenantAccount>>,
+    /// Accounts that are not closed yet.
+    open: TaskTracker,
+    audit: Option<Audit>,
+}
+
+/// What all calls of a tenant are charged to.
+pub struct TenantAccount {
+    pub(super) gate: TenantGate,
+    pub(super) counters: TenantCounters,
+}
+
+impl Ledger {
+    /// The accounts of the default tenant and of those of the manifest. `audit` gets a record of each call,
+    /// and `durations` how long it took.
+    pub fn new(
+        engine: &Engine,
+        manifest: &Manifest,
+        audit: Option<Audit>,
+        durations: Option<&Histograms>,
+    ) -> Self {
+        let mut quotas = BTreeMap::from([(TenantId::default(), Quota::default())]);
+        for (name, tenant) in &manifest.tenants {
+            quotas.insert(name.into(), tenant.quota);
+        }
+        let share = even_part(engine.max_instances(), quotas.len());
+        let account = |id: TenantId, quota| {
+            let gate = TenantGate::new(&quota, share, engine.lane());
+            let durations = durations.cloned();
+            let counters = TenantCounters::new({
+                let id = id.clone();
+                move |tool| match &durations {
+                    Some(durations) => durations.of(&id, tool),
+                    None => Histogram::noop(),
+                }
+            });
+            (id, Arc::new(TenantAccount { gate, counters }))
+        };
+        Self {
+            tenants: quotas
+                .into_iter()
+                .map(|(id, quota)| account(id, quota))
+                .collect(),
+            open: TaskTracker::new(),
+            audit,
+        }
+    }
+
+    /// For one caller at this machine: no quotas, nothing written down.
+    pub fn local(engine: &Engine) -> Self {
+        let manifest = Manifest::absent(&Surroundings::of_process());
+        Self::new(engine, &manifest, None, None)
+    }
+
+    /// Opens a call's account; none where there is no such tenant.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        caller: &Caller,
+        trace: Option<TraceParent>,
+    ) -> Option<Account> {
+        let (id, account) = self.tenants.get_key_value(tenant)?;
+        Some(Account::open(
+            Arc::clone(self),
+            id.clone(),
+            Arc::clone(account),
+            caller.clone(),
+            trace,
+            self.open.token(),
+        ))
+    }
+
+    /// Each tenant and what it is charged.
+    pub fn tenants(&self) -> impl Iterator<Item = (&TenantId, &TenantAccount)> {
+        self.tenants.iter().map(|(id, account)| (id, &**account))
+    }
+
+    /// What a tenant used; none where there is no such tenant.
+    pub fn usage(&self, tenant: &TenantId) -> Option<TenantUsage> {
+        Some(self.tenants.get(tenant)?.counters.usage())
+    }
+
+    /// The audit, where there is one.
+    pub fn audit(&self) -> Option<&Audit> {
+        self.audit.as_ref()
+    }
+
+    /// Waits until each call's account is closed, then until all that was written down is where it belongs: both
+    /// together at most for `patience`. No call must begin any more.
+    pub async fn close(&self, patience: Duration) {
+        self.open.close();
+        let closed = async {
+            self.open.wait().await;
+            if let Some(audit) = &self.audit {
+                audit.flush().await;
+            }
+        };
+        if tokio::time::timeout(patience, closed).await.is_err() {
+            tracing::warn!(
+                "the end of some calls may be missing in the audit: it did not take all records in time"
+            );
+        }
+    }
+}
+
+impl TenantAccount {
+    /// What was used.
+    pub fn counters(&self) -> &TenantCounters {
+        &self.counters
+    }
+
+    /// Calls that run.
+    pub fn running(&self) -> u32 {
+        self.gate.running()
+    }
+}
+
+/// Calls at once of a tenant without `quota.concurrency`: tenants share the engine's instances, and none can
+/// take those of the others.
+fn even_part(instances: u32, tenants: usize) -> u32 {
+    let tenants = u32::try_from(tenants).unwrap_or(u32::MAX);
+    (instances / tenants).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_have_an_even_part_of_the_instances_and_one_at_least() {
+        assert_eq!(even_part(512, 1), 512);
+        assert_eq!(even_part(512, 3), 170);
+        assert_eq!(even_part(2, 3), 1);
+    }
+}

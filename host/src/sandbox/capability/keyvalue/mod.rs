@@ -1,0 +1,117 @@
+//! Key-value stores: `wasi:keyvalue`, kept in a file of this host or in a Redis server.
+//!
+//! A store is opened once, when the host starts. Each tenant has a key space and a quota of its own in
+//! it; a source's tools open the stores that the manifest grants it, by name, and see their tenant's keys.
+
+mod bucket;
+mod embedded;
+mod host;
+mod redis;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sandglass_manifest::{Store, StoreKind, StoreName};
+
+use bucket::{Backend, Bucket, OpenStore};
+use embedded::Embedded;
+use redis::Redis;
+
+use super::secret::Value;
+
+pub(in crate::sandbox) use host::{KeyValueView, add_to_linker};
+
+/// The manifest's stores, open.
+#[derive(Debug, Clone, Default)]
+pub struct Stores(BTreeMap<StoreName, Arc<OpenStore>>);
+
+/// The stores that one source's tools may open. The default is none.
+#[derive(Debug, Clone, Default)]
+pub struct KeyValue(Arc<BTreeMap<String, Bucket>>);
+
+/// Why a store cannot be used. Each text says what to do, and none holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file of an embedded store cannot be opened.
+    #[error("the store `{store}` cannot be opened at {path}: {problem}")]
+    File {
+        /// The store's name.
+        store: String,
+        /// Its file.
+        path: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The URL of a Redis store is none.
+    #[error("the store `{store}` has a bad url: {problem}")]
+    Url {
+        /// The store's name.
+        store: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A grant names a store that is not there.
+    #[error("the store `{0}` is not defined: add it to the manifest's `stores`")]
+    Unknown(String),
+}
+
+impl Stores {
+    /// Opens the stores. A Redis server that does not answer is only warned of: it is tried again at each use.
+    ///
+    /// # Errors
+    /// A file that cannot be opened, a URL that is none, a secret that is not there.
+    pub async fn open(stores: &BTreeMap<StoreName, Store>) -> Result<Self, StoreError> {
+        let mut open = BTreeMap::new();
+        for (name, store) in stores {
+            let backend = match &store.kind {
+                StoreKind::Embedded { path } => {
+                    let embedded = Embedded::open(name.as_str(), path).await;
+                    Backend::Embedded(embedded.map_err(|problem| StoreError::File {
+                        store: name.as_str().to_owned(),
+                        path: path.display().to_string(),
+                        problem,
+                    })?)
+                }
+                StoreKind::Redis { url } => {
+                    let redis = Value::read(url, "url")
+                        .map_err(|error| error.to_string())
+                        .and_then(|url| Redis::new(name.as_str(), &url.0));
+                    Backend::Redis(Box::new(redis.map_err(|problem| StoreError::Url {
+                        store: name.as_str().to_owned(),
+                        problem,
+                    })?))
+                }
+            };
+            let store = OpenStore::new(name.as_str(), store.quota, backend);
+            store.probe().await;
+            open.insert(name.clone(), Arc::new(store));
+        }
+        Ok(Self(open))
+    }
+
+    /// What the tools of one of this tenant's sources may open.
+    ///
+    /// # Errors
+    /// A name that is none of the stores'.
+    pub fn grant(&self, tenant: &str, names: &[StoreName]) -> Result<KeyValue, StoreError> {
+        let tenant: Arc<str> = tenant.into();
+        let grant = |name: &StoreName| {
+            let Some(store) = self.0.get(name) else {
+                return Err(StoreError::Unknown(name.as_str().to_owned()));
+            };
+            let bucket = Bucket::new(Arc::clone(store), Arc::clone(&tenant));
+            Ok((name.as_str().to_owned(), bucket))
+        };
+        let buckets: Result<_, _> = names.iter().map(grant).collect();
+        Ok(KeyValue(Arc::new(buckets?)))
+    }
+}
+
+impl KeyValue {
+    /// The tenant's keys in the store of this name, if it is granted.
+    fn open(&self, name: &str) -> Option<Bucket> {
+        self.0.get(name).cloned()
+    }
+}

@@ -1,0 +1,86 @@
+//! What a guest may reach beyond its own memory, clocks and randomness: one file a capability.
+//!
+//! Each capability has three moments. It is linked once, for every component; configured once a
+//! source, when what the manifest grants is read and checked; and prepared for each call, which is
+//! cheap and never blocks. A guest that uses what it was not granted is refused at that use.
+
+mod env;
+mod files;
+pub(super) mod http;
+pub mod keyvalue;
+mod secret;
+mod summary;
+mod trail;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use sandglass_manifest::{Allow, HttpLimits};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi_config::WasiConfigVariables;
+
+pub use self::env::Env;
+pub use self::files::Files;
+pub use self::http::Http;
+pub use self::keyvalue::{KeyValue, Stores};
+pub use self::summary::Summary;
+pub use self::trail::Trail;
+
+/// What a source's tools are granted. The default grants nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    /// Environment variables.
+    pub env: Env,
+    /// Outbound HTTP.
+    pub http: Http,
+    /// Folders.
+    pub files: Files,
+    /// Key-value stores.
+    pub keyvalue: KeyValue,
+}
+
+/// A grant that cannot be given as it is written.
+#[derive(Debug, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct GrantError {
+    field: String,
+    problem: String,
+}
+
+impl GrantError {
+    /// `field` is the place in the manifest's tool; `problem` says what is wrong and what to do, without values.
+    pub(super) fn new(field: impl Into<String>, problem: impl Display) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
+impl Grants {
+    /// Reads and checks what a source is allowed: secrets, certificates, folders, the tenant's part of `stores`. Blocks on files.
+    pub fn configure(allow: &Allow, stores: &Stores, tenant: &str) -> Result<Self, GrantError> {
+        Ok(Self {
+            env: Env::configure(&allow.env)?,
+            http: Http::configure(&allow.http)?,
+            files: Files::configure(&allow.files)?,
+            keyvalue: stores
+                .grant(tenant, &allow.keyvalue)
+                .map_err(|error| GrantError::new("allow.keyvalue", error))?,
+        })
+    }
+
+    /// What a call gets of it.
+    pub(super) fn prepare(
+        &self,
+        limits: &HttpLimits,
+        trail: &Trail,
+        wasi: &mut WasiCtxBuilder,
+    ) -> (Arc<WasiConfigVariables>, http::Outbound) {
+        self.files.prepare(wasi, trail);
+        (
+            self.env.prepare(wasi),
+            self.http.prepare(limits, trail.clone()),
+        )
+    }
+}

@@ -1,0 +1,85 @@
+//! Who comes in, and to whom: every request is given its [`Requester`] here, before any endpoint sees it.
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use sandglass_manifest::TenantName;
+
+use super::App;
+use super::identity::{Bearer, Entrance, MissingScope, Refusal};
+use super::requester::Requester;
+use super::rest::ErrorBody;
+use crate::invoke::Caller;
+
+/// A request that came in, until its answer goes out.
+pub struct Visit {
+    /// Where identity is on.
+    entrance: Option<Entrance>,
+}
+
+/// Authenticates a request where that is asked for, and finds its tenant. The credential goes no further.
+pub async fn enter(app: &App, request: &mut Request) -> Result<Visit, Response> {
+    let bearer = Bearer::take(request);
+    let Some(identity) = &app.identity else {
+        if !find_tenant(app, Caller::Anonymous, request) {
+            return Err(not_found());
+        }
+        return Ok(Visit { entrance: None });
+    };
+    let entrance = Entrance::of(request);
+    let caller = match bearer {
+        Ok(bearer) => identity.caller(&bearer).await,
+        // A probe has no credential, and is told the status alone.
+        Err(Refusal::Missing) if matches!(request.uri().path(), "/health" | "/ready") => {
+            return Ok(Visit { entrance: None });
+        }
+        Err(refusal) => Err(refusal),
+    };
+    // Whoever is refused learns nothing of which paths there are.
+    let caller = caller.map_err(|refusal| identity.refuse(&entrance, &refusal))?;
+    if !find_tenant(app, caller, request) {
+        return Err(not_found());
+    }
+    Ok(Visit {
+        entrance: Some(entrance),
+    })
+}
+
+impl Visit {
+    /// Adds to an answer what a client must do to be let further in.
+    pub fn leave(self, app: &App, mut response: Response) -> Response {
+        if let (Some(identity), Some(entrance)) = (&app.identity, &self.entrance)
+            && let Some(MissingScope(scope)) = response.extensions_mut().remove()
+        {
+            identity.ask_for_scope(&mut response, entrance, &scope);
+        }
+        response
+    }
+}
+
+/// Finds a request's tenant; false where the path names none, or another's than the caller's, which is the same.
+fn find_tenant(app: &App, caller: Caller, request: &mut Request) -> bool {
+    let path = tenant_of(request.uri().path());
+    let Some(tenant) = app.tenants.resolve(path, &caller).cloned() else {
+        return false;
+    };
+    request
+        .extensions_mut()
+        .insert(Requester { tenant, caller });
+    true
+}
+
+/// The answer for a path that there is not.
+pub fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, ErrorBody::new("Not found")).into_response()
+}
+
+/// The tenant that a path names; none for a root path.
+pub fn tenant_of(path: &str) -> Option<&str> {
+    path.strip_prefix("/t/")?.split('/').next()
+}
+
+/// Whether a tenant could have this name.
+pub fn is_tenant_name(name: &str) -> bool {
+    name.parse::<TenantName>().is_ok()
+}

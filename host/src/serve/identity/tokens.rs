@@ -1,0 +1,240 @@
+//! Static bearer tokens. Only their hashes are kept.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use sandglass_manifest::{Manifest, ManifestError, SecretRef, Token, TokenEntry, TokenValue};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::invoke::{Known, TenantId};
+use crate::secret;
+use crate::watch::Watch;
+
+/// The tokens that count now.
+pub struct Tokens {
+    current: Arc<ArcSwap<Vec<Accepted>>>,
+    _reload: AbortOnDropHandle<()>,
+}
+
+/// A token's hash and what it stands for.
+struct Accepted {
+    sha256: [u8; 32],
+    known: Arc<Known>,
+}
+
+/// Why the tokens cannot be had. No text holds a token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokensError {
+    /// A list of tokens.
+    #[error(transparent)]
+    List(#[from] ManifestError),
+    /// A token in a secret.
+    #[error("identity: a token: {0}")]
+    Secret(String),
+}
+
+impl Tokens {
+    /// Reads all tokens, and those in files again when they change. A change that cannot be read leaves the old tokens
+    /// in place and is logged.
+    pub fn load(manifest: Arc<Manifest>) -> Result<Self, TokensError> {
+        let accepted = read(&manifest)?;
+        let current = Arc::new(ArcSwap::from_pointee(accepted));
+        let watch = Watch::new(entries(&manifest).filter_map(file));
+        let reload = reload(watch, Arc::clone(&current), manifest);
+        Ok(Self {
+            current,
+            _reload: AbortOnDropHandle::new(tokio::spawn(reload)),
+        })
+    }
+
+    /// Whose token has this hash. All are looked at, each in constant time.
+    pub fn find(&self, sha256: &[u8; 32]) -> Option<Arc<Known>> {
+        let tokens = self.current.load();
+        tokens
+            .iter()
+            .fold(None, |found, token| {
+                let same: bool = token.sha256.ct_eq(sha256).into();
+                if same { Some(&token.known) } else { found }
+            })
+            .cloned()
+    }
+}
+
+async fn reload(watch: Watch, current: Arc<ArcSwap<Vec<Accepted>>>, manifest: Arc<Manifest>) {
+    loop {
+        watch.changed().await;
+        read_again(&current, &manifest);
+    }
+}
+
+fn read_again(current: &ArcSwap<Vec<Accepted>>, manifest: &Manifest) {
+    match read(manifest) {
+        Ok(accepted) => {
+            tracing::info!(tokens = accepted.len(), "the tokens were read again");
+            current.store(Arc::new(accepted));
+        }
+        Err(error) => {
+            tracing::error!(%error, "the new tokens do not count, the old ones still do");
+        }
+    }
+}
+
+/// The file that an entry is read from.
+fn file(entry: &TokenEntry) -> Option<&Path> {
+    match entry {
+        TokenEntry::File { file } => Some(file),
+        TokenEntry::Token(token) => match &token.value {
+            TokenValue::Secret(SecretRef::File(file)) => Some(file),
+            TokenValue::Secret(SecretRef::Env(_)) | TokenValue::Sha256(_) => None,
+        },
+    }
+}
+
+fn entries(manifest: &Manifest) -> impl Iterator<Item = &TokenEntry> {
+    manifest
+        .identity
+        .iter()
+        .flat_map(|identity| &identity.tokens)
+}
+
+fn read(manifest: &Manifest) -> Result<Vec<Accepted>, TokensError> {
+    let mut accepted = Vec::new();
+    for entry in entries(manifest) {
+        match entry {
+            TokenEntry::Token(token) => accepted.push(accept(token)?),
+            TokenEntry::File { file } => {
+                for token in &manifest.read_tokens(file)? {
+                    accepted.push(accept(token)?);
+                }
+            }
+        }
+    }
+    Ok(accepted)
+}
+
+fn accept(token: &Token) -> Result<Accepted, TokensError> {
+    let sha256 = match &token.value {
+        TokenValue::Sha256(hash) => *hash,
+        TokenValue::Secret(secret) => {
+            let token = secret::read(secret).map_err(TokensError::Secret)?;
+            Sha256::digest(token).into()
+        }
+    };
+    let name = token.name.clone().unwrap_or_else(|| {
+        let start: String = sha256[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("sha256:{start}")
+    });
+    let known = Arc::new(Known {
+        name,
+        issuer: None,
+        tenant: TenantId::from(&token.tenant),
+        scopes: token.scopes.clone(),
+    });
+    Ok(Accepted { sha256, known })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::time::Duration;
+
+    use sandglass_manifest::Origin;
+
+    fn hash(token: &str) -> [u8; 32] {
+        Sha256::digest(token).into()
+    }
+
+    fn hex(token: &str) -> String {
+        hash(token)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    fn manifest(tokens: &str) -> Arc<Manifest> {
+        let text = format!(
+            "version: 1\ntools: []\ntenants: {{ acme: {{ tools: [] }} }}\nidentity: {{ tokens: [{tokens}] }}"
+        );
+        Arc::new(Manifest::parse(&text, &Origin::Environment("TEST")).unwrap())
+    }
+
+    async fn until(what: impl Fn() -> bool) {
+        let wait = async {
+            while !what() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait)
+            .await
+            .expect("the change counts");
+    }
+
+    #[tokio::test]
+    async fn a_token_is_found_by_its_hash() {
+        let (one, two) = (hex("one"), hex("two"));
+        let tokens = Tokens::load(manifest(&format!(
+            "{{ sha256: {one}, scopes: [\"tools:*\"] }}, {{ sha256: {two}, name: ann, tenant: acme, scopes: [management] }}"
+        )))
+        .unwrap();
+        assert_eq!(
+            tokens.find(&hash("one")).unwrap().name,
+            format!("sha256:{}", &one[..8])
+        );
+        let ann = tokens.find(&hash("two")).unwrap();
+        assert_eq!(
+            (ann.name.as_str(), ann.tenant.to_string().as_str()),
+            ("ann", "acme")
+        );
+        assert!(tokens.find(&hash("three")).is_none());
+    }
+
+    #[tokio::test]
+    async fn tokens_in_files_are_read_again_and_a_broken_file_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (secret, list) = (
+            folder.path().join("secret"),
+            folder.path().join("list.yaml"),
+        );
+        let entry =
+            |token: &str| format!("- {{ sha256: {}, scopes: [\"tools:*\"] }}\n", hex(token));
+        std::fs::write(&secret, "old\n").unwrap();
+        std::fs::write(&list, entry("listed")).unwrap();
+        let manifest = manifest(&format!(
+            "{{ secret: {{ file: {} }}, scopes: [\"tools:*\"] }}, {{ file: {} }}",
+            secret.display(),
+            list.display(),
+        ));
+        let tokens = Tokens::load(Arc::clone(&manifest)).unwrap();
+        let accepts = |token: &str| tokens.find(&hash(token)).is_some();
+        assert!(accepts("old") && accepts("listed"));
+        std::fs::write(&secret, "new").unwrap();
+        until(|| accepts("new")).await;
+        assert!(!accepts("old"));
+        // A broken file comes with a good change, which waits for its mend.
+        std::fs::write(&list, entry("other")).unwrap();
+        std::fs::write(&secret, "").unwrap();
+        read_again(&tokens.current, &manifest);
+        assert!(accepts("new") && accepts("listed") && !accepts(""));
+        std::fs::write(&secret, "newest").unwrap();
+        until(|| accepts("newest")).await;
+        assert!(accepts("other") && !accepts("listed"));
+    }
+
+    #[tokio::test]
+    async fn an_empty_secret_is_no_token() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let entry = format!(
+            "{{ secret: {{ file: {} }}, scopes: [\"tools:*\"] }}",
+            file.path().display()
+        );
+        let error = Tokens::load(manifest(&entry)).err().unwrap();
+        assert!(error.to_string().contains("is empty"), "{error}");
+    }
+}

@@ -1,0 +1,204 @@
+//! The management port: what operators and their machines ask, apart from the port of the calls.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use sandglass_manifest::Scope;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::door;
+use super::guard::Guard;
+use super::requester::Requester;
+use super::rest::ErrorBody;
+use super::{App, health};
+use crate::sandbox::Engine;
+use crate::telemetry::Metrics;
+
+/// No request here has a body that is read.
+const MAX_BODY: usize = 4 << 10;
+
+/// Every answer is made in memory.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the endpoints tell of.
+#[derive(Clone)]
+pub struct Management {
+    /// The calls.
+    pub app: App,
+    /// Their metrics.
+    pub metrics: Arc<Metrics>,
+    /// Where they run.
+    pub engine: Engine,
+    /// Whether everybody who reaches the port may ask: it is bound to loopback, or identity is off.
+    pub open: bool,
+}
+
+impl Management {
+    /// Serves on this port for as long as the process runs, also while calls in flight come to their end.
+    pub fn serve(self, listener: TcpListener, guard: Guard) {
+        let metrics = Arc::clone(&self.metrics);
+        tokio::spawn(async move { metrics.keep_up().await });
+        let serving = axum::serve(listener, self.router(guard)).into_future();
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the management port is gone");
+            }
+        });
+    }
+
+    fn router(self, guard: Guard) -> Router {
+        Router::new()
+            .route("/metrics", get(metrics))
+            .route("/usage", get(usage))
+            .route("/ready", get(ready))
+            .route("/health", get(health::health))
+            .fallback(|| async { (StatusCode::NOT_FOUND, ErrorBody::new("Not found")) })
+            .with_state(self.clone())
+            .layer(Extension(Requester::local()))
+            .layer(middleware::from_fn_with_state(self, authorize))
+            .layer(RequestBodyLimitLayer::new(MAX_BODY))
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::SERVICE_UNAVAILABLE,
+                TIMEOUT,
+            ))
+            .layer(middleware::from_fn(move |request: Request, next: Next| {
+                let refusal = guard.refuse(&request);
+                async move {
+                    match refusal {
+                        Some(refusal) => refusal,
+                        None => next.run(request).await,
+                    }
+                }
+            }))
+    }
+}
+
+/// Lets those in whose credential has the scope `management`. A probe of health needs none.
+async fn authorize(
+    State(management): State<Management>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if management.open || request.uri().path() == "/health" {
+        return next.run(request).await;
+    }
+    match door::enter(&management.app, &mut request).await {
+        Ok(_) if may_manage(&request) => next.run(request).await,
+        Ok(_) => {
+            let needed = Scope::Management;
+            let text = format!("Not allowed: this needs a credential with the scope {needed}");
+            (StatusCode::FORBIDDEN, ErrorBody::new(text)).into_response()
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+fn may_manage(request: &Request) -> bool {
+    let requester: Option<&Requester> = request.extensions().get();
+    requester.is_some_and(|requester| requester.caller.may_manage())
+}
+
+impl axum::extract::FromRef<Management> for App {
+    fn from_ref(management: &Management) -> Self {
+        management.app.clone()
+    }
+}
+
+/// `GET /metrics`
+async fn metrics(State(management): State<Management>) -> Response {
+    let Management {
+        app,
+        metrics,
+        engine,
+        ..
+    } = management;
+    let snapshot = app.invoker.catalog().snapshot();
+    let text = metrics.render(app.invoker.ledger(), &snapshot, &engine);
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// `GET /usage`: of all tenants.
+async fn usage(State(app): State<App>) -> Response {
+    let tenants: Map<String, Value> = app
+        .invoker
+        .ledger()
+        .tenants()
+        .map(|(id, account)| (id.to_string(), json!(account.counters().usage())))
+        .collect();
+    Json(json!({ "tenants": tenants })).into_response()
+}
+
+/// `GET /ready`: all tenants' tools, and all sources with what became of them.
+async fn ready(State(app): State<App>) -> Response {
+    let snapshot = app.invoker.catalog().snapshot();
+    let tenants: Map<String, Value> = app
+        .invoker
+        .ledger()
+        .tenants()
+        .map(|(id, _)| {
+            let tools = snapshot.tenant(id);
+            let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+            (id.to_string(), json!({ "tools": names }))
+        })
+        .collect();
+    let draining = app.drain.is_draining();
+    let status = if draining {
+        "draining"
+    } else if snapshot.failures().next().is_some() {
+        "degraded"
+    } else {
+        "ready"
+    };
+    let code = if draining {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    let body = json!({
+        "status": status,
+        "tenants": tenants,
+        "sources": snapshot.sources(),
+        "timestamp": health::timestamp(),
+    });
+    (code, Json(body)).into_response()
+}
+
+/// Where the management port is to be.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The address.
+    pub host: String,
+    /// The port, where one was asked for.
+    pub port: Option<u16>,
+}
+
+impl Place {
+    /// The port that nobody has to ask for.
+    pub const DEFAULT_PORT: u16 = 9090;
+
+    /// Binds it. None where nobody asked for the default port, and it is taken: another host on this machine has it.
+    pub async fn bind(&self) -> std::io::Result<Option<(TcpListener, SocketAddr)>> {
+        let port = self.port.unwrap_or(Self::DEFAULT_PORT);
+        match TcpListener::bind((self.host.as_str(), port)).await {
+            Ok(listener) => {
+                let address = listener.local_addr()?;
+                Ok(Some((listener, address)))
+            }
+            Err(error) if self.port.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

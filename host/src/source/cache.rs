@@ -1,0 +1,292 @@
+//! What was downloaded, kept in the cache folder by digest: `blobs/sha256/<hex>` as in an OCI image layout, and under
+//! `tags/` the digest that each tag last stood for.
+//!
+//! Nothing here is trusted: bytes are checked against their digest at each use. No failure here is an error; it costs a
+//! download. Several processes can share the folder.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use sandglass_manifest::OciReference;
+
+use super::Digest;
+use crate::sandbox::compile::MAX_COMPONENT;
+
+/// The bytes that the cache folder may hold, compiled components included.
+pub const MAX_SIZE: u64 = 2 << 30;
+
+/// Downloaded bytes by digest. Without a folder it holds nothing.
+#[derive(Debug, Clone, Default)]
+pub struct ByteCache {
+    folder: Option<PathBuf>,
+}
+
+/// A file in the cache folder.
+#[derive(Debug)]
+pub struct Entry {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub kind: Kind,
+    /// Bytes.
+    pub size: u64,
+    /// When it was last used.
+    pub used: SystemTime,
+}
+
+/// What a file in the cache folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Bytes as they were downloaded.
+    Blob,
+    /// A compiled component.
+    Code,
+}
+
+impl Kind {
+    /// As in tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Blob => "blob",
+            Self::Code => "code",
+        }
+    }
+}
+
+impl ByteCache {
+    /// A cache in this folder.
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        Self { folder }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// The bytes of this digest; damaged ones are removed.
+    pub async fn get(&self, digest: &Digest) -> Option<Bytes> {
+        let path = self.blobs()?.join(digest.hex());
+        let digest = digest.clone();
+        let read = move || {
+            let bytes = match read_bounded(&path) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::NotFound {
+                        tracing::warn!(path = %path.display(), %error, "cached download not used");
+                    }
+                    return None;
+                }
+            };
+            if Digest::of(&bytes) != digest {
+                tracing::warn!(path = %path.display(), "cached download is damaged: removed");
+                _ = fs::remove_file(&path);
+                return None;
+            }
+            touch(&path);
+            Some(bytes.into())
+        };
+        tokio::task::spawn_blocking(read).await.ok().flatten()
+    }
+
+    /// Keeps bytes that have this digest.
+    pub async fn put(&self, digest: &Digest, bytes: Bytes) {
+        let Some(folder) = self.blobs() else { return };
+        keep(folder, digest.hex(), bytes).await;
+    }
+
+    /// The digest that the tag of this reference stood for when it was last resolved.
+    pub async fn tag(&self, reference: &OciReference) -> Option<Digest> {
+        let path = self.tags()?.join(file_name(reference));
+        let text = tokio::task::spawn_blocking(move || fs::read_to_string(path)).await;
+        text.ok()?.ok()?.trim().parse().ok()
+    }
+
+    /// Keeps the digest that the tag of this reference stands for.
+    pub async fn remember(&self, reference: &OciReference, digest: &Digest) {
+        let Some(folder) = self.tags() else { return };
+        keep(folder, file_name(reference), format!("{digest}\n").into()).await;
+    }
+
+    /// All that takes space, the longest unused first.
+    pub fn entries(&self) -> io::Result<Vec<Entry>> {
+        let (Some(folder), Some(blobs)) = (&self.folder, self.blobs()) else {
+            return Ok(Vec::new());
+        };
+        let mut entries = files(folder, Kind::Code)?;
+        entries.retain(|entry| entry.path.extension().is_some_and(|kind| kind == "cwasm"));
+        entries.extend(files(&blobs, Kind::Blob)?);
+        entries.sort_by_key(|entry| entry.used);
+        Ok(entries)
+    }
+
+    /// Removes what is longest unused until at most `size` bytes are left; what was removed. A file that another process
+    /// reads or has mapped stays whole for it.
+    pub fn prune(&self, size: u64) -> io::Result<Vec<Entry>> {
+        let entries = self.entries()?;
+        let mut left: u64 = entries.iter().map(|entry| entry.size).sum();
+        let mut removed = Vec::new();
+        for entry in entries {
+            if left <= size {
+                break;
+            }
+            match fs::remove_file(&entry.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            left -= entry.size;
+            removed.push(entry);
+        }
+        Ok(removed)
+    }
+
+    fn blobs(&self) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join("blobs/sha256"))
+    }
+
+    fn tags(&self) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join("tags"))
+    }
+}
+
+/// References are longer than file names may be, and have `/`.
+fn file_name(reference: &OciReference) -> String {
+    Digest::of(reference.to_string().as_bytes()).hex()
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_COMPONENT + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+async fn keep(folder: PathBuf, name: String, bytes: Bytes) {
+    let write = move || {
+        if let Err(error) = write_whole(&folder, &name, &[&bytes]) {
+            tracing::warn!(folder = %folder.display(), %error, "download not kept: the next start needs the network; set engine.cache_dir to a writable folder");
+        }
+    };
+    _ = tokio::task::spawn_blocking(write).await;
+}
+
+/// Writes a file so that a reader finds a whole one or none, also after a crash. The folder is made for its owner alone.
+pub fn write_whole(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<PathBuf> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.as_file().sync_all()?;
+    let path = folder.join(name);
+    file.persist(&path)?;
+    Ok(path)
+}
+
+/// Marks a file as just used. The time of the last change says so: that of the last access is not kept everywhere.
+pub fn touch(path: &Path) {
+    _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+}
+
+fn files(folder: &Path, kind: Kind) -> io::Result<Vec<Entry>> {
+    let listed = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed?,
+    };
+    let mut entries = Vec::new();
+    for entry in listed {
+        let entry = entry?;
+        // Another process may have removed it since.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        if metadata.is_file() {
+            entries.push(Entry {
+                path: entry.path(),
+                kind,
+                size: metadata.len(),
+                used: metadata.modified()?,
+            });
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, ByteCache) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = ByteCache::new(Some(folder.path().join("cache")));
+        (folder, cache)
+    }
+
+    #[tokio::test]
+    async fn bytes_and_tags_are_found_again() {
+        let (_folder, cache) = cache();
+        let digest = Digest::of(b"bytes");
+        assert_eq!(cache.get(&digest).await, None);
+        cache.put(&digest, Bytes::from_static(b"bytes")).await;
+        assert_eq!(cache.get(&digest).await.unwrap(), "bytes");
+        let reference: OciReference = "localhost/a/b:1".parse().unwrap();
+        assert_eq!(cache.tag(&reference).await, None);
+        cache.remember(&reference, &digest).await;
+        assert_eq!(cache.tag(&reference).await, Some(digest));
+        assert_eq!(cache.tag(&"localhost/a/b:2".parse().unwrap()).await, None);
+    }
+
+    #[tokio::test]
+    async fn damaged_bytes_are_not_used() {
+        let (_folder, cache) = cache();
+        let digest = Digest::of(b"bytes");
+        cache.put(&digest, Bytes::from_static(b"bytes")).await;
+        let path = cache.blobs().unwrap().join(digest.hex());
+        fs::write(&path, b"byteZ").unwrap();
+        assert_eq!(cache.get(&digest).await, None);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_longest_unused_goes_first() {
+        let (_folder, cache) = cache();
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        for bytes in [b"one", b"two", b"six"] {
+            let digest = Digest::of(bytes);
+            cache.put(&digest, Bytes::from_static(bytes)).await;
+            let path = cache.blobs().unwrap().join(digest.hex());
+            File::open(path).unwrap().set_modified(long_ago).unwrap();
+        }
+        let code = cache.folder().unwrap().join("x.cwasm");
+        fs::write(&code, b"code").unwrap();
+        cache.get(&Digest::of(b"two")).await.unwrap();
+        let removed = cache.prune(8).unwrap();
+        assert_eq!(removed.len(), 2);
+        assert!(cache.get(&Digest::of(b"two")).await.is_some());
+        assert!(code.exists());
+        assert_eq!(cache.prune(0).unwrap().len(), 2);
+        assert!(cache.entries().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_is_no_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let cache = ByteCache::new(Some(file.path().join("below")));
+        let digest = Digest::of(b"bytes");
+        cache.put(&digest, Bytes::from_static(b"bytes")).await;
+        assert_eq!(cache.get(&digest).await, None);
+        ByteCache::default().put(&digest, Bytes::new()).await;
+        assert_eq!(ByteCache::default().get(&digest).await, None);
+    }
+}

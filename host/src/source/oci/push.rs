@@ -1,0 +1,121 @@
+//! Components into registries, in the layout of CNCF's "Wasm OCI Artifact", as `wkg` pushes them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use oci_client::Reference;
+use oci_client::client::{Client, ClientConfig, ClientProtocol, ImageLayer};
+use oci_client::errors::OciDistributionError;
+use oci_client::manifest::OciImageManifest;
+use oci_client::secrets::RegistryAuth;
+use oci_wasm::{ToConfig, WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE, WasmConfig};
+use sandglass_manifest::{Digest, OciReference};
+
+use super::OciError;
+use super::registry::{Action, Registry};
+use crate::sandbox::LoadError;
+use crate::sandbox::component::check_kind;
+use crate::source::Fetcher;
+use crate::source::http::{Authorization, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
+
+/// Names the file that a layer holds (OCI image spec, "Pre-Defined Annotation Keys").
+const TITLE: &str = "org.opencontainers.image.title";
+
+/// Why a component could not be pushed.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// Bytes can't be pushed to a digest that they may not have.
+    #[error("it names a digest: push to a tag")]
+    Pinned,
+    /// Not a component.
+    #[error(transparent)]
+    Kind(#[from] LoadError),
+    /// A component whose types cannot be read.
+    #[error("its exports and imports cannot be read ({0}): build it again")]
+    Types(String),
+    /// Getting in.
+    #[error(transparent)]
+    Registry(#[from] OciError),
+    /// Underway.
+    #[error(
+        "{registry} did not take it ({error}): check the repository's name, and that you may push to it"
+    )]
+    Refused {
+        /// The registry.
+        registry: String,
+        /// Its words, or the client's.
+        error: OciDistributionError,
+    },
+}
+
+/// Pushes a component; the digest of its manifest. `title` is its file's name; `annotations` are the manifest's.
+pub async fn push(
+    fetcher: &Fetcher,
+    reference: &OciReference,
+    component: Bytes,
+    title: String,
+    annotations: BTreeMap<String, String>,
+) -> Result<Digest, PushError> {
+    let (Some(tag), None) = (reference.tag(), reference.digest()) else {
+        return Err(PushError::Pinned);
+    };
+    check_kind(&component)?;
+    let config = WasmConfig::from_raw_component(component.to_vec(), None)
+        .and_then(|(config, _)| config.to_config())
+        .map_err(|error| PushError::Types(format!("{error:#}")))?;
+    let layer = ImageLayer::new(
+        component,
+        WASM_LAYER_MEDIA_TYPE.to_owned(),
+        Some(BTreeMap::from([(TITLE.to_owned(), title)])),
+    );
+    let annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
+    let mut manifest = OciImageManifest::build(std::slice::from_ref(&layer), &config, annotations);
+    manifest.media_type = Some(WASM_MANIFEST_MEDIA_TYPE.to_owned());
+    let manifest = serde_json::to_vec(&manifest).expect("a manifest is texts and numbers");
+    let digest = Digest::of(&manifest);
+
+    let registry = Registry::new(fetcher, reference, Action::Push).await;
+    let auth = match registry.log_in().await? {
+        Authorization::None => RegistryAuth::Anonymous,
+        Authorization::Basic { user, password } => RegistryAuth::Basic(user, password),
+        Authorization::Bearer(token) => RegistryAuth::Bearer(token),
+    };
+    let refused = |error| PushError::Refused {
+        registry: reference.registry().to_owned(),
+        error,
+    };
+    let client = Client::try_from(ClientConfig {
+        protocol: if registry.is_plain() {
+            ClientProtocol::Http
+        } else {
+            ClientProtocol::Https
+        },
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        read_timeout: Some(READ_TIMEOUT),
+        user_agent: USER_AGENT,
+        ..ClientConfig::default()
+    })
+    .map_err(refused)?;
+    let target = Reference::with_tag(
+        reference.registry().to_owned(),
+        reference.repository().to_owned(),
+        tag.to_owned(),
+    );
+    client
+        .store_auth_if_needed(target.resolve_registry(), &auth)
+        .await;
+    for bytes in [layer.data, config.data] {
+        let digest = Digest::of(&bytes).to_string();
+        client
+            .push_blob(&target, bytes, &digest)
+            .await
+            .map_err(refused)?;
+    }
+    let media_type = HeaderValue::from_static(WASM_MANIFEST_MEDIA_TYPE);
+    client
+        .push_manifest_raw(&target, manifest, media_type)
+        .await
+        .map_err(refused)?;
+    Ok(digest)
+}

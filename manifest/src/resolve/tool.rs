@@ -1,0 +1,135 @@
+//! Sources of tools.
+
+use std::collections::BTreeMap;
+
+use serde_saphyr::Location;
+
+use super::{Resolver, Seen};
+use crate::{
+    Allow, Engine, Limits, ManifestError, SourceRef, Store, StoreName, Tool, ToolFilter,
+    document::{Short, ToolBody, ToolDocument},
+    field::Field,
+};
+
+/// What the sources of all tenants share.
+pub(super) struct Tools<'r, 'd> {
+    pub resolver: &'r Resolver<'r>,
+    pub engine: &'r Engine,
+    pub stores: &'r BTreeMap<StoreName, Store>,
+    /// The names that sources have so far.
+    pub names: Seen<&'d str>,
+}
+
+impl<'d> Tools<'_, 'd> {
+    pub(super) fn list(
+        &mut self,
+        tools: &'d [Field<ToolDocument>],
+        limits: Limits,
+    ) -> Result<Vec<Tool>, ManifestError> {
+        tools
+            .iter()
+            .filter_map(Field::get)
+            .map(|(tool, place)| self.tool(tool, place, limits))
+            .collect()
+    }
+
+    fn tool(
+        &mut self,
+        document: &'d ToolDocument,
+        place: Location,
+        inherited: Limits,
+    ) -> Result<Tool, ManifestError> {
+        let body = match document {
+            Short::Full(body) => body,
+            Short::Text(source) => {
+                return Ok(Tool {
+                    source: self.source(source, place)?,
+                    name: None,
+                    prefix: None,
+                    filter: ToolFilter::All,
+                    limits: inherited,
+                    allow: Allow::default(),
+                });
+            }
+        };
+        let (source, source_place) = body
+            .source
+            .get()
+            .expect("a tool without the key `source` does not deserialize");
+        if let Some((name, place)) = body.name.get() {
+            let what = format_args!("the name `{name}`");
+            let mend = "choose another";
+            self.resolver
+                .only_once(&mut self.names, name.as_str(), what, mend, place)?;
+        }
+        let (allow, limits) = self.grants(body, inherited)?;
+        Ok(Tool {
+            source: self.source(source, source_place)?,
+            name: body.name.value().cloned(),
+            prefix: body.prefix.value().cloned(),
+            filter: self.filter(body)?,
+            limits,
+            allow,
+        })
+    }
+
+    /// What the tools may reach and use: a policy says both.
+    fn grants(&self, body: &ToolBody, inherited: Limits) -> Result<(Allow, Limits), ManifestError> {
+        let resolver = self.resolver;
+        let mut limits = resolver.limits(&body.limits, inherited, self.engine)?;
+        let (path, place) = match (body.allow.get(), body.policy.get()) {
+            (None, None) => return Ok((Allow::default(), limits)),
+            (Some((allow, place)), None) => {
+                return Ok((resolver.allow(allow, place, self.stores)?, limits));
+            }
+            (None, Some(policy)) => policy,
+            (Some(_), Some((_, place))) => {
+                return resolver.refuse(
+                    place,
+                    "`allow` and `policy` cannot stand together; keep one of them",
+                );
+            }
+        };
+        let policy = resolver.policy_file(path, place)?;
+        if let Some(memory) = policy.memory {
+            let written = body.limits.value().and_then(|limits| limits.memory.get());
+            if let Some((_, place)) = written {
+                return resolver.refuse(
+                    place,
+                    format!("the policy limits the memory to {memory} already; keep one of both"),
+                );
+            }
+            resolver.check_memory(memory, self.engine, place)?;
+            limits.memory = memory;
+        }
+        Ok((policy.allow, limits))
+    }
+
+    fn source(&self, source: &SourceRef, place: Location) -> Result<SourceRef, ManifestError> {
+        match source {
+            SourceRef::File(path) => self.resolver.locate(path, place).map(SourceRef::File),
+            SourceRef::Oci(_) | SourceRef::Https(_) => Ok(source.clone()),
+        }
+    }
+
+    fn filter(&self, tool: &ToolBody) -> Result<ToolFilter, ManifestError> {
+        let (names, place, filter): (_, _, fn(_) -> _) =
+            match (tool.include.get(), tool.exclude.get()) {
+                (None, None) => return Ok(ToolFilter::All),
+                (Some((names, place)), None) => (names, place, ToolFilter::Include),
+                (None, Some((names, place))) => (names, place, ToolFilter::Exclude),
+                (Some(_), Some((_, place))) => {
+                    return self.resolver.refuse(
+                        place,
+                        "`include` and `exclude` cannot stand together; keep one of them",
+                    );
+                }
+            };
+        if names.is_empty() {
+            return self
+                .resolver
+                .refuse(place, "the list names no tool; name one or remove the key");
+        }
+        Ok(filter(names.clone()))
+    }
+}
