@@ -9,13 +9,14 @@
 //!         -> sandbox  a new instance: fuel, memory, deadline; call; drop
 //! ```
 //!
-//! The other flow is loading: [`config`] -> [`source`] -> [`sandbox`] compiles -> [`catalog`].
+//! The other flow is loading: [`config`] -> [`source`] -> [`sandbox`] compiles -> [`catalog`]; `reload` says when again.
 
 pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod invoke;
+mod reload;
 pub mod sandbox;
 mod secret;
 pub mod serve;

@@ -1,6 +1,10 @@
 //! What a source's tools may reach. Nothing is granted that is not named here.
 
-use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +38,19 @@ impl Allow {
     /// Whether it grants nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The files that its secrets and certificates are in.
+    pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        let headers = self.http.iter().flat_map(|rule| rule.headers.values());
+        let secrets = self.env.values().chain(headers).filter_map(|value| {
+            let TextOrSecret::Secret { secret } = value else {
+                return None;
+            };
+            secret.file()
+        });
+        let authorities = self.http.iter().filter_map(|rule| rule.ca.as_deref());
+        secrets.chain(authorities)
     }
 }
 

@@ -98,6 +98,11 @@ pub(crate) struct ToolBody {
     #[serde(default)]
     #[schemars(extend("minItems" = 1))]
     pub exclude: Field<BTreeSet<String>>,
+    /// Refuse the component if what its tools say of themselves (names, descriptions, schemas) is not what they said
+    /// when this host first saw them behind the same reference.
+    #[serde(default)]
+    #[schemars(extend("default" = false))]
+    pub pin: Field<bool>,
     /// Limits of each call of the source's tools.
     #[serde(default)]
     pub limits: Field<LimitsPatch>,

@@ -1,6 +1,9 @@
 //! The resolved manifest, and the way to it from a document.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -66,11 +69,22 @@ pub struct Tool {
     /// Which of its tools are served.
     #[serde(flatten, skip_serializing_if = "ToolFilter::is_all")]
     pub filter: ToolFilter,
+    /// Whether its tools must stay what they were when they were first seen.
+    #[serde(skip_serializing_if = "is_false")]
+    pub pin: bool,
     /// Limits of each call of its tools.
     pub limits: Limits,
     /// What its tools may reach.
     #[serde(skip_serializing_if = "Allow::is_empty")]
     pub allow: Allow,
+    /// The policy file that says what its tools may reach.
+    #[serde(skip)]
+    pub policy: Option<PathBuf>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The version of the manifest's format: 1 is the only one.
@@ -122,6 +136,8 @@ impl Manifest {
                 max_memory: Engine::MAX_MEMORY,
                 max_instances: Engine::MAX_INSTANCES,
                 cache_dir: surroundings.default_cache_dir(),
+                cache_size: Engine::CACHE_SIZE,
+                tag_interval: Engine::TAG_INTERVAL,
             },
             tools: None,
             stores: BTreeMap::new(),
@@ -162,6 +178,13 @@ impl Manifest {
         let text = yaml::text_of(file, &origin)?;
         let tokens: Vec<_> = yaml::read(&text, &origin)?;
         Resolver::new(&origin, &Surroundings::of_process()).token_file(&tokens, &self.tenants)
+    }
+
+    /// The policy files that were read for it.
+    pub fn policies(&self) -> impl Iterator<Item = &Path> {
+        let tenants = self.tenants.values().flat_map(|tenant| &tenant.tools);
+        let tools = self.tools.iter().flatten().chain(tenants);
+        tools.filter_map(|tool| tool.policy.as_deref())
     }
 
     /// The manifest as a YAML document.

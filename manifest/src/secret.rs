@@ -1,6 +1,9 @@
 //! References to secrets: where a value lies that the manifest itself must not hold.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -19,6 +22,16 @@ pub enum SecretRef {
     File(PathBuf),
     /// A variable of the host's environment.
     Env(String),
+}
+
+impl SecretRef {
+    /// The file that it is in, if it is in one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Env(_) => None,
+        }
+    }
 }
 
 /// A text that is in the manifest, or a secret that is not.

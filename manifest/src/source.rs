@@ -22,6 +22,16 @@ pub enum SourceRef {
     Https(HttpsSource),
 }
 
+impl SourceRef {
+    /// Whether others can make it stand for something else, as a tag that is pushed again.
+    pub fn can_move(&self) -> bool {
+        match self {
+            Self::Oci(reference) => reference.digest().is_none(),
+            Self::File(_) | Self::Https(_) => false,
+        }
+    }
+}
+
 /// A file on a web server and the digest that it must have: `https://host/tool.wasm@sha256:..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HttpsSource {

@@ -319,7 +319,8 @@ impl Host {
         send(self.client.get(self.management(path)).bearer_auth(token)).await
     }
 
-    fn management(&self, path: &str) -> String {
+    /// A URL of the management port.
+    pub fn management(&self, path: &str) -> String {
         let url = self.log.url("management on");
         let url = url.unwrap_or_else(|| panic!("no management port:\n{}", self.log()));
         // Bound to all addresses it is reached by this one.
@@ -362,10 +363,18 @@ impl Host {
 
     /// Tells the process to end, as Kubernetes does.
     pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Tells the process to look at its sources again.
+    pub fn hang_up(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.pid().cast_signed())
             .expect("a process id is not zero");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-            .expect("the process is ours");
+        rustix::process::kill_process(pid, signal).expect("the process is ours");
     }
 
     /// Waits until the process ended by itself; its exit code.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use sandglass::catalog::{self, Catalog, Source};
+use sandglass::catalog::{Loader, Source};
 use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, Operation, TenantId};
 use sandglass::sandbox::cache::CodeCache;
 use sandglass::sandbox::{Component, Grants, Silent, Stores};
@@ -34,17 +34,15 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         name: None,
         prefix: None,
         filter: ToolFilter::All,
+        pin: false,
         limits: Limits::DEFAULT,
         allow: Allow::default(),
     };
-    let snapshot = runtime.block_on(catalog::load(
-        &engine,
-        &Stores::default(),
-        &Fetcher::new(FetchSettings::default()),
-        vec![source],
-    ));
+    let fetcher = Fetcher::new(FetchSettings::default());
+    let loader = Loader::new(engine.clone(), Stores::default(), fetcher);
+    runtime.block_on(loader.load(vec![source]));
     let invoker = Invoker::new(
-        Arc::new(Catalog::new(snapshot)),
+        Arc::clone(loader.catalog()),
         Arc::new(Ledger::local(&engine)),
     );
 

@@ -1,25 +1,20 @@
-//! From the manifest's tools to a snapshot.
-//!
-//! A source that cannot be had or loaded leaves its tools out and says why;
-//! the others serve.
+//! One component: from a source of the manifest to checked tools.
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use sandglass_manifest::{Allow, Limits, SourceRef, ToolFilter, ToolPrefix};
 
-use super::snapshot::{Snapshot, SourceState, SourceStatus, TenantTools};
+use super::definition::Definitions;
+use super::pins::{PinKey, Pins};
 use super::tool::{Tool, ToolError};
 use crate::invoke::{Admission, TenantId};
 use crate::sandbox::component::DescribeError;
-use crate::sandbox::{Component, Engine, GrantError, Grants, LoadError, Stores, Summary};
-use crate::source::{self, Fetcher, Found, SourceError};
-
-/// Components that are loaded at once.
-const LOADS_AT_ONCE: usize = 8;
+use crate::sandbox::{Component, Engine, GrantError, Grants, LoadError, Stores, bindings};
+use crate::source::{Digest, Fetched, Fetcher, Found, SourceError, Version};
+use crate::watch::Stamp;
 
 /// A tool source of the manifest, for one tenant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Whose tools these are.
     pub tenant: TenantId,
@@ -31,15 +26,24 @@ pub struct Source {
     pub prefix: Option<ToolPrefix>,
     /// Which of the component's tools are served.
     pub filter: ToolFilter,
+    /// Refuses a component whose tools are not those that were seen first.
+    pub pin: bool,
     /// What a call may use.
     pub limits: Limits,
     /// What a call may reach.
     pub allow: Allow,
 }
 
+impl Source {
+    /// The name of one of its components in logs and status.
+    pub(super) fn name_of(&self, found: &Found) -> String {
+        self.name.clone().unwrap_or_else(|| found.name.clone())
+    }
+}
+
 /// Why a source is left out.
 #[derive(Debug, thiserror::Error)]
-enum LeftOut {
+pub(super) enum LeftOut {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -56,6 +60,10 @@ enum LeftOut {
         "its tool `{tool}` has the name of a tool of `{other}`: set a `prefix` on one of the two sources, or leave one out with `exclude`"
     )]
     Collision { tool: String, other: String },
+    #[error(
+        "`pin: true`, and its tools are not those that were accepted: {0}; look at them with `sandglass inspect`, then name their digest in the reference, or remove `pin`"
+    )]
+    Pinned(String),
     #[error("`{key}` names `{tool}`, which the component does not have; it has {has}")]
     Filter {
         key: &'static str,
@@ -64,132 +72,151 @@ enum LeftOut {
     },
 }
 
-/// Loads all sources, several at once, and builds the snapshot in the manifest's order. `stores` are what
-/// `allow.keyvalue` can name.
-pub async fn load(
-    engine: &Engine,
-    stores: &Stores,
-    fetcher: &Fetcher,
-    sources: Vec<Source>,
-) -> Snapshot {
-    let loads = sources
-        .into_iter()
-        .flat_map(|source| match source::find(&source.reference) {
-            Ok(found) => found
-                .into_iter()
-                .map(|found| (source.clone(), Ok(found)))
-                .collect(),
-            Err(error) => vec![(source, Err(error))],
-        });
-    let loaded: Vec<(Source, Found, Result<Loaded, LeftOut>)> =
-        futures::stream::iter(loads.map(|(source, found)| async {
-            match found {
-                Ok(found) => {
-                    let result = load_component(engine, stores, fetcher, &source, &found).await;
-                    (source, found, result)
-                }
-                Err(error) => {
-                    let found = Found::at(source.reference.clone());
-                    (source, found, Err(error.into()))
-                }
-            }
-        }))
-        .buffered(LOADS_AT_ONCE)
-        .collect()
-        .await;
-    fetcher.trim_cache().await;
-
-    let mut tenants: Vec<(TenantId, TenantTools)> = Vec::new();
-    let mut statuses = Vec::new();
-    for (source, found, result) in loaded {
-        let name = name_of(&source, &found);
-        let notice = result
-            .as_ref()
-            .ok()
-            .and_then(|loaded| loaded.notice.clone());
-        let added = result.and_then(|loaded| {
-            let tools = tools_of(&mut tenants, &source.tenant);
-            add(tools, &name, loaded)
-        });
-        if added.is_ok() && !source.allow.is_empty() {
-            tracing::info!(source = name, "granted: {}", Summary(&source.allow));
-        }
-        let state = added.unwrap_or_else(|error| SourceState::Failed {
-            reason: error.to_string(),
-        });
-        statuses.push(SourceStatus {
-            tenant: source.tenant,
-            name,
-            location: found.location(),
-            notice,
-            state,
-        });
-    }
-    Snapshot::new(tenants, statuses)
-}
-
-fn name_of(source: &Source, found: &Found) -> String {
-    source.name.clone().unwrap_or_else(|| found.name.clone())
-}
-
-fn tools_of<'a>(
-    tenants: &'a mut Vec<(TenantId, TenantTools)>,
-    tenant: &TenantId,
-) -> &'a mut TenantTools {
-    let position = tenants.iter().position(|(id, _)| id == tenant);
-    let position = position.unwrap_or_else(|| {
-        tenants.push((tenant.clone(), TenantTools::default()));
-        tenants.len() - 1
-    });
-    &mut tenants[position].1
-}
-
 /// A component and those of its tools that are served.
-struct Loaded {
-    component: Component,
-    tools: Vec<Tool>,
-    notice: Option<String>,
+pub(super) struct Loaded {
+    pub component: Component,
+    pub tools: Vec<Arc<Tool>>,
+    /// What the operator should know though it serves.
+    pub notice: Option<String>,
+    version: Version,
+    secrets: Secrets,
 }
 
-async fn load_component(
-    engine: &Engine,
-    stores: &Stores,
-    fetcher: &Fetcher,
-    source: &Source,
-    found: &Found,
-) -> Result<Loaded, LeftOut> {
-    let grants = configure(source, stores).await?;
-    let fetched = fetcher.fetch(found).await?;
-    let component = Component::load(engine, &name_of(source, found), fetched.bytes).await?;
-    let described = component.list_tools(&source.limits).await?;
-    check_filter(
-        &source.filter,
-        described.iter().map(|tool| tool.name.as_str()),
-    )?;
-    let admission = Arc::new(Admission::new(&source.limits));
-    let tools = described
-        .into_iter()
-        .filter(|tool| source.filter.allows(&tool.name))
-        .map(|tool| {
-            let name = match &source.prefix {
-                Some(prefix) => prefix.apply(&tool.name),
-                None => tool.name.clone(),
-            };
-            Tool::new(
-                tool,
-                name,
-                component.clone(),
-                source.limits,
-                grants.clone(),
-                Arc::clone(&admission),
-            )
-        })
-        .collect::<Result<Vec<Tool>, ToolError>>()?;
-    Ok(Loaded {
-        component,
-        tools,
-        notice: fetched.notice,
-    })
+/// The stamps of the files that a source's secrets are read from.
+#[derive(Debug, PartialEq, Eq)]
+struct Secrets(Vec<Option<Stamp>>);
+
+impl Secrets {
+    fn of(source: &Source) -> Self {
+        Self(source.allow.secret_files().map(Stamp::of).collect())
+    }
+}
+
+/// What loading needs.
+pub(super) struct Tools<'a> {
+    pub engine: &'a Engine,
+    pub stores: &'a Stores,
+    pub fetcher: &'a Fetcher,
+    pub pins: &'a Arc<Pins>,
+}
+
+/// A component as it was loaded the last time.
+pub(super) struct Before<'a> {
+    pub loaded: &'a Loaded,
+    /// Whether the manifest says the same of it as it did then.
+    pub same_source: bool,
+}
+
+impl Tools<'_> {
+    /// Loads a component; none where it is what it was before.
+    pub(super) async fn load(
+        &self,
+        source: &Source,
+        found: &Found,
+        before: Option<Before<'_>>,
+    ) -> Result<Option<Loaded>, LeftOut> {
+        // Before they are read: what is written meanwhile is newer.
+        let secrets = Secrets::of(source);
+        let known = before
+            .as_ref()
+            .filter(|before| before.same_source && before.loaded.secrets == secrets)
+            .map(|before| &before.loaded.version);
+        let Some(fetched) = self.fetcher.fetch_newer(found, known).await? else {
+            return Ok(None);
+        };
+        let Fetched {
+            bytes,
+            version,
+            mut notice,
+        } = fetched;
+        let grants = configure(source, self.stores).await?;
+        let name = source.name_of(found);
+        let component = match before.as_ref().map(|before| &before.loaded.component) {
+            Some(component)
+                if component.name() == name
+                    && component.inspection().digest == Digest::of(&bytes) =>
+            {
+                component.clone()
+            }
+            _ => Component::load(self.engine, &name, bytes).await?,
+        };
+        let described = component.list_tools(&source.limits).await?;
+        check_filter(
+            &source.filter,
+            described.iter().map(|tool| tool.name.as_str()),
+        )?;
+        if let Some(changes) = self.changes(source, found, &described).await {
+            if source.pin {
+                return Err(LeftOut::Pinned(changes));
+            }
+            let text = format!("what its tools say of themselves has changed: {changes}");
+            tracing::warn!(source = name, reference = %source.reference, "{text}");
+            notice = Some(notice.map_or(text.clone(), |notice| format!("{notice}; {text}")));
+        }
+        let admission = before
+            .filter(|before| before.same_source)
+            .and_then(|before| before.loaded.tools.first())
+            .map_or_else(
+                || Arc::new(Admission::new(&source.limits)),
+                |tool| Arc::clone(&tool.admission),
+            );
+        let served = described
+            .into_iter()
+            .filter(|tool| source.filter.allows(&tool.name));
+        let tools = served
+            .map(|tool| {
+                let name = match &source.prefix {
+                    Some(prefix) => prefix.apply(&tool.name),
+                    None => tool.name.clone(),
+                };
+                let (component, grants) = (component.clone(), grants.clone());
+                let admission = Arc::clone(&admission);
+                Tool::new(tool, name, component, source.limits, grants, admission).map(Arc::new)
+            })
+            .collect::<Result<Vec<Arc<Tool>>, ToolError>>()?;
+        check_names(&tools)?;
+        Ok(Some(Loaded {
+            component,
+            tools,
+            notice,
+            version,
+            secrets,
+        }))
+    }
+
+    /// How the tools differ from those that were accepted behind the same reference, and accepts them unless that
+    /// is forbidden. What lies in files is its owner's to change, unless it is pinned.
+    async fn changes(
+        &self,
+        source: &Source,
+        found: &Found,
+        described: &[bindings::Tool],
+    ) -> Option<String> {
+        if !source.pin && !found.reference().can_move() {
+            return None;
+        }
+        let key = PinKey::new(&source.tenant, found.reference());
+        let now = Definitions::of(described);
+        let (pins, pin) = (Arc::clone(self.pins), source.pin);
+        let compare = move || {
+            let changes = pins.accepted(&key).and_then(|before| before.changes(&now));
+            if changes.is_none() || !pin {
+                pins.accept(&key, &now);
+            }
+            changes
+        };
+        let compared = tokio::task::spawn_blocking(compare).await;
+        compared.expect("comparing does not panic")
+    }
+}
+
+fn check_names(tools: &[Arc<Tool>]) -> Result<(), LeftOut> {
+    for (index, tool) in tools.iter().enumerate() {
+        if tools[..index].iter().any(|other| other.name == tool.name) {
+            return Err(LeftOut::Duplicate(tool.own_name.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// Reads secrets and looks at folders, away from the serving threads.
@@ -226,43 +253,4 @@ fn check_filter<'a>(
                 .join(", "),
         }),
     }
-}
-
-/// Adds all tools of a component, or none.
-fn add(tools: &mut TenantTools, name: &str, loaded: Loaded) -> Result<SourceState, LeftOut> {
-    for (index, tool) in loaded.tools.iter().enumerate() {
-        if loaded.tools[..index]
-            .iter()
-            .any(|other| other.name == tool.name)
-        {
-            return Err(LeftOut::Duplicate(tool.own_name.clone()));
-        }
-        if let Some(other) = tools.get(&tool.name) {
-            return Err(LeftOut::Collision {
-                tool: tool.name.clone(),
-                other: other.component.name().to_owned(),
-            });
-        }
-    }
-    let inspection = loaded.component.inspection();
-    tracing::info!(
-        source = name,
-        digest = %inspection.digest,
-        compiled = inspection.compiled.as_str(),
-        tools = loaded.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(","),
-        "loaded"
-    );
-    if !inspection.left_out.is_empty() {
-        tracing::info!(
-            source = name,
-            functions = inspection.left_out.len(),
-            "exported functions that are no tools: `sandglass inspect` says why"
-        );
-    }
-    let state = SourceState::loaded(inspection);
-    for tool in loaded.tools {
-        let inserted = tools.insert(Arc::new(tool));
-        debug_assert!(inserted.is_ok(), "collisions were looked for above");
-    }
-    Ok(state)
 }

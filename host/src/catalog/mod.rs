@@ -3,17 +3,25 @@
 //! A [`Snapshot`] never changes once it is made; [`Catalog`] holds the one that
 //! counts and swaps it atomically. So listing and calling never wait for loads.
 //!
+//! - [`loader`]: which components are served, and how they change while the host runs.
+//! - [`load`]: one component, from a source of the manifest to checked tools.
+//! - [`assemble`]: from loaded components to a snapshot.
 //! - [`tool`]: a tool as callers see it, with its compiled validators.
+//! - [`definition`], [`pins`]: what a model is told of tools, and whether that has changed behind a reference.
 //! - [`schema`]: JSON schemas, checked and compiled once, at load.
 //! - [`applications`]: what checking an instance costs.
-//! - [`load`]: from the manifest's tools to a snapshot.
 
 mod applications;
-pub mod load;
+mod assemble;
+mod definition;
+mod load;
+pub mod loader;
+mod pins;
 pub mod schema;
 mod snapshot;
 pub mod tool;
 
-pub use load::{Source, load};
-pub use snapshot::{Catalog, Snapshot, SourceState, SourceStatus, TenantTools};
+pub use load::Source;
+pub use loader::{Loader, Look};
+pub use snapshot::{Catalog, Changes, Snapshot, SourceState, SourceStatus, TenantTools};
 pub use tool::Tool;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::tool::Tool;
 use crate::invoke::TenantId;
@@ -13,6 +14,8 @@ use crate::sandbox::Inspection;
 /// Everything that is served at one moment.
 #[derive(Default)]
 pub struct Snapshot {
+    /// Counts up with each that is swapped in.
+    number: u64,
     tenants: BTreeMap<TenantId, Arc<TenantTools>>,
     sources: Vec<SourceStatus>,
 }
@@ -20,6 +23,8 @@ pub struct Snapshot {
 /// A tenant's tools, in the order of their names.
 #[derive(Default)]
 pub struct TenantTools {
+    /// The number of the first snapshot with this list.
+    since: u64,
     tools: BTreeMap<String, Arc<Tool>>,
 }
 
@@ -53,6 +58,13 @@ pub enum SourceState {
         /// Where its machine code came from.
         compiled: crate::sandbox::cache::Origin,
     },
+    /// The version before is served, since the newest cannot be.
+    Stale {
+        /// The digest of what is served.
+        digest: crate::source::Digest,
+        /// What is wrong with the newest, and what to do.
+        reason: String,
+    },
     /// It is left out.
     Failed {
         /// What was wrong and what to do.
@@ -65,6 +77,7 @@ impl SourceState {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Loaded { .. } => "loaded",
+            Self::Stale { .. } => "stale",
             Self::Failed { .. } => "failed",
         }
     }
@@ -85,6 +98,7 @@ impl Snapshot {
         sources: Vec<SourceStatus>,
     ) -> Self {
         Self {
+            number: 0,
             tenants: tenants
                 .into_iter()
                 .map(|(id, tools)| (id, Arc::new(tools)))
@@ -108,14 +122,30 @@ impl Snapshot {
         &self.sources
     }
 
-    /// The sources that are left out, with their reasons.
+    /// The sources that are left out, or not served in their newest version, with the reasons.
     pub fn failures(&self) -> impl Iterator<Item = (&SourceStatus, &str)> {
         self.sources
             .iter()
             .filter_map(|source| match &source.state {
-                SourceState::Failed { reason } => Some((source, reason.as_str())),
+                SourceState::Failed { reason } | SourceState::Stale { reason, .. } => {
+                    Some((source, reason.as_str()))
+                }
                 SourceState::Loaded { .. } => None,
             })
+    }
+
+    /// Takes over how old a tenant's list of tools is, where the list is the same as before.
+    fn follow(&mut self, before: &Self) {
+        self.number = before.number + 1;
+        for (id, tools) in &mut self.tenants {
+            let same = before
+                .tenants
+                .get(id)
+                .filter(|before| before.is_same_list(tools));
+            let since = same.map_or(self.number, |before| before.since);
+            let tools = Arc::get_mut(tools).expect("nobody has seen this snapshot yet");
+            tools.since = since;
+        }
     }
 }
 
@@ -129,6 +159,17 @@ impl TenantTools {
                 Ok(())
             }
         }
+    }
+
+    /// Whether callers are told the same of the tools.
+    fn is_same_list(&self, other: &Self) -> bool {
+        let list = |tools: &Self| {
+            let tools = tools.tools.values();
+            tools
+                .map(|tool| (tool.name.clone(), tool.definition.clone()))
+                .collect::<Vec<_>>()
+        };
+        list(self) == list(other)
     }
 
     /// The tool of this name.
@@ -161,21 +202,69 @@ impl TenantTools {
 }
 
 /// The snapshot that counts now.
-#[derive(Default)]
 pub struct Catalog {
     current: ArcSwap<Snapshot>,
+    swapped: watch::Sender<()>,
+}
+
+/// Tells when a tenant's list of tools is another.
+pub struct Changes {
+    catalog: Arc<Catalog>,
+    tenant: TenantId,
+    swapped: watch::Receiver<()>,
+    /// Of the list that is known.
+    since: u64,
+}
+
+impl Default for Catalog {
+    /// Without any tools.
+    fn default() -> Self {
+        Self {
+            current: ArcSwap::default(),
+            swapped: watch::Sender::new(()),
+        }
+    }
 }
 
 impl Catalog {
-    /// Starts with this snapshot.
-    pub fn new(snapshot: Snapshot) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(snapshot),
-        }
-    }
-
     /// The snapshot that counts now; it stays whole for as long as it is held.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// From now on this one counts. Whoever holds the one before still has it.
+    pub(super) fn swap(&self, mut snapshot: Snapshot) -> Arc<Snapshot> {
+        snapshot.follow(&self.current.load());
+        let snapshot = Arc::new(snapshot);
+        self.current.store(Arc::clone(&snapshot));
+        self.swapped.send_replace(());
+        snapshot
+    }
+
+    /// The changes of a tenant's list from now on.
+    pub fn changes(self: &Arc<Self>, tenant: &TenantId) -> Changes {
+        // Before the list is looked at, so that no change falls in between.
+        let swapped = self.swapped.subscribe();
+        Changes {
+            since: self.snapshot().tenant(tenant).since,
+            catalog: Arc::clone(self),
+            tenant: tenant.clone(),
+            swapped,
+        }
+    }
+}
+
+impl Changes {
+    /// Waits for the next one; several at once count as one.
+    pub async fn next(&mut self) {
+        loop {
+            // The sender lives as long as the catalog that is held here.
+            _ = self.swapped.changed().await;
+            let since = self.catalog.snapshot().tenant(&self.tenant).since;
+            if since != self.since {
+                self.since = since;
+                return;
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sandglass_manifest::Limits;
 use serde_json::{Map, Value};
 
+use super::definition::Definition;
 use super::schema::{Schema, SchemaError};
 use crate::invoke::Admission;
 use crate::sandbox::{Component, Grants, bindings};
@@ -32,6 +33,8 @@ pub struct Tool {
     pub icons: Vec<bindings::Icon>,
     /// The author's `_meta`.
     pub meta: Option<Map<String, Value>>,
+    /// What a model is told of it, told apart.
+    pub definition: Definition,
     /// The component that has it.
     pub component: Component,
     /// What a call may use.
@@ -81,6 +84,7 @@ impl Tool {
         grants: Grants,
         admission: Arc<Admission>,
     ) -> Result<Self, ToolError> {
+        let definition = Definition::of(&described);
         let own_name = described.name;
         for name in [&own_name, &name] {
             check_name(name)?;
@@ -120,6 +124,7 @@ impl Tool {
             annotations: described.annotations,
             icons: described.icons,
             meta,
+            definition,
             component,
             limits,
             grants,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, print};
 use crate::config;
 use crate::source::ByteCache;
-use crate::source::cache::{Entry, MAX_SIZE};
+use crate::source::cache::Entry;
 
 /// Show or prune the cache folder: downloads and compiled components, by digest. What is not there is fetched or compiled
 /// again; nothing is lost but time.
@@ -32,9 +32,9 @@ enum Command {
     Ls(Folder),
     /// Remove the longest unused files until the rest is small enough
     Prune {
-        /// How much may stay
-        #[arg(long, default_value_t = ByteSize::bytes(MAX_SIZE))]
-        size: ByteSize,
+        /// How much may stay [default: the manifest's `engine.cache_size`]
+        #[arg(long)]
+        size: Option<ByteSize>,
         #[command(flatten)]
         folder: Folder,
     },
@@ -53,16 +53,16 @@ struct Folder {
 
 impl Cache {
     pub fn run(self) -> Result<Exit, Failure> {
-        let (folder, size) = match self.command {
+        let (folder, prune) = match self.command {
             Command::Ls(folder) => (folder, None),
             Command::Prune { size, folder } => (folder, Some(size)),
         };
-        let manifest = config::manifest(folder.config.as_ref())?;
-        let cache = ByteCache::new(manifest.engine.cache_dir);
+        let engine = config::manifest(folder.config.as_ref())?.engine;
+        let cache = ByteCache::new(engine.cache_dir);
         let shown = cache.folder().map(|folder| folder.display().to_string());
-        let entries = match size {
+        let entries = match prune {
             None => cache.entries(),
-            Some(size) => cache.prune(size.get()),
+            Some(size) => cache.prune(size.unwrap_or(engine.cache_size).get()),
         };
         let entries = entries.map_err(|error| {
             let folder = shown.clone().unwrap_or_default();
@@ -73,7 +73,7 @@ impl Cache {
             return Ok(Exit::Done);
         }
         let bytes = print::size(entries.iter().map(|entry| entry.size).sum());
-        let verb = size.map_or("", |_| "removed ");
+        let verb = prune.map_or("", |_| "removed ");
         print::table(&["kind", "size", "used", "file"], entries.iter().map(row));
         print::line(&format!(
             "{verb}{} files, {bytes}, in {}",

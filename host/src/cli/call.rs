@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use sandglass_manifest::Manifest;
 use serde_json::{Map, Value, json};
 
 use super::{Exit, Failure, local, print};
-use crate::catalog::{self, Catalog, Snapshot, Source};
-use crate::config::{self, Installation, drop_in};
+use crate::catalog::{Catalog, Loader};
+use crate::config::{self, drop_in};
 use crate::invoke::{self, CallTool, Caller, InvokeError, Invoker, Ledger, Operation, TenantId};
 use crate::sandbox::{Engine, Silent, Stores, Usage};
 use crate::serve::describe::{error_text, plain_value};
@@ -53,18 +52,16 @@ impl Call {
                 "the arguments must be a JSON object, for example '{{\"a\": 1}}': {error}"
             ))
         })?;
-        let (engine, snapshot) = match (component, &self.config) {
+        let (engine, catalog) = match (component, &self.config) {
             (Some(component), _) => of_component(component).await?,
-            (None, config) => of_manifest(config.as_ref()).await?,
+            (None, config) => of_manifest(config.clone()).await?,
         };
-        let left_out: String = snapshot
+        let left_out: String = catalog
+            .snapshot()
             .failures()
             .map(|(source, reason)| format!("; left out: {}: {reason}", source.location))
             .collect();
-        let invoker = Invoker::new(
-            Arc::new(Catalog::new(snapshot)),
-            Arc::new(Ledger::local(&engine)),
-        );
+        let invoker = Invoker::new(catalog, Arc::new(Ledger::local(&engine)));
         let completed = invoker
             .run(invoke::Call {
                 tenant: TenantId::default(),
@@ -135,7 +132,7 @@ fn usage(message: impl Into<String>) -> Failure {
 }
 
 /// One component, with what the environment grants.
-async fn of_component(given: &str) -> Result<(Engine, Snapshot), Failure> {
+async fn of_component(given: &str) -> Result<(Engine, Arc<Catalog>), Failure> {
     let reference = local::reference(given).map_err(|error| usage(error.to_string()))?;
     let mut sources = vec![local::source(reference)];
     drop_in::grant(&mut sources)?;
@@ -143,9 +140,8 @@ async fn of_component(given: &str) -> Result<(Engine, Snapshot), Failure> {
 }
 
 /// The default tenant's tools of a manifest, with its grants.
-async fn of_manifest(path: Option<&PathBuf>) -> Result<(Engine, Snapshot), Failure> {
-    let manifest = config::manifest(path)?;
-    let sources = manifest_sources(&manifest)?;
+async fn of_manifest(config: Option<PathBuf>) -> Result<(Engine, Arc<Catalog>), Failure> {
+    let (manifest, sources) = local::setup(config)?.read()?;
     let engine = local::engine(&manifest)?;
     let stores = Stores::open(&manifest.stores)
         .await
@@ -156,13 +152,7 @@ async fn of_manifest(path: Option<&PathBuf>) -> Result<(Engine, Snapshot), Failu
         .into_iter()
         .filter(|source| source.tenant == tenant)
         .collect();
-    let snapshot = catalog::load(&engine, &stores, &fetcher, sources).await;
-    Ok((engine, snapshot))
-}
-
-/// A manifest's sources, with what the environment grants.
-pub fn manifest_sources(manifest: &Manifest) -> Result<Vec<Source>, Failure> {
-    let mut sources = config::sources(manifest, Installation::find()?.tools())?;
-    drop_in::grant(&mut sources)?;
-    Ok(sources)
+    let loader = Loader::new(engine.clone(), stores, fetcher);
+    loader.load(sources).await;
+    Ok((engine, Arc::clone(loader.catalog())))
 }

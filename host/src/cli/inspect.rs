@@ -6,9 +6,7 @@ use clap::Args;
 use sandglass_manifest::SourceRef;
 use serde_json::json;
 
-use super::call::manifest_sources;
 use super::{Exit, Failure, local, print};
-use crate::config;
 use crate::invoke::TenantId;
 use crate::sandbox::Summary;
 use crate::serve::describe::rest_tool;
@@ -41,7 +39,7 @@ impl Inspect {
     }
 
     fn manifest(&self) -> Result<Exit, Failure> {
-        let sources = manifest_sources(&config::manifest(self.config.as_ref())?)?;
+        let (_, sources) = local::setup(self.config.clone())?.read()?;
         if self.json {
             let described: Vec<_> = sources
                 .iter()
@@ -81,8 +79,8 @@ impl Inspect {
                 format!("{location}: a folder; name one component"),
             ));
         }
-        let (_engine, snapshot) = local::load(vec![local::source(component.clone())]).await?;
-        let tools = snapshot.tenant(&TenantId::default());
+        let (_engine, catalog) = local::load(vec![local::source(component.clone())]).await?;
+        let tools = catalog.snapshot().tenant(&TenantId::default());
         let Some(first) = tools.iter().next() else {
             return Err(Failure::new(
                 Exit::NothingLoaded,

@@ -1,12 +1,15 @@
 //! One component from the command line, loaded as a server would load it.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use sandglass_manifest::{
     Allow, InvalidValue, Limits, Manifest, SourceRef, Surroundings, ToolFilter,
 };
 
 use super::{Exit, Failure};
-use crate::catalog::{self, Snapshot, Source};
-use crate::config::{self, Installation};
+use crate::catalog::{Catalog, Loader, Source};
+use crate::config::{self, Installation, Setup};
 use crate::invoke::TenantId;
 use crate::sandbox::{Engine, Stores};
 use crate::source::Fetcher;
@@ -28,22 +31,32 @@ pub fn source(reference: SourceRef) -> Source {
         name: None,
         prefix: None,
         filter: ToolFilter::All,
+        pin: false,
         limits: Limits::DEFAULT,
         allow: Allow::default(),
     }
 }
 
 /// Loads sources that no manifest names, into an engine of their own; all of them or none.
-pub async fn load(sources: Vec<Source>) -> Result<(Engine, Snapshot), Failure> {
+pub async fn load(sources: Vec<Source>) -> Result<(Engine, Arc<Catalog>), Failure> {
     let manifest = Manifest::absent(&Surroundings::of_process());
     let engine = engine(&manifest)?;
     let fetcher = Fetcher::new(config::fetching(&manifest));
-    let snapshot = catalog::load(&engine, &Stores::default(), &fetcher, sources).await;
+    let loader = Loader::new(engine.clone(), Stores::default(), fetcher);
+    let snapshot = loader.load(sources).await;
     if let Some((source, reason)) = snapshot.failures().next() {
         let reason = format!("{}: {reason}", source.location);
         return Err(Failure::new(Exit::NothingLoaded, reason));
     }
-    Ok((engine, snapshot))
+    Ok((engine, Arc::clone(loader.catalog())))
+}
+
+/// What a server would read with this `--config`.
+pub fn setup(config: Option<PathBuf>) -> Result<Setup, Failure> {
+    Ok(Setup {
+        config,
+        first_party: Installation::find()?.tools(),
+    })
 }
 
 /// An engine for one call.

@@ -9,6 +9,7 @@ mod local;
 mod print;
 mod pull;
 mod push;
+mod reload;
 mod schema;
 mod seed;
 mod serve;
@@ -25,9 +26,9 @@ use crate::telemetry::{self, LogLevel};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the tool failed, or a component could not be pulled, pushed or compiled into the seed
+  1  the tool failed, a component could not be pulled, pushed or compiled into the seed, or no host could be reached
   2  wrong usage, a manifest that is not valid, or a port that is taken
-  3  no tool could be loaded (with --strict: one could not be loaded)";
+  3  no tool could be loaded (with --strict, and for reload: one could not be loaded)";
 
 /// A WebAssembly-sandboxed tool host for AI agents: MCP and REST.
 #[derive(Parser)]
@@ -41,6 +42,8 @@ struct Cli {
 enum Command {
     /// Serve tools over MCP and REST
     Serve(serve::Serve),
+    /// Have a running host look at its sources again
+    Reload(reload::Reload),
     /// Call one tool, without a server
     Call(call::Call),
     /// Show a component's tools and the capabilities that it would need, or what a manifest grants
@@ -127,6 +130,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Inspect(inspect) => block_on(inspect.run()),
         Command::Pull(pull) => block_on(pull.run()),
         Command::Push(push) => block_on(push.run()),
+        Command::Reload(reload) => block_on(reload.run()),
         Command::Cache(cache) => cache.run(),
         Command::Seed(seed) => block_on(seed.run()),
         Command::Check(check) => check.run(),

@@ -74,7 +74,7 @@ impl Pull {
         let digest = Digest::of(&fetched.bytes);
         if self.json {
             print::json(&json!({
-                "reference": fetched.reference.to_string(),
+                "reference": fetched.version.reference.to_string(),
                 "file": output,
                 "digest": digest,
                 "size": fetched.bytes.len(),
@@ -84,7 +84,10 @@ impl Pull {
         print::table(
             &[],
             [
-                vec!["reference".to_owned(), fetched.reference.to_string()],
+                vec![
+                    "reference".to_owned(),
+                    fetched.version.reference.to_string(),
+                ],
                 vec!["file".to_owned(), output.display().to_string()],
                 vec!["digest".to_owned(), digest.to_string()],
                 vec!["size".to_owned(), print::size(fetched.bytes.len() as u64)],

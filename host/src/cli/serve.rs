@@ -9,12 +9,14 @@ use std::time::Duration;
 use clap::Args;
 use sandglass_manifest::{AuditTarget, Manifest};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{self, SignalKind};
 
 use super::{Exit, Failure};
 use crate::audit::Audit;
-use crate::catalog::{self, Catalog, Snapshot};
-use crate::config::{self, Installation};
+use crate::catalog::{Loader, Snapshot};
+use crate::config::{self, Installation, Setup};
 use crate::invoke::{Invoker, Ledger};
+use crate::reload::Reloader;
 use crate::sandbox::{Engine, Stores};
 use crate::secret;
 use crate::serve::guard::{Guard, Hosts, is_loopback};
@@ -98,14 +100,16 @@ pub struct Serve {
 impl Serve {
     pub async fn run(self) -> Result<Exit, Failure> {
         let usage = |message: String| Failure::new(Exit::Usage, message);
-        let manifest = Arc::new(config::manifest(self.config.as_ref())?);
         let installation = Installation::find()?;
-        let tools_dir = self
-            .tools_dir
-            .clone()
-            .unwrap_or_else(|| installation.tools());
-        let mut sources = config::sources(&manifest, tools_dir)?;
-        config::drop_in::grant(&mut sources)?;
+        let setup = Setup {
+            config: self.config.clone(),
+            first_party: self
+                .tools_dir
+                .clone()
+                .unwrap_or_else(|| installation.tools()),
+        };
+        let (manifest, sources) = setup.read()?;
+        let manifest = Arc::new(manifest);
         if !self.stdio
             && !is_loopback(&self.host)
             && !self.allow_anonymous
@@ -147,14 +151,21 @@ impl Serve {
             .await
             .map_err(|error| usage(error.to_string()))?;
         let fetcher = Fetcher::new(config::fetching(&manifest));
-        let snapshot = catalog::load(&engine, &stores, &fetcher, sources).await;
+        let loader = Arc::new(Loader::new(engine.clone(), stores, fetcher));
+        // From here on it does not end the process.
+        let hangup = unix::signal(SignalKind::hangup())
+            .map_err(|error| usage(format!("signals: {error}")))?;
+        let snapshot = loader.load(sources).await;
         self.check_loaded(&snapshot)?;
+        let (reloader, reload) =
+            Reloader::new(Arc::clone(&loader), setup, Arc::clone(&manifest), hangup);
+        tokio::spawn(reloader.run());
         let metrics = management.as_ref().map(|_| Arc::new(Metrics::new()));
         let durations = metrics.as_ref().map(|metrics| metrics.histograms());
         let ledger = Arc::new(Ledger::new(&engine, &manifest, audit, durations.as_ref()));
         let drain = Drain::default();
         let app = App {
-            invoker: Invoker::new(Arc::new(Catalog::new(snapshot)), Arc::clone(&ledger)),
+            invoker: Invoker::new(Arc::clone(loader.catalog()), Arc::clone(&ledger)),
             drain: drain.clone(),
             tenants,
             identity,
@@ -166,6 +177,7 @@ impl Serve {
                 app: app.clone(),
                 metrics,
                 engine,
+                reload,
                 open: is_loopback(&self.management_host) || app.identity.is_none(),
             };
             management.serve(listener, self.guard(&self.management_host));

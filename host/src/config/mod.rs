@@ -3,7 +3,7 @@
 pub mod drop_in;
 
 use std::env::VarError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sandglass_manifest::{
     Allow, Manifest, ManifestError, Origin, SourceRef, Surroundings, TenantName, Tool, ToolFilter,
@@ -75,6 +75,32 @@ pub fn manifest(config: Option<&PathBuf>) -> Result<Manifest, ConfigError> {
     }
 }
 
+/// Where a server's manifest and tools come from.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// The folder of the first-party tools.
+    pub first_party: PathBuf,
+}
+
+impl Setup {
+    /// The manifest, and the sources that it names, with what the environment grants. Blocks on files.
+    pub fn read(&self) -> Result<(Manifest, Vec<Source>), ConfigError> {
+        let manifest = manifest(self.config.as_ref())?;
+        let mut sources = sources(&manifest, self.first_party.clone())?;
+        drop_in::grant(&mut sources)?;
+        Ok((manifest, sources))
+    }
+
+    /// The files that it was read from.
+    pub fn files(&self, manifest: &Manifest) -> impl Iterator<Item = PathBuf> + use<> {
+        let policies = manifest.policies().map(Path::to_owned);
+        let policies: Vec<PathBuf> = policies.collect();
+        self.config.clone().into_iter().chain(policies)
+    }
+}
+
 /// Where things lie relative to the program: `bin/sandglass` beside `share/sandglass`.
 #[derive(Debug, Clone)]
 pub struct Installation {
@@ -124,6 +150,7 @@ pub fn fetching(manifest: &Manifest) -> FetchSettings {
     let insecure = std::env::var(INSECURE_REGISTRIES).unwrap_or_default();
     FetchSettings {
         cache: manifest.engine.cache_dir.clone(),
+        cache_size: manifest.engine.cache_size.get(),
         insecure_registries: insecure
             .split(',')
             .map(|registry| registry.trim().to_owned())
@@ -150,6 +177,7 @@ pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>,
             name: None,
             prefix: None,
             filter: ToolFilter::All,
+            pin: false,
             limits: manifest
                 .tenants
                 .get(&TenantName::default())
@@ -171,6 +199,7 @@ fn source(tenant: TenantId, tool: &Tool) -> Source {
         name: tool.name.as_ref().map(|name| name.as_str().to_owned()),
         prefix: tool.prefix.clone(),
         filter: tool.filter.clone(),
+        pin: tool.pin,
         limits: tool.limits,
         allow: tool.allow.clone(),
     }

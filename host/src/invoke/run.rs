@@ -31,7 +31,7 @@ impl Invoker {
     }
 
     /// The catalog that it calls.
-    pub fn catalog(&self) -> &Catalog {
+    pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
 

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use sandglass_manifest::Scope;
 use serde_json::{Map, Value, json};
@@ -21,13 +21,14 @@ use super::guard::Guard;
 use super::requester::Requester;
 use super::rest::ErrorBody;
 use super::{App, health};
+use crate::reload::Reload;
 use crate::sandbox::Engine;
 use crate::telemetry::Metrics;
 
 /// No request here has a body that is read.
 const MAX_BODY: usize = 4 << 10;
 
-/// Every answer is made in memory.
+/// Every other answer than that of `/reload` is made in memory.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the endpoints tell of.
@@ -39,6 +40,8 @@ pub struct Management {
     pub metrics: Arc<Metrics>,
     /// Where they run.
     pub engine: Engine,
+    /// The way to have the sources looked at again.
+    pub reload: Reload,
     /// Whether everybody who reaches the port may ask: it is bound to loopback, or identity is off.
     pub open: bool,
 }
@@ -62,15 +65,17 @@ impl Management {
             .route("/usage", get(usage))
             .route("/ready", get(ready))
             .route("/health", get(health::health))
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::SERVICE_UNAVAILABLE,
+                TIMEOUT,
+            ))
+            // Takes as long as what is new takes to load.
+            .route("/reload", post(reload))
             .fallback(|| async { (StatusCode::NOT_FOUND, ErrorBody::new("Not found")) })
             .with_state(self.clone())
             .layer(Extension(Requester::local()))
             .layer(middleware::from_fn_with_state(self, authorize))
             .layer(RequestBodyLimitLayer::new(MAX_BODY))
-            .layer(TimeoutLayer::with_status_code(
-                StatusCode::SERVICE_UNAVAILABLE,
-                TIMEOUT,
-            ))
             .layer(middleware::from_fn(move |request: Request, next: Next| {
                 let refusal = guard.refuse(&request);
                 async move {
@@ -139,8 +144,15 @@ async fn usage(State(app): State<App>) -> Response {
     Json(json!({ "tenants": tenants })).into_response()
 }
 
+/// `POST /reload`: looks at the manifest and all sources again; the answer is that of `/ready` afterwards.
+async fn reload(State(management): State<Management>) -> Response {
+    management.reload.now().await;
+    ready(State(management)).await
+}
+
 /// `GET /ready`: all tenants' tools, and all sources with what became of them.
-async fn ready(State(app): State<App>) -> Response {
+async fn ready(State(Management { app, reload, .. }): State<Management>) -> Response {
+    let problem = reload.problem();
     let snapshot = app.invoker.catalog().snapshot();
     let tenants: Map<String, Value> = app
         .invoker
@@ -155,7 +167,7 @@ async fn ready(State(app): State<App>) -> Response {
     let draining = app.drain.is_draining();
     let status = if draining {
         "draining"
-    } else if snapshot.failures().next().is_some() {
+    } else if problem.is_some() || snapshot.failures().next().is_some() {
         "degraded"
     } else {
         "ready"
@@ -165,12 +177,15 @@ async fn ready(State(app): State<App>) -> Response {
     } else {
         StatusCode::OK
     };
-    let body = json!({
+    let mut body = json!({
         "status": status,
         "tenants": tenants,
         "sources": snapshot.sources(),
         "timestamp": health::timestamp(),
     });
+    if let Some(problem) = problem {
+        body["manifest"] = json!({ "problem": problem });
+    }
     (code, Json(body)).into_response()
 }
 

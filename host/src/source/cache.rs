@@ -16,9 +16,6 @@ use sandglass_manifest::OciReference;
 use super::Digest;
 use crate::sandbox::compile::MAX_COMPONENT;
 
-/// The bytes that the cache folder may hold, compiled components included.
-pub const MAX_SIZE: u64 = 2 << 30;
-
 /// Downloaded bytes by digest. Without a folder it holds nothing.
 #[derive(Debug, Clone, Default)]
 pub struct ByteCache {

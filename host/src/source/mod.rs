@@ -21,10 +21,11 @@ pub use http::{FetchError, Progress};
 pub use oci::OciError;
 pub use unpack::UnpackError;
 
+use crate::watch::Stamp;
 use http::Http;
 
 /// One component that a reference names.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The name that it has in logs and status: the file's, or the last part of the repository.
     pub name: String,
@@ -36,10 +37,19 @@ pub struct Found {
 pub struct Fetched {
     /// The component, nothing packed about it.
     pub bytes: Bytes,
-    /// Where they come from; a tag is pinned to what it stood for.
-    pub reference: SourceRef,
+    /// Which bytes these are.
+    pub version: Version,
     /// What the operator should know, though the component can be served.
     pub notice: Option<String>,
+}
+
+/// What a reference stood for when it was fetched: as long as that is the same, so are the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Where the bytes come from; a tag is pinned to what it stood for.
+    pub reference: SourceRef,
+    /// A file's, which keeps its name when it changes.
+    stamp: Option<Stamp>,
 }
 
 /// Why a source gives no component.
@@ -64,6 +74,8 @@ pub enum SourceError {
 pub struct FetchSettings {
     /// The folder for downloads.
     pub cache: Option<PathBuf>,
+    /// Bytes that the folder may hold.
+    pub cache_size: u64,
     /// Registries, as `host` or `host:port`, that are spoken to without TLS.
     pub insecure_registries: Vec<String>,
     /// A docker `config.json` or Kubernetes `.dockerconfigjson` with the credentials of registries; without one the
@@ -103,12 +115,23 @@ impl Found {
         Self { name, reference }
     }
 
+    /// Where it lies.
+    pub fn reference(&self) -> &SourceRef {
+        &self.reference
+    }
+
     /// Where it lies, for people.
     pub fn location(&self) -> String {
         match &self.reference {
             SourceRef::File(path) => path.display().to_string(),
             other => other.to_string(),
         }
+    }
+}
+
+impl Version {
+    fn is(&self, known: Option<&Self>) -> bool {
+        known == Some(self)
     }
 }
 
@@ -138,30 +161,57 @@ impl Fetcher {
 
     /// Fetches a component. Its digest and size are checked, and never more bytes are taken than a component may have.
     pub async fn fetch(&self, found: &Found) -> Result<Fetched, SourceError> {
-        let mut reference = found.reference.clone();
+        let fetched = self.fetch_newer(found, None).await?;
+        Ok(fetched.expect("any version is newer than none"))
+    }
+
+    /// The same, unless the reference still stands for the version that is known: then there is nothing to fetch.
+    pub async fn fetch_newer(
+        &self,
+        found: &Found,
+        known: Option<&Version>,
+    ) -> Result<Option<Fetched>, SourceError> {
+        let mut version = Version {
+            reference: found.reference.clone(),
+            stamp: None,
+        };
         let mut notice = None;
         let bytes = match &found.reference {
-            SourceRef::File(path) => file::read(path).await?,
+            SourceRef::File(path) => {
+                // Before the bytes: what is written while they are read is newer.
+                version.stamp = Stamp::of(path);
+                if version.is(known) {
+                    return Ok(None);
+                }
+                file::read(path).await?
+            }
+            SourceRef::Https(_) if version.is(known) => return Ok(None),
             SourceRef::Https(source) => https::fetch(self, source).await?,
-            SourceRef::Oci(tagged) => {
-                let pulled = oci::pull(self, tagged).await?;
-                reference = SourceRef::Oci(tagged.pinned(pulled.digest));
+            SourceRef::Oci(reference) => {
+                let pinned = match known.map(|known| &known.reference) {
+                    Some(SourceRef::Oci(pinned)) => Some(pinned),
+                    _ => None,
+                };
+                let Some(pulled) = oci::pull(self, reference, pinned).await? else {
+                    return Ok(None);
+                };
+                version.reference = SourceRef::Oci(pulled.pinned);
                 notice = pulled.notice;
                 pulled.bytes
             }
         };
         let unpacked = tokio::task::spawn_blocking(move || unpack::unpack(bytes)).await;
-        Ok(Fetched {
+        Ok(Some(Fetched {
             bytes: unpacked.expect("unpacking does not panic")?,
-            reference,
+            version,
             notice,
-        })
+        }))
     }
 
     /// Keeps the cache folder within its size.
     pub async fn trim_cache(&self) {
-        let cache = self.cache.clone();
-        let trimmed = tokio::task::spawn_blocking(move || cache.prune(cache::MAX_SIZE)).await;
+        let (cache, size) = (self.cache.clone(), self.settings.cache_size);
+        let trimmed = tokio::task::spawn_blocking(move || cache.prune(size)).await;
         match trimmed {
             Ok(Ok(removed)) if removed.is_empty() => {}
             Ok(Ok(removed)) => tracing::info!(files = removed.len(), "cache folder trimmed"),

@@ -103,7 +103,7 @@ impl Metrics {
             let waiting = snapshot.tenant(tenant).waiting();
             self.gauge(WAITING, tenant_label(), waiting as f64);
         }
-        let mut sources = BTreeMap::from([("loaded", 0), ("failed", 0)]);
+        let mut sources = BTreeMap::from([("loaded", 0), ("stale", 0), ("failed", 0)]);
         for source in snapshot.sources() {
             *sources.entry(source.state.as_str()).or_default() += 1;
         }

@@ -36,18 +36,15 @@ impl Resolver<'_> {
             None => absent.cache_dir,
             Some((path, place)) => Some(self.path("engine.cache_dir", path, place)?),
         };
+        fn or<T: Copy>(field: &Field<T>, absent: T) -> T {
+            field.value().copied().unwrap_or(absent)
+        }
         Ok(Engine {
-            max_memory: document
-                .max_memory
-                .value()
-                .copied()
-                .unwrap_or(absent.max_memory),
-            max_instances: document
-                .max_instances
-                .value()
-                .copied()
-                .unwrap_or(absent.max_instances),
+            max_memory: or(&document.max_memory, absent.max_memory),
+            max_instances: or(&document.max_instances, absent.max_instances),
             cache_dir,
+            cache_size: or(&document.cache_size, absent.cache_size),
+            tag_interval: or(&document.tag_interval, absent.tag_interval),
         })
     }
 

@@ -1,6 +1,9 @@
 //! Policies of Wassette.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use serde::de::IgnoredAny;
 use serde_saphyr::{Location, Spanned};
@@ -22,13 +25,12 @@ impl Resolver<'_> {
     /// The policy in the file that a manifest names.
     pub(super) fn policy_file(
         &self,
-        path: &str,
+        path: &Path,
         place: Location,
     ) -> Result<WassettePolicy, ManifestError> {
-        let path = self.path("policy", path, place)?;
         let shown = path.display().to_string();
-        let origin = Origin::File(path.clone());
-        match yaml::text_of(&path, &origin) {
+        let origin = Origin::File(path.to_owned());
+        match yaml::text_of(path, &origin) {
             Ok(text) => WassettePolicy::parse_in(&text, &origin, self.surroundings),
             Err(error) => self.refuse(
                 place,

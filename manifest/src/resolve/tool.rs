@@ -1,6 +1,7 @@
 //! Sources of tools.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_saphyr::Location;
 
@@ -47,8 +48,10 @@ impl<'d> Tools<'_, 'd> {
                     name: None,
                     prefix: None,
                     filter: ToolFilter::All,
+                    pin: false,
                     limits: inherited,
                     allow: Allow::default(),
+                    policy: None,
                 });
             }
         };
@@ -62,28 +65,37 @@ impl<'d> Tools<'_, 'd> {
             self.resolver
                 .only_once(&mut self.names, name.as_str(), what, mend, place)?;
         }
-        let (allow, limits) = self.grants(body, inherited)?;
+        let policy = self.resolver.path_field("policy", &body.policy)?;
+        let (allow, limits) = self.grants(body, inherited, policy.as_deref())?;
         Ok(Tool {
             source: self.source(source, source_place)?,
             name: body.name.value().cloned(),
             prefix: body.prefix.value().cloned(),
             filter: self.filter(body)?,
+            pin: body.pin.value().copied().unwrap_or_default(),
             limits,
             allow,
+            policy,
         })
     }
 
     /// What the tools may reach and use: a policy says both.
-    fn grants(&self, body: &ToolBody, inherited: Limits) -> Result<(Allow, Limits), ManifestError> {
+    fn grants(
+        &self,
+        body: &ToolBody,
+        inherited: Limits,
+        policy: Option<&Path>,
+    ) -> Result<(Allow, Limits), ManifestError> {
         let resolver = self.resolver;
         let mut limits = resolver.limits(&body.limits, inherited, self.engine)?;
-        let (path, place) = match (body.allow.get(), body.policy.get()) {
+        let policy = body.policy.get().map(|(_, place)| place).zip(policy);
+        let (place, path) = match (body.allow.get(), policy) {
             (None, None) => return Ok((Allow::default(), limits)),
             (Some((allow, place)), None) => {
                 return Ok((resolver.allow(allow, place, self.stores)?, limits));
             }
             (None, Some(policy)) => policy,
-            (Some(_), Some((_, place))) => {
+            (Some(_), Some((place, _))) => {
                 return resolver.refuse(
                     place,
                     "`allow` and `policy` cannot stand together; keep one of them",

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -13,15 +13,17 @@ use rmcp::model::{
     CustomRequest, CustomResult, ErrorCode, Implementation, InitializeResultMethod,
     ListToolsRequestMethod, ListToolsResult, LoggingLevel, PaginatedRequestParams,
     RequestMetaObject, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
-    SetLevelRequestParams, Tool as McpTool,
+    SetLevelRequestParams, SubscriptionFilter, Tool as McpTool, ToolListChangedNotification,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::gate::CallEnd;
 use super::observer;
 use super::result;
+use crate::catalog::Changes;
 use crate::invoke::{Call, CallTool, Completed, InvokeError, Operation};
 use crate::sandbox::{Observer, Silent};
 use crate::serve::App;
@@ -50,8 +52,16 @@ pub struct McpServer {
 enum Connection {
     /// Nothing: each request stands for itself.
     None,
+    /// What a session needs.
+    Session(Arc<Session>),
+}
+
+/// What the server keeps of a session beside rmcp's own state.
+struct Session {
     /// The level from which the client wants log messages (`logging/setLevel`).
-    Session(Arc<Mutex<LoggingLevel>>),
+    level: Mutex<LoggingLevel>,
+    /// Tells the client of changes for as long as the session lasts.
+    teller: OnceLock<AbortOnDropHandle<()>>,
 }
 
 impl McpServer {
@@ -60,7 +70,10 @@ impl McpServer {
         Self {
             app,
             requester,
-            connection: Connection::Session(Arc::new(Mutex::new(LoggingLevel::Info))),
+            connection: Connection::Session(Arc::new(Session {
+                level: Mutex::new(LoggingLevel::Info),
+                teller: OnceLock::new(),
+            })),
         }
     }
 
@@ -81,6 +94,12 @@ impl McpServer {
             .unwrap_or(&self.requester)
     }
 
+    /// The changes of the tools that the connection's caller has.
+    fn changes(&self) -> Changes {
+        let catalog = self.app.invoker.catalog();
+        catalog.changes(&self.requester.tenant)
+    }
+
     /// From which level on the client wants log messages: modern requests say it
     /// themselves, sessions said it before.
     fn log_level(&self, meta: &RequestMetaObject) -> Option<LoggingLevel> {
@@ -89,8 +108,8 @@ impl McpServer {
         }
         match &self.connection {
             Connection::None => None,
-            Connection::Session(level) => {
-                Some(*level.lock().unwrap_or_else(PoisonError::into_inner))
+            Connection::Session(session) => {
+                Some(*session.level.lock().unwrap_or_else(PoisonError::into_inner))
             }
         }
     }
@@ -197,10 +216,55 @@ impl ServerHandler for McpServer {
         let capabilities = ServerCapabilities::builder()
             .enable_logging()
             .enable_tools()
+            .enable_tool_list_changed()
             .build();
         let mut info = ServerConfig::new(capabilities);
         info.server_info = Implementation::new("sandglass", env!("CARGO_PKG_VERSION"));
         info
+    }
+
+    // Handshake revisions tell of changes in the session's own stream.
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let Connection::Session(session) = &self.connection else {
+            return;
+        };
+        let mut changes = self.changes();
+        session.teller.get_or_init(|| {
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                loop {
+                    changes.next().await;
+                    if context.peer.notify_tool_list_changed().await.is_err() {
+                        return;
+                    }
+                }
+            }))
+        });
+    }
+
+    // 2026-07-28 has a stream for that, which a client asks for.
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.tools_list_changed = requested.tools_list_changed;
+        Some(accepted)
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut changes = self.changes();
+        loop {
+            tokio::select! {
+                () = subscription.cancelled() => return Ok(()),
+                () = changes.next() => {}
+            }
+            if subscription.accepted().tools_list_changed == Some(true) {
+                let changed = ToolListChangedNotification::default();
+                if subscription.sink().send(changed.into()).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
     }
 
     async fn list_tools(
@@ -235,8 +299,8 @@ impl ServerHandler for McpServer {
         if context.meta.protocol_version().is_some() {
             return Err(unknown_method(SetLevelRequestMethod::VALUE));
         }
-        if let Connection::Session(level) = &self.connection {
-            *level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
+        if let Connection::Session(session) = &self.connection {
+            *session.level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
         }
         Ok(())
     }

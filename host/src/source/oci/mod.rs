@@ -28,8 +28,8 @@ use registry::Registry;
 pub struct Pulled {
     /// The layer's bytes.
     pub bytes: Bytes,
-    /// The digest of the manifest that the reference stands for.
-    pub digest: Digest,
+    /// The reference, with the digest of the manifest that it stands for.
+    pub pinned: OciReference,
     /// What the operator should know.
     pub notice: Option<String>,
 }
@@ -104,8 +104,12 @@ impl OciError {
     }
 }
 
-/// Pulls an artifact's component.
-pub async fn pull(fetcher: &Fetcher, reference: &OciReference) -> Result<Pulled, OciError> {
+/// Pulls an artifact's component; none where the reference still stands for the one that is known.
+pub async fn pull(
+    fetcher: &Fetcher,
+    reference: &OciReference,
+    known: Option<&OciReference>,
+) -> Result<Option<Pulled>, OciError> {
     let pull = Pull {
         fetcher,
         reference,
@@ -115,20 +119,24 @@ pub async fn pull(fetcher: &Fetcher, reference: &OciReference) -> Result<Pulled,
         (Some(digest), _) => (digest.clone(), None),
         (None, tag) => pull.resolve(tag.unwrap_or_default()).await?,
     };
+    let pinned = reference.pinned(digest.clone());
+    if known == Some(&pinned) {
+        return Ok(None);
+    }
     let artifact = pull.artifact(&digest).await?;
     let bytes = pull.component(&artifact.component).await?;
-    tracing::info!(%reference, %digest, "pulled");
+    tracing::info!(reference = %pinned, "pulled");
     if let Some(notice) = &notice {
         tracing::warn!(%reference, "{notice}");
     }
     if artifact.has_policy {
         tracing::warn!(%reference, "the artifact comes with a policy: it is not applied; grant in the manifest what the tool may reach");
     }
-    Ok(Pulled {
+    Ok(Some(Pulled {
         bytes,
-        digest,
+        pinned,
         notice,
-    })
+    }))
 }
 
 /// One pull. The registry is only spoken to if the cache lacks something.

@@ -1,0 +1,262 @@
+//! Which components are served, and how they change while the host runs.
+//!
+//! A component that cannot be had or loaded leaves its tools out and says why; the others serve. Where a version of it
+//! serves already, that one stays.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use sandglass_manifest::SourceRef;
+use tokio::sync::Mutex;
+
+use super::assemble::assemble;
+use super::load::{Before, Loaded, Source, Tools};
+use super::pins::Pins;
+use super::snapshot::{Catalog, Snapshot};
+use crate::sandbox::{Engine, Stores};
+use crate::source::{self, Fetcher, Found};
+
+/// Components that are loaded at once.
+const LOADS_AT_ONCE: usize = 8;
+
+/// Loads sources into a catalog, and looks again at those that it has loaded.
+pub struct Loader {
+    engine: Engine,
+    stores: Stores,
+    fetcher: Fetcher,
+    pins: Arc<Pins>,
+    catalog: Arc<Catalog>,
+    /// Held while something is loaded: one look at a time.
+    state: Mutex<State>,
+}
+
+/// Which sources are looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// All of them.
+    Everywhere,
+    /// Those that have something to do with files.
+    Files,
+    /// Those whose reference can stand for something else without a word to this host: tags.
+    Tags,
+}
+
+#[derive(Default)]
+struct State {
+    /// The manifest's.
+    sources: Vec<Arc<Source>>,
+    /// Their components, in the same order.
+    entries: Vec<Entry>,
+}
+
+/// A component of a source, as far as it could be loaded.
+pub(super) struct Entry {
+    pub source: Arc<Source>,
+    pub found: Found,
+    /// What serves.
+    pub serving: Option<Arc<Loaded>>,
+    /// Why nothing serves, or not the newest.
+    pub problem: Option<String>,
+}
+
+/// What a look at a component found.
+pub(super) struct Looked {
+    pub entry: Entry,
+    /// What is to serve from now on, if that is something else.
+    pub fresh: Option<Loaded>,
+}
+
+impl Look {
+    fn concerns(self, source: &Source) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Files => {
+                matches!(source.reference, SourceRef::File(_))
+                    || source.allow.secret_files().next().is_some()
+            }
+            Self::Tags => source.reference.can_move(),
+        }
+    }
+}
+
+impl Loader {
+    /// A loader with an empty catalog. `stores` are what `allow.keyvalue` can name.
+    pub fn new(engine: Engine, stores: Stores, fetcher: Fetcher) -> Self {
+        Self {
+            pins: Arc::new(Pins::new(fetcher.cache().folder())),
+            engine,
+            stores,
+            fetcher,
+            catalog: Arc::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Where the tools are.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Serves these sources and no others. Those that are served already are looked at again.
+    pub async fn load(&self, sources: Vec<Source>) -> Arc<Snapshot> {
+        let mut state = self.state.lock().await;
+        state.sources = sources.into_iter().map(Arc::new).collect();
+        self.look(&mut state, Look::Everywhere).await
+    }
+
+    /// Looks again at sources that are served.
+    pub async fn refresh(&self, look: Look) -> Arc<Snapshot> {
+        let mut state = self.state.lock().await;
+        self.look(&mut state, look).await
+    }
+
+    /// The files and folders whose change is a reason for a look.
+    pub async fn files(&self) -> Vec<PathBuf> {
+        let state = self.state.lock().await;
+        let components = state.entries.iter().map(|entry| entry.found.reference());
+        let references = state.sources.iter().map(|source| &source.reference);
+        let secrets = state
+            .sources
+            .iter()
+            .flat_map(|source| source.allow.secret_files());
+        components
+            .chain(references)
+            .filter_map(|reference| match reference {
+                SourceRef::File(path) => Some(path.as_path()),
+                _ => None,
+            })
+            .chain(secrets)
+            .map(Path::to_owned)
+            .collect()
+    }
+
+    /// Loads what is new or has changed, several at once, and swaps it in.
+    async fn look(&self, state: &mut State, look: Look) -> Arc<Snapshot> {
+        let tools = Tools {
+            engine: &self.engine,
+            stores: &self.stores,
+            fetcher: &self.fetcher,
+            pins: &self.pins,
+        };
+        let components = plan(&state.sources, std::mem::take(&mut state.entries), look);
+        let looked: Vec<Looked> =
+            futures::stream::iter(components.into_iter().map(|one| one.look(&tools)))
+                .buffered(LOADS_AT_ONCE)
+                .collect()
+                .await;
+        self.fetcher.trim_cache().await;
+        let (snapshot, entries) = assemble(looked);
+        state.entries = entries;
+        self.catalog.swap(snapshot)
+    }
+}
+
+/// A component, and what is to be done about it.
+struct Planned {
+    source: Arc<Source>,
+    found: Found,
+    /// What it was before.
+    before: Option<Entry>,
+    task: Task,
+}
+
+enum Task {
+    Load,
+    /// It is not concerned.
+    Keep,
+    /// It cannot even be looked for.
+    Fail(String),
+}
+
+/// The components of all sources, in their order, and what each was before.
+fn plan(sources: &[Arc<Source>], before: Vec<Entry>, look: Look) -> Vec<Planned> {
+    let mut planned = Vec::new();
+    for source in sources {
+        let mut add = |found, task| {
+            planned.push(Planned {
+                source: Arc::clone(source),
+                found,
+                before: None,
+                task,
+            });
+        };
+        let known = before.iter().filter(|entry| is_of(entry, source));
+        let known = known.map(|entry| entry.found.clone());
+        if !look.concerns(source) {
+            known.for_each(|found| add(found, Task::Keep));
+            continue;
+        }
+        match source::find(&source.reference) {
+            Ok(found) => found.into_iter().for_each(|found| add(found, Task::Load)),
+            // What served still does, from a folder that is gone, say.
+            Err(error) => {
+                let mut lost: Vec<Found> = known.collect();
+                if lost.is_empty() {
+                    lost.push(Found::at(source.reference.clone()));
+                }
+                for found in lost {
+                    add(found, Task::Fail(error.to_string()));
+                }
+            }
+        }
+    }
+    // The very same source first: only what is left then can be one that the manifest changed.
+    let mut before: Vec<Option<Entry>> = before.into_iter().map(Some).collect();
+    for is_same in [true, false] {
+        for one in planned.iter_mut().filter(|one| one.before.is_none()) {
+            one.before = before
+                .iter_mut()
+                .find(|entry| {
+                    entry.as_ref().is_some_and(|entry| {
+                        entry.found == one.found
+                            && is_of(entry, &one.source)
+                            && (entry.source == one.source) == is_same
+                    })
+                })
+                .and_then(Option::take);
+        }
+    }
+    planned
+}
+
+fn is_of(entry: &Entry, source: &Source) -> bool {
+    (&entry.source.tenant, &entry.source.reference) == (&source.tenant, &source.reference)
+}
+
+impl Planned {
+    async fn look(self, tools: &Tools<'_>) -> Looked {
+        let Self {
+            source,
+            found,
+            before,
+            task,
+        } = self;
+        let same_source = before.as_ref().is_some_and(|entry| entry.source == source);
+        let (serving, problem) =
+            before.map_or((None, None), |entry| (entry.serving, entry.problem));
+        let (fresh, problem) = match task {
+            Task::Keep => (None, problem),
+            Task::Fail(problem) => (None, Some(problem)),
+            Task::Load => {
+                let before = serving.as_deref().map(|loaded| Before {
+                    loaded,
+                    same_source,
+                });
+                match tools.load(&source, &found, before).await {
+                    Ok(fresh) => (fresh, None),
+                    Err(error) => (None, Some(error.to_string())),
+                }
+            }
+        };
+        Looked {
+            entry: Entry {
+                source,
+                found,
+                serving,
+                problem,
+            },
+            fresh,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `sandglass reload`: has a running host look at its sources again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Exit, Failure, print};
+
+/// How long the host may take: as long as compiling what is new takes.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// Have a running host look at its manifest and all its sources now, as SIGHUP does, and show what it serves then.
+///
+/// Files, mounted ConfigMaps and Secrets need no such word, and tags are looked at every `engine.tag_interval`.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  sandglass reload
+  sandglass reload --json | jq '.sources[] | select(.state != \"loaded\")'
+  sandglass reload --url https://tools.example.com:9090 --token-file /secrets/token")]
+pub struct Reload {
+    /// The host's management port
+    #[arg(long, default_value = "http://127.0.0.1:9090")]
+    url: Url,
+    /// A file with a bearer token of the scope `management`, where the port asks for one
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the host serves.
+#[derive(Deserialize)]
+struct Ready {
+    sources: Vec<Source>,
+    manifest: Option<Manifest>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    name: String,
+    state: String,
+    digest: Option<String>,
+    reason: Option<String>,
+    notice: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    problem: String,
+}
+
+impl Reload {
+    pub async fn run(self) -> Result<Exit, Failure> {
+        let answer = self.ask().await?;
+        let ready: Ready = serde_json::from_value(answer.clone())
+            .map_err(|error| self.failed(format!("it is no management port: {error}")))?;
+        let problem = ready.manifest.map(|manifest| manifest.problem);
+        let is_well =
+            problem.is_none() && ready.sources.iter().all(|source| source.reason.is_none());
+        if self.json {
+            print::json(&answer);
+        } else {
+            let rows = ready.sources.into_iter().map(|source| {
+                vec![
+                    source.name,
+                    source.state,
+                    source.digest.unwrap_or_default(),
+                    source.reason.or(source.notice).unwrap_or_default(),
+                ]
+            });
+            print::table(&["SOURCE", "STATE", "DIGEST", "WHY"], rows);
+        }
+        if let Some(problem) = problem {
+            let problem = print::escaped(&problem);
+            eprintln!("sandglass: the manifest does not count as it is now: {problem}");
+        }
+        Ok(if is_well {
+            Exit::Done
+        } else {
+            Exit::NothingLoaded
+        })
+    }
+
+    async fn ask(&self) -> Result<Value, Failure> {
+        let url = self.url.join("/reload").expect("a path of ours");
+        let client = reqwest::Client::builder().timeout(PATIENCE).build();
+        let mut request = client
+            .map_err(|error| self.failed(error.to_string()))?
+            .post(url);
+        if let Some(file) = &self.token_file {
+            let token = std::fs::read_to_string(file).map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("--token-file {}: {error}", file.display()),
+                )
+            })?;
+            request = request.bearer_auth(token.trim());
+        }
+        let answer = request.send().await.map_err(|error| {
+            let reason = if error.is_connect() {
+                "nobody listens there; --url names the management port that the host logs at its start".to_owned()
+            } else {
+                error.without_url().to_string()
+            };
+            self.failed(reason)
+        })?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                return Err(self.failed("it asks for a credential with the scope `management`: name its file in --token-file"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => return Err(self.failed("the host is ending")),
+            status => return Err(self.failed(format!("it answered {status}"))),
+        }
+        let answer = answer.json().await;
+        answer.map_err(|error| self.failed(error.without_url().to_string()))
+    }
+
+    fn failed(&self, reason: impl std::fmt::Display) -> Failure {
+        Failure::new(Exit::Failed, format!("{}: {reason}", self.url))
+    }
+}

@@ -1,0 +1,247 @@
+//! When the host looks at its sources again: a file has changed, a tag may have moved, an operator asks.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandglass_manifest::Manifest;
+use tokio::signal::unix::Signal;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::catalog::{Loader, Look, Snapshot, SourceState};
+use crate::config::Setup;
+use crate::watch::{Stamp, Watch};
+
+/// Looks again whenever there is a reason to.
+pub struct Reloader {
+    loader: Arc<Loader>,
+    setup: Setup,
+    /// What the host was started with: settings beside the tools count until it ends.
+    started_with: Arc<Manifest>,
+    /// The manifest's files, as they were when they were last read.
+    manifest_files: BTreeMap<PathBuf, Option<Stamp>>,
+    hangup: Signal,
+    asked: mpsc::Receiver<oneshot::Sender<()>>,
+    problem: watch::Sender<Option<String>>,
+}
+
+/// The way to ask for a look.
+#[derive(Clone)]
+pub struct Reload {
+    ask: mpsc::Sender<oneshot::Sender<()>>,
+    problem: watch::Receiver<Option<String>>,
+}
+
+impl Reload {
+    /// Has everything looked at, and waits until what is new is served.
+    pub async fn now(&self) {
+        let (done, wait) = oneshot::channel();
+        // Both fail only while the process ends.
+        if self.ask.send(done).await.is_ok() {
+            _ = wait.await;
+        }
+    }
+
+    /// Why the manifest does not count as it is now.
+    pub fn problem(&self) -> Option<String> {
+        self.problem.borrow().clone()
+    }
+}
+
+impl Reloader {
+    /// A reloader of what `loader` has loaded from `manifest`; SIGHUP comes as `hangup`.
+    pub fn new(
+        loader: Arc<Loader>,
+        setup: Setup,
+        manifest: Arc<Manifest>,
+        hangup: Signal,
+    ) -> (Self, Reload) {
+        let (ask, asked) = mpsc::channel(1);
+        let problem = watch::Sender::new(None);
+        let reload = Reload {
+            ask,
+            problem: problem.subscribe(),
+        };
+        let reloader = Self {
+            loader,
+            manifest_files: stamped(setup.files(&manifest), BTreeMap::new()),
+            setup,
+            started_with: manifest,
+            hangup,
+            asked,
+            problem,
+        };
+        (reloader, reload)
+    }
+
+    /// Looks again whenever there is a reason to, without end.
+    pub async fn run(mut self) {
+        let interval = self.started_with.engine.tag_interval.get();
+        let mut next_tags = pin!(tokio::time::sleep(lengthened(interval)));
+        loop {
+            let files = self.files().await;
+            let watch = Watch::new(files.iter().map(PathBuf::as_path));
+            // Also for what changed before it was watched.
+            self.look_at_files().await;
+            if self.files().await != files {
+                continue;
+            }
+            tokio::select! {
+                // The next round begins with a look at them.
+                () = watch.changed() => {}
+                () = &mut next_tags => {
+                    self.refresh(Look::Tags).await;
+                    next_tags.set(tokio::time::sleep(lengthened(interval)));
+                }
+                _ = self.hangup.recv() => {
+                    tracing::info!("SIGHUP: the manifest and all sources are looked at again");
+                    self.look_everywhere().await;
+                }
+                Some(done) = self.asked.recv() => {
+                    self.look_everywhere().await;
+                    // Who asked may have gone.
+                    _ = done.send(());
+                }
+            }
+        }
+    }
+
+    async fn files(&self) -> Vec<PathBuf> {
+        let mut files = self.loader.files().await;
+        files.extend(self.manifest_files.keys().cloned());
+        files
+    }
+
+    async fn look_at_files(&mut self) {
+        let is_changed = |(file, stamp): (&PathBuf, &Option<Stamp>)| Stamp::of(file) != *stamp;
+        if self.manifest_files.iter().any(is_changed) {
+            self.look_everywhere().await;
+        } else {
+            self.refresh(Look::Files).await;
+        }
+    }
+
+    async fn refresh(&self, look: Look) {
+        let before = self.loader.catalog().snapshot();
+        let after = self.loader.refresh(look).await;
+        tell(&before, &after);
+    }
+
+    /// Looks at the manifest, and at all sources that it names.
+    async fn look_everywhere(&mut self) {
+        // Before they are read: what is written meanwhile is newer.
+        let files = std::mem::take(&mut self.manifest_files).into_keys();
+        let stamps = stamped(files, BTreeMap::new());
+        let setup = self.setup.clone();
+        let read = tokio::task::spawn_blocking(move || setup.read()).await;
+        match read.expect("reading a manifest does not panic") {
+            Ok((manifest, sources)) => {
+                self.manifest_files = stamped(self.setup.files(&manifest), stamps);
+                self.problem.send_replace(None);
+                tell_what_waits(&self.started_with, &manifest);
+                let before = self.loader.catalog().snapshot();
+                let after = self.loader.load(sources).await;
+                tell(&before, &after);
+            }
+            Err(error) => {
+                self.manifest_files = stamps;
+                let problem = error.to_string();
+                tracing::error!(
+                    "the manifest does not count as it is now, what was served still is: {problem}"
+                );
+                self.problem.send_replace(Some(problem));
+                self.refresh(Look::Everywhere).await;
+            }
+        }
+    }
+}
+
+/// Files with their stamps: those that are known, and of all others as they are now.
+fn stamped(
+    files: impl IntoIterator<Item = PathBuf>,
+    mut known: BTreeMap<PathBuf, Option<Stamp>>,
+) -> BTreeMap<PathBuf, Option<Stamp>> {
+    files
+        .into_iter()
+        .map(|file| {
+            let stamp = known.remove(&file).unwrap_or_else(|| Stamp::of(&file));
+            (file, stamp)
+        })
+        .collect()
+}
+
+/// Up to a tenth longer: hosts that were started together do not ask a registry together for ever.
+fn lengthened(interval: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let tenth = interval.as_millis() / 10;
+    let random = u128::from(RandomState::new().hash_one(()));
+    let more = u64::try_from(random % (tenth + 1)).unwrap_or_default();
+    interval + Duration::from_millis(more)
+}
+
+/// Says what is wrong now and was not before. What was loaded, the loader has said.
+fn tell(before: &Snapshot, after: &Snapshot) {
+    let known: Vec<_> = before
+        .failures()
+        .map(|(source, reason)| (&source.tenant, &source.location, reason))
+        .collect();
+    for (source, reason) in after.failures() {
+        if known.contains(&(&source.tenant, &source.location, reason)) {
+            continue;
+        }
+        let what = match source.state {
+            SourceState::Stale { .. } => "the version before is still served",
+            _ => "left out",
+        };
+        tracing::error!(
+            source = source.name,
+            "{what}: {}: {reason}",
+            source.location
+        );
+    }
+}
+
+/// Says which changes of the manifest count only after a restart.
+fn tell_what_waits(started_with: &Manifest, now: &Manifest) {
+    let quotas = |manifest: &Manifest| -> Vec<_> {
+        let tenants = manifest.tenants.iter();
+        tenants
+            .map(|(name, tenant)| (name.clone(), tenant.quota))
+            .collect()
+    };
+    let waiting: Vec<&str> = [
+        ("engine", started_with.engine != now.engine),
+        ("stores", started_with.stores != now.stores),
+        ("identity", started_with.identity != now.identity),
+        ("audit", started_with.audit != now.audit),
+        (
+            "tenants (their names and quotas)",
+            quotas(started_with) != quotas(now),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(key, differs)| differs.then_some(key))
+    .collect();
+    if !waiting.is_empty() {
+        tracing::warn!(
+            "the manifest's tools count from now on, and after a restart what has changed in: {}",
+            waiting.join(", ")
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_at_most_a_tenth_longer() {
+        let interval = Duration::from_secs(300);
+        for _ in 0..100 {
+            let lengthened = lengthened(interval);
+            assert!(lengthened >= interval && lengthened <= interval * 11 / 10);
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! What is served changes while the host runs, and no call is lost over it.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use reqwest::{Method, RequestBuilder, Response};
+use sandglass_tests::mcp::{Session, modern};
+use sandglass_tests::{
+    Folder, Held, Host, Launch, PATIENCE, Reach, Registry, RegistryKind, Stdio, eventually, guest,
+    tool,
+};
+use serde_json::{Value, json};
+
+const CONFIG: &str = "application/vnd.wasm.config.v0+json";
+const WASM: &str = "application/wasm";
+
+fn bytes(component: &str) -> Vec<u8> {
+    std::fs::read(component).expect("it is built")
+}
+
+/// A manifest with these sources.
+fn manifest(sources: &Value) -> String {
+    json!({ "version": 1, "tools": sources }).to_string()
+}
+
+/// As editors and `sandglass build` do it: a whole file takes the other's place.
+fn replace(path: &Path, content: impl AsRef<[u8]>) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, content).expect("the folder is ours");
+    std::fs::rename(new, path).expect("the folder is ours");
+}
+
+async fn serves(host: &Host, tools: &[&str]) {
+    eventually(&format!("it serves {tools:?}"), async || {
+        (host.tools().await == tools).then_some(())
+    })
+    .await;
+}
+
+/// The reason that `/ready` gives for being degraded, once it is.
+async fn degraded(host: &Host) -> String {
+    eventually("it is degraded", async || {
+        let ready = host.get("/ready").await.json();
+        (ready["status"] == "degraded").then(|| ready["failures"].to_string())
+    })
+    .await
+}
+
+async fn well(host: &Host) {
+    eventually("it is well", async || {
+        (host.manage("/ready").await.json()["status"] == "ready").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_replaced_is_served_without_a_restart() {
+    let folder = Folder::default();
+    let file = folder.write("tool.wasm", bytes(&tool("echo")));
+    let host = Host::start(&manifest(&json!([file]))).await;
+    serves(&host, &["echo"]).await;
+    replace(Path::new(&file), bytes(&tool("calculator")));
+    serves(&host, &["add", "divide", "multiply", "subtract"]).await;
+    // Written over in place, as `cp` does it.
+    folder.write("tool.wasm", bytes(&tool("echo")));
+    serves(&host, &["echo"]).await;
+    well(&host).await;
+}
+
+#[tokio::test]
+async fn a_file_that_comes_into_a_folder_or_leaves_it_counts() {
+    let folder = Folder::default();
+    folder.write("echo.wasm", bytes(&tool("echo")));
+    let host = Host::start(&manifest(&json!([folder.path()]))).await;
+    serves(&host, &["echo"]).await;
+    let time = folder.write("time.wasm", bytes(&tool("time")));
+    serves(&host, &["convert_time", "echo", "get_current_time"]).await;
+    std::fs::remove_file(time).expect("it is ours");
+    serves(&host, &["echo"]).await;
+    well(&host).await;
+}
+
+#[tokio::test]
+async fn a_bad_new_version_leaves_the_old_one_serving_and_says_so() {
+    let folder = Folder::default();
+    let echo = bytes(&tool("echo"));
+    let file = folder.write("tool.wasm", &echo);
+    let host = Host::start(&manifest(&json!([file]))).await;
+    replace(Path::new(&file), &echo[..echo.len() / 2]);
+    let reason = degraded(&host).await;
+    assert!(reason.contains("\"source\":\"tool\""), "{reason}");
+    let answer = host.call("echo", json!({ "text": "hi" })).await;
+    assert_eq!(answer.json(), json!({ "result": "Echo: hi" }));
+    let metrics = host.manage("/metrics").await.body;
+    assert!(
+        metrics.contains("sandglass_sources{state=\"stale\"} 1\n"),
+        "{metrics}"
+    );
+    let source = &host.manage("/ready").await.json()["sources"][0];
+    assert_eq!(source["state"], "stale", "{source}");
+    assert!(source["digest"].is_string(), "{source}");
+    let log = host.log();
+    assert!(log.contains("the version before is still served"), "{log}");
+    // Gone altogether, and good again.
+    std::fs::remove_file(&file).expect("it is ours");
+    eventually("the file is missed", async || {
+        degraded(&host).await.contains("no such file").then_some(())
+    })
+    .await;
+    assert_eq!(host.tools().await, ["echo"]);
+    std::fs::write(&file, &echo).expect("it is ours");
+    well(&host).await;
+}
+
+#[tokio::test]
+async fn a_new_version_that_takes_anothers_name_is_the_one_that_is_refused() {
+    let folder = Folder::default();
+    let first = folder.write("first.wasm", bytes(&tool("time")));
+    let second = folder.write("second.wasm", bytes(&tool("echo")));
+    let host = Host::start(&manifest(&json!([first, second]))).await;
+    replace(Path::new(&first), bytes(&tool("echo")));
+    let reason = degraded(&host).await;
+    assert!(
+        reason.contains("\"source\":\"first\"") && reason.contains("of `second`"),
+        "{reason}"
+    );
+    assert_eq!(
+        host.tools().await,
+        ["convert_time", "echo", "get_current_time"]
+    );
+}
+
+#[tokio::test]
+async fn a_mounted_configmap_that_is_swapped_is_served() {
+    let folder = Folder::default();
+    let path = |name: &str| folder.path().join(name);
+    for (version, component) in [("..1", "echo"), ("..2", "calculator")] {
+        std::fs::create_dir(path(version)).expect("the folder is ours");
+        std::fs::write(path(version).join("tool.wasm"), bytes(&tool(component)))
+            .expect("the folder is ours");
+    }
+    symlink("..1", path("..data")).expect("the folder is ours");
+    symlink("..data/tool.wasm", path("tool.wasm")).expect("the folder is ours");
+    for source in [path("tool.wasm"), folder.path().to_owned()] {
+        let host = Host::start(&manifest(&json!([source]))).await;
+        serves(&host, &["echo"]).await;
+        for (version, tools) in [
+            ("..2", &["add", "divide", "multiply", "subtract"][..]),
+            ("..1", &["echo"]),
+        ] {
+            symlink(version, path("..data_tmp")).expect("the folder is ours");
+            std::fs::rename(path("..data_tmp"), path("..data")).expect("the folder is ours");
+            serves(&host, tools).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_in_flight_ends_as_it_began() {
+    let folder = Folder::default();
+    let file = folder.write("tool.wasm", bytes(&guest("plain")));
+    let host = Host::start(
+        &json!({
+            "version": 1,
+            "defaults": { "limits": { "timeout": "20s", "concurrency": 1, "queue": { "length": 0, "wait": "10ms" } } },
+            "tools": [file],
+        })
+        .to_string(),
+    )
+    .await;
+    let request = host.prepare("slow", &json!({ "ms": 3_000 }));
+    let running = Held::new(&host, request, "slow", &json!({ "ms": 0 })).await;
+    replace(Path::new(&file), bytes(&tool("echo")));
+    serves(&host, &["echo"]).await;
+    assert!(!running.is_answered(), "it was cut");
+    let answer = running.answer().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_tag_that_moves_is_followed_and_the_change_is_told() {
+    let registry = Registry::start(RegistryKind::Open).await;
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &bytes(&tool("echo")))])
+        .await;
+    let cache = Folder::default();
+    let reference = format!("oci://{}/acme/tool:1", registry.authority());
+    let host = Host::start(
+        &json!({
+            "version": 1,
+            "engine": { "cache_dir": cache.path(), "tag_interval": "100ms" },
+            "tools": [reference],
+        })
+        .to_string(),
+    )
+    .await;
+    serves(&host, &["echo"]).await;
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &bytes(&tool("time")))])
+        .await;
+    serves(&host, &["convert_time", "get_current_time"]).await;
+    let notice = host.manage("/ready").await.json()["sources"][0]["notice"].to_string();
+    assert!(
+        notice.contains("`echo` is gone; `convert_time` is new; `get_current_time` is new"),
+        "the change is told: {notice}"
+    );
+}
+
+#[tokio::test]
+async fn pinned_tools_stay_what_they_were_also_over_a_restart() {
+    let registry = Registry::start(RegistryKind::Open).await;
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &bytes(&tool("echo")))])
+        .await;
+    let cache = Folder::default();
+    let reference = format!("oci://{}/acme/tool:1", registry.authority());
+    let manifest = |reference: &str| {
+        json!({
+            "version": 1,
+            "engine": { "cache_dir": cache.path(), "tag_interval": "100ms" },
+            "tools": [{ "source": reference, "pin": true }, tool("calculator")],
+        })
+        .to_string()
+    };
+    let host = Host::start(&manifest(&reference)).await;
+    let moved = registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &bytes(&tool("time")))])
+        .await;
+    let reason = degraded(&host).await;
+    assert!(
+        reason.contains("`pin: true`")
+            && reason.contains("`echo` is gone; `convert_time` is new; `get_current_time` is new"),
+        "{reason}"
+    );
+    assert!(host.tools().await.contains(&"echo".to_owned()));
+    drop(host);
+    let host = Host::start(&manifest(&reference)).await;
+    assert!(degraded(&host).await.contains("`pin: true`"));
+    assert!(!host.tools().await.contains(&"convert_time".to_owned()));
+    drop(host);
+    // As the error says: whoever has looked at them names their digest.
+    let host = Host::start(&manifest(&format!("{reference}@{moved}"))).await;
+    assert!(host.tools().await.contains(&"convert_time".to_owned()));
+}
+
+#[tokio::test]
+async fn the_manifest_is_read_again_and_a_bad_one_changes_nothing() {
+    let launch = Launch::manifest(&manifest(&json!([tool("echo")])));
+    let file = launch.folder().join("manifest.yaml");
+    let host = launch.start().await;
+    replace(&file, manifest(&json!([tool("echo"), tool("time")])));
+    serves(&host, &["convert_time", "echo", "get_current_time"]).await;
+    replace(&file, "version: 1\ntoools: []\n");
+    let problem = eventually("the manifest is refused", async || {
+        let ready = host.manage("/ready").await.json();
+        ready["manifest"]["problem"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(
+        problem.contains("manifest.yaml") && problem.contains("tools"),
+        "{problem}"
+    );
+    assert_eq!(
+        host.tools().await,
+        ["convert_time", "echo", "get_current_time"]
+    );
+    replace(
+        &file,
+        manifest(&json!([{ "source": tool("echo"), "prefix": "acme" }])),
+    );
+    serves(&host, &["acme_echo"]).await;
+    well(&host).await;
+    replace(
+        &file,
+        json!({ "version": 1, "engine": { "max_instances": 7 }, "tools": [tool("echo")] })
+            .to_string(),
+    );
+    serves(&host, &["echo"]).await;
+    eventually("it says what waits for a restart", async || {
+        host.log()
+            .contains("after a restart what has changed in: engine")
+            .then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secret_that_is_renewed_reaches_the_tool() {
+    let folder = Folder::default();
+    let secret = folder.write("key", "one");
+    let reach = Reach::start(&format!(
+        "{{ env: {{ API_KEY: {{ secret: {{ file: {secret} }} }} }} }}"
+    ))
+    .await;
+    let value = async || reach.ok("environment", json!({})).await["variables"]["API_KEY"].clone();
+    assert_eq!(value().await, "one");
+    replace(Path::new(&secret), "two");
+    eventually("the new one is delivered", async || {
+        (value().await == "two").then_some(())
+    })
+    .await;
+    assert!(!reach.host.log().contains("two"), "{}", reach.host.log());
+}
+
+#[tokio::test]
+async fn an_operator_can_ask_for_it() {
+    let registry = Registry::start(RegistryKind::Open).await;
+    let echo = bytes(&tool("echo"));
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &echo)])
+        .await;
+    let cache = Folder::default();
+    let host = Host::start(
+        &json!({
+            "version": 1,
+            "engine": { "cache_dir": cache.path() },
+            "tools": [format!("oci://{}/acme/tool:1", registry.authority())],
+        })
+        .to_string(),
+    )
+    .await;
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &bytes(&tool("time")))])
+        .await;
+    let reload = || Launch::command(&["reload", "--url"]).arg(host.management(""));
+    let finished = reload().run().await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stdout.contains("loaded"), "{finished:?}");
+    assert_eq!(
+        host.tools().await,
+        ["convert_time", "get_current_time"],
+        "it was there when the command ended"
+    );
+
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &echo)])
+        .await;
+    host.hang_up();
+    serves(&host, &["echo"]).await;
+
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &echo[..100])])
+        .await;
+    let finished = reload().arg("--json").run().await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert_eq!(finished.json()["sources"][0]["state"], "stale");
+
+    let nobody = Launch::command(&["reload", "--url", "http://127.0.0.1:1"])
+        .run()
+        .await;
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    assert!(nobody.stderr.contains("nobody listens there"), "{nobody:?}");
+}
+
+/// Reads a stream until a part of it has come.
+async fn read_until(stream: &mut Response, part: &str) {
+    let mut text = String::new();
+    let read = async {
+        while !text.contains(part) {
+            let chunk = stream.chunk().await.expect("the stream goes on");
+            text.push_str(&String::from_utf8_lossy(&chunk.expect("it has no end")));
+        }
+    };
+    let read = tokio::time::timeout(PATIENCE, read).await;
+    assert!(read.is_ok(), "no {part} in the stream");
+}
+
+async fn open(request: RequestBuilder) -> Response {
+    let response = request.send().await.expect("the host answers");
+    assert_eq!(response.status(), 200);
+    response
+}
+
+#[tokio::test]
+async fn clients_of_both_eras_are_told() {
+    let folder = Folder::default();
+    let file = folder.write("tool.wasm", bytes(&tool("echo")));
+    let host = Host::start(&manifest(&json!([file]))).await;
+    let session = Session::open(&host).await;
+    assert_eq!(
+        session.initialized["capabilities"]["tools"]["listChanged"],
+        true
+    );
+    let get = host.request(Method::GET, "/mcp");
+    let mut legacy = open(session.with_headers(get)).await;
+    let wanted = json!({ "notifications": { "toolsListChanged": true } });
+    let mut listening = open(modern(&host, "subscriptions/listen", wanted)).await;
+    let acknowledged = "notifications/subscriptions/acknowledged";
+    read_until(&mut listening, acknowledged).await;
+
+    replace(Path::new(&file), bytes(&tool("time")));
+    let changed = "notifications/tools/list_changed";
+    for stream in [&mut legacy, &mut listening] {
+        read_until(stream, changed).await;
+    }
+    let listed = session.request("tools/list", json!({})).await;
+    assert_eq!(listed.result()["tools"][0]["name"], "convert_time");
+}
+
+#[tokio::test]
+async fn a_client_on_stdio_is_told() {
+    let folder = Folder::default();
+    let file = folder.write("tool.wasm", bytes(&tool("echo")));
+    let mut client = Stdio::open(&manifest(&json!([file]))).await;
+    client.request("tools/list", json!({})).await;
+    replace(Path::new(&file), bytes(&tool("time")));
+    let told = client.receive().await.expect("stdout is open");
+    assert_eq!(told["method"], "notifications/tools/list_changed", "{told}");
+    let listed = client.request("tools/list", json!({})).await;
+    assert_eq!(
+        listed["result"]["tools"][0]["name"], "convert_time",
+        "{listed}"
+    );
+}
