@@ -145,6 +145,8 @@ engine:
   max_memory: 512MiB
   max_instances: 512
   cache_dir: /home/ada/.cache/sandglass
+  cache_size: 2GiB
+  tag_interval: 5m
 tools: []
 "
     );
