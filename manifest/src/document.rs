@@ -16,7 +16,7 @@ use serde::{
 use crate::{
     SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version, allow::AllowDocument,
     audit::AuditDocument, engine::EngineDocument, field::Field, identity::IdentityDocument,
-    limits::LimitsPatch, store::StoreDocument, tenant::TenantDocument,
+    limits::LimitsPatch, parts::WholeOrParts, store::StoreDocument, tenant::TenantDocument,
 };
 
 /// A sandglass manifest, or, in short, one source of tools.
@@ -82,8 +82,8 @@ pub(crate) struct DefaultsDocument {
     { "not": { "required": ["allow", "policy"] } },
 ]))]
 pub(crate) struct ToolBody {
-    /// Where the component lies.
-    pub source: Field<SourceRef>,
+    /// Where the component lies; a list joins its parts in order.
+    pub source: Field<WholeOrParts>,
     /// The source's name in logs, audit and status; no other source may have it.
     #[serde(default)]
     pub name: Field<SourceName>,

@@ -293,9 +293,12 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
              write `ghcr.io/acme/time:latest` if that is what you mean",
         ),
         (
-            "tools:\n  - source: secret://a/b/c",
-            "2:13: `secret://a/b/c` is not a source: `secret:` sources are not yet supported; \
-             mount it as a folder and name that",
+            "tools:\n  - source: secret://a/b",
+            "2:13: `secret://a/b` is not a source: write `secret://NAMESPACE/NAME/KEY`",
+        ),
+        (
+            "tools:\n  - source: [./a.part0, 'oci://a.io/b:1']",
+            "2:25: `oci://a.io/b:1` is not a part of a component: parts are files, and keys of ConfigMaps and Secrets",
         ),
         // Values.
         (

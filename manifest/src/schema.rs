@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::Value;
 
 use crate::{
-    Access, ByteSize, Count, Duration, Fuel, HostPattern, JwtAlgorithm, PathPrefix, Scope,
+    Access, ByteSize, Count, Duration, Fuel, HostPattern, JwtAlgorithm, Part, PathPrefix, Scope,
     SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version,
     allow::GuestPath,
     audit::AuditWord,
@@ -14,7 +14,9 @@ use crate::{
     host::{HostAndPort, Port},
     http_rule::{HeaderKey, MethodName},
     identity::{CallerName, TokenHash},
+    kubernetes,
     list::OneOrMore,
+    parts::WholeOrParts,
     secret::EnvName,
     store::StoreWord,
     url::{IssuerUrl, PublicUrl},
@@ -66,16 +68,12 @@ inline_schema! {
     }),
     ToolPrefix => name(),
     SourceName => name(),
-    // As SourceRef reads it: a path that looks like one, or anything after `file:` but a host; a registry, a
-    // repository, and a tag or a digest; a URL and a digest.
-    SourceRef => json_schema!({ "type": "string", "anyOf": [
-        { "pattern": r"^(\.{0,2}|~)/" },
-        { "pattern": r"^(\.{1,2}|~)$" },
-        { "pattern": r"^(?![A-Za-z][A-Za-z0-9+.-]*:).*(\.wasm|/)$" },
-        { "pattern": r"^file:(///|/?[^/]|/$)" },
-        { "pattern": oci_pattern() },
-        { "pattern": format!("^https://[^@?#/]+/[^@?#]+@{DIGEST}$") },
-    ]}),
+    Part => any_of(&part_patterns()),
+    // A registry, a repository, and a tag or a digest; a URL and a digest.
+    SourceRef => any_of(&[
+        part_patterns(),
+        vec![oci_pattern(), format!("^https://[^@?#/]+/[^@?#]+@{DIGEST}$")],
+    ].concat()),
     Access => json_schema!({ "enum": ["read", "read-write"] }),
     AuditWord => json_schema!({ "enum": ["stdout", "file"] }),
     StoreWord => json_schema!({ "enum": ["embedded", "redis"] }),
@@ -104,6 +102,26 @@ inline_schema! {
     ]}),
 }
 
+/// As SourceRef reads files and keys: a path that looks like one, or anything after `file:` but a host; a ConfigMap's or
+/// Secret's namespace, name and key.
+fn part_patterns() -> Vec<String> {
+    vec![
+        r"^(\.{0,2}|~)/".to_owned(),
+        r"^(\.{1,2}|~)$".to_owned(),
+        r"^(?![A-Za-z][A-Za-z0-9+.-]*:).*(\.wasm|/)$".to_owned(),
+        r"^file:(///|/?[^/]|/$)".to_owned(),
+        kubernetes::pattern(),
+    ]
+}
+
+fn any_of(patterns: &[String]) -> Schema {
+    let patterns: Vec<Schema> = patterns
+        .iter()
+        .map(|pattern| json_schema!({ "pattern": pattern }))
+        .collect();
+    json_schema!({ "type": "string", "anyOf": patterns })
+}
+
 const DIGEST: &str = "sha256:[0-9A-Fa-f]{64}";
 
 fn oci_pattern() -> String {
@@ -130,6 +148,23 @@ fn positive(most: u64) -> Schema {
 
 fn name() -> Schema {
     text("^[A-Za-z0-9_.-]{1,64}$")
+}
+
+/// One source, or a list of parts.
+impl JsonSchema for WholeOrParts {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "WholeOrParts".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let whole = generator.subschema_for::<SourceRef>();
+        let part = generator.subschema_for::<Part>();
+        json_schema!({ "anyOf": [whole, { "type": "array", "items": part, "minItems": 2 }] })
+    }
 }
 
 /// Either form of what may be written in short.
@@ -319,10 +354,41 @@ mod tests {
             "oci://x.io/y@sha256:0",
             "oci://x.io/y:1@",
             "./a:b",
-            "secret://a/b/c",
             "a/b:c.wasm",
+            "secret://a/b/c",
+            "configmap://a/b/c",
+            "configmap://a/b.c-d/E_f.-",
+            "configmap://a/b",
+            "configmap://a/b/c/d",
+            "configmap:a/b/c",
+            "configmap://A/b/c",
+            "configmap://a.b/b/c",
+            "configmap://a-/b/c",
+            "configmap://a/b..c/c",
+            "configmap://a/-b/c",
+            "configmap://a/b/",
+            "configmap://a/b/.",
+            "configmap://a/b/.c",
+            "configmap://a/b/..c",
+            "configmap://a/b/c*",
         ] {
             check(&format!("tools: ['{source}']"));
+        }
+        for (label, name, key) in [(63, 253, 253), (64, 1, 1), (1, 254, 1), (1, 1, 254)] {
+            let (label, name, key) = ("a".repeat(label), "a".repeat(name), "a".repeat(key));
+            check(&format!("tools: ['secret://{label}/{name}/{key}']"));
+        }
+        for list in [
+            "[]",
+            "[./a]",
+            "[./a, ./b]",
+            "[./a, secret://a/b/c, configmap://a/b/c]",
+            "[./a, oci://x.io/y:1]",
+            "[./a, [./b, ./c]]",
+            "[./a, '']",
+        ] {
+            check(&format!("tools: [{{ source: {list} }}]"));
+            check(&format!("tools: [{list}]"));
         }
         let digest = format!("sha256:{}", "0f".repeat(32));
         for source in [

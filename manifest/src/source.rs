@@ -1,11 +1,17 @@
 //! References to where components lie.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Digest, OciReference, oci,
+    Digest, KubernetesKey, OciReference, Part, Parts,
+    kubernetes::{self, KubernetesKind},
+    oci,
     scalar::{self, InvalidValue, Scalar},
     url,
 };
@@ -20,6 +26,10 @@ pub enum SourceRef {
     Oci(OciReference),
     /// A file on a web server.
     Https(HttpsSource),
+    /// What a ConfigMap or Secret has under one key.
+    Kubernetes(KubernetesKey),
+    /// Parts that are one component when they are joined.
+    Joined(Parts),
 }
 
 impl SourceRef {
@@ -28,7 +38,26 @@ impl SourceRef {
         match self {
             Self::Oci(reference) => reference.digest().is_none(),
             Self::File(_) | Self::Https(_) => false,
+            Self::Kubernetes(_) => true,
+            Self::Joined(parts) => parts
+                .as_slice()
+                .iter()
+                .any(|part| matches!(part, Part::Kubernetes(_))),
         }
+    }
+
+    /// The files and folders that it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let (whole, parts) = match self {
+            Self::File(path) => (Some(path.as_path()), &[][..]),
+            Self::Joined(parts) => (None, parts.as_slice()),
+            Self::Oci(_) | Self::Https(_) | Self::Kubernetes(_) => (None, &[][..]),
+        };
+        let parts = parts.iter().filter_map(|part| match part {
+            Part::File(path) => Some(path.as_path()),
+            Part::Kubernetes(_) => None,
+        });
+        whole.into_iter().chain(parts)
     }
 }
 
@@ -52,8 +81,15 @@ impl HttpsSource {
 
     /// The URL's file name without `.wasm`, which names the component.
     pub fn name(&self) -> &str {
-        let file = self.url.rsplit('/').next().unwrap_or_default();
-        file.split_once(".wasm").map_or(file, |(stem, _)| stem)
+        name_of_file(self.url.rsplit('/').next().unwrap_or_default())
+    }
+}
+
+/// A file's name without `.wasm` and what follows it.
+pub(crate) fn name_of_file(file: &str) -> &str {
+    match file.split_once(".wasm") {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => file,
     }
 }
 
@@ -62,9 +98,6 @@ impl fmt::Display for HttpsSource {
         write!(f, "{}@{}", self.url, self.digest)
     }
 }
-
-/// Schemes of the manifest's format that this version does not serve.
-const NOT_YET: [&str; 2] = ["configmap", "secret"];
 
 impl Scalar for SourceRef {
     const EXPECTED: &'static str = "a source";
@@ -96,13 +129,13 @@ fn parse(given: &str) -> Result<SourceRef, String> {
         Some(("http", _)) => Err(
             "whoever is on the way could give other bytes; use `https:` and a digest".to_owned(),
         ),
-        Some((scheme, _)) if NOT_YET.contains(&scheme) => Err(format!(
-            "`{scheme}:` sources are not yet supported; mount it as a folder and name that"
-        )),
-        Some((scheme, _)) => Err(format!(
-            "the scheme {} is unknown; use `oci:`, `https:`, `file:` or a path such as ./tool.wasm",
-            scalar::quoted(&format!("{scheme}:"))
-        )),
+        Some((scheme, rest)) => match KubernetesKind::of_scheme(scheme) {
+            Some(kind) => kubernetes::parse(kind, rest).map(SourceRef::Kubernetes),
+            None => Err(format!(
+                "the scheme {} is unknown; use `oci:`, `https:`, `configmap:`, `secret:`, `file:` or a path such as ./tool.wasm",
+                scalar::quoted(&format!("{scheme}:"))
+            )),
+        },
         None if looks_like_a_path(given) => Ok(SourceRef::File(given.into())),
         None => Err(
             "a path starts with ./, ../, ~/ or /, or ends with .wasm or /; or write `file:` or `oci://` before it"
@@ -179,13 +212,18 @@ impl fmt::Display for SourceRef {
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Oci(reference) => reference.fmt(f),
             Self::Https(source) => source.fmt(f),
+            Self::Kubernetes(key) => key.fmt(f),
+            Self::Joined(parts) => parts.fmt(f),
         }
     }
 }
 
 impl Serialize for SourceRef {
     fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
-        output.collect_str(self)
+        match self {
+            Self::Joined(parts) => output.collect_seq(parts.as_slice().iter().map(Part::to_string)),
+            one => output.collect_str(one),
+        }
     }
 }
 
@@ -298,14 +336,7 @@ mod tests {
             ),
             ("oci://ghcr.io/acme/time", "neither tag nor digest"),
             ("ftp://example.org/x.wasm", "the scheme `ftp:` is unknown"),
-            (
-                "configmap://ns/name/key",
-                "`configmap:` sources are not yet supported",
-            ),
-            (
-                "secret://ns/name/key",
-                "`secret:` sources are not yet supported",
-            ),
+            ("configmap:x", "write `configmap://NAMESPACE/NAME/KEY`"),
             ("ghcr.io/acme/time", "a path starts with ./"),
             ("time", "a path starts with ./"),
         ] {

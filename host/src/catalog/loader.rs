@@ -72,7 +72,7 @@ impl Look {
         match self {
             Self::Everywhere => true,
             Self::Files => {
-                matches!(source.reference, SourceRef::File(_))
+                source.reference.files().next().is_some()
                     || source.allow.secret_files().next().is_some()
             }
             Self::Tags => source.reference.can_move(),
@@ -122,10 +122,7 @@ impl Loader {
             .flat_map(|source| source.allow.secret_files());
         components
             .chain(references)
-            .filter_map(|reference| match reference {
-                SourceRef::File(path) => Some(path.as_path()),
-                _ => None,
-            })
+            .flat_map(SourceRef::files)
             .chain(secrets)
             .map(Path::to_owned)
             .collect()

@@ -1,20 +1,19 @@
 //! What was downloaded, kept in the cache folder by digest: `blobs/sha256/<hex>` as in an OCI image layout, and under
-//! `tags/` the digest that each tag last stood for.
+//! `tags/` the digest that each name (an artifact's tag, a ConfigMap's key) last stood for.
 //!
 //! Nothing here is trusted: bytes are checked against their digest at each use. No failure here is an error; it costs a
 //! download. Several processes can share the folder.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use sandglass_manifest::OciReference;
-
 use super::Digest;
 use crate::sandbox::compile::MAX_COMPONENT;
+use bytes::Bytes;
 
 /// Downloaded bytes by digest. Without a folder it holds nothing.
 #[derive(Debug, Clone, Default)]
@@ -97,17 +96,17 @@ impl ByteCache {
         keep(folder, digest.hex(), bytes).await;
     }
 
-    /// The digest that the tag of this reference stood for when it was last resolved.
-    pub async fn tag(&self, reference: &OciReference) -> Option<Digest> {
-        let path = self.tags()?.join(file_name(reference));
+    /// The digest that a name stood for when it was last resolved: an artifact's tag, say.
+    pub async fn tag(&self, name: impl fmt::Display) -> Option<Digest> {
+        let path = self.tags()?.join(file_name(name));
         let text = tokio::task::spawn_blocking(move || fs::read_to_string(path)).await;
         text.ok()?.ok()?.trim().parse().ok()
     }
 
-    /// Keeps the digest that the tag of this reference stands for.
-    pub async fn remember(&self, reference: &OciReference, digest: &Digest) {
+    /// Keeps the digest that a name stands for.
+    pub async fn remember(&self, name: impl fmt::Display, digest: &Digest) {
         let Some(folder) = self.tags() else { return };
-        keep(folder, file_name(reference), format!("{digest}\n").into()).await;
+        keep(folder, file_name(name), format!("{digest}\n").into()).await;
     }
 
     /// All that takes space, the longest unused first.
@@ -151,9 +150,9 @@ impl ByteCache {
     }
 }
 
-/// References are longer than file names may be, and have `/`.
-fn file_name(reference: &OciReference) -> String {
-    Digest::of(reference.to_string().as_bytes()).hex()
+/// Such names are longer than those of files may be, and have `/`.
+fn file_name(name: impl fmt::Display) -> String {
+    Digest::of(name.to_string().as_bytes()).hex()
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
@@ -237,11 +236,11 @@ mod tests {
         assert_eq!(cache.get(&digest).await, None);
         cache.put(&digest, Bytes::from_static(b"bytes")).await;
         assert_eq!(cache.get(&digest).await.unwrap(), "bytes");
-        let reference: OciReference = "localhost/a/b:1".parse().unwrap();
-        assert_eq!(cache.tag(&reference).await, None);
-        cache.remember(&reference, &digest).await;
-        assert_eq!(cache.tag(&reference).await, Some(digest));
-        assert_eq!(cache.tag(&"localhost/a/b:2".parse().unwrap()).await, None);
+        let name = "oci://localhost/a/b:1";
+        assert_eq!(cache.tag(name).await, None);
+        cache.remember(name, &digest).await;
+        assert_eq!(cache.tag(name).await, Some(digest));
+        assert_eq!(cache.tag("oci://localhost/a/b:2").await, None);
     }
 
     #[tokio::test]

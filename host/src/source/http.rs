@@ -1,20 +1,17 @@
-//! Bytes over HTTP: bounded, checked while they come in, and asked for again where that can help.
+//! Bytes over HTTP: bounded, and checked while they come in.
 
 use std::error::Error as _;
-use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::Url;
 use reqwest::redirect::Policy;
-use sandglass_manifest::ByteSize;
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
+use super::attempt::{self, FetchError, Problem};
 
 /// What the host calls itself.
 pub const USER_AGENT: &str = concat!("sandglass/", env!("CARGO_PKG_VERSION"));
@@ -27,15 +24,6 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For one answer as a whole, however steadily it drips.
 const TIMEOUT: Duration = Duration::from_secs(300);
-
-/// No try begins later than this after the first one: a host that starts does not wait long for a registry.
-const RETRY_FOR: Duration = Duration::from_secs(5);
-
-/// Three pauses that double, each lengthened at random so that many hosts do not return at once.
-const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
-    .with_min_delay(Duration::from_millis(200))
-    .with_max_times(3)
-    .with_jitter();
 
 /// Hears of bytes that came in or went out: so many of so many, where the whole is known.
 pub type Progress = Arc<dyn Fn(u64, Option<u64>) + Send + Sync>;
@@ -79,109 +67,6 @@ pub struct Expected<'a> {
     pub at_most: u64,
 }
 
-/// Why bytes could not be had.
-#[derive(Debug)]
-pub struct FetchError {
-    host: String,
-    /// What went wrong.
-    pub problem: Problem,
-    tries: u32,
-}
-
-/// What can go wrong on the way.
-#[derive(Debug)]
-pub enum Problem {
-    /// No TLS without the system's certificates.
-    Client(String),
-    /// No connection, or no answer in time.
-    Unreachable { reason: String },
-    /// The answer ended in the middle.
-    BrokenOff { reason: String },
-    /// An answer that is no success.
-    Status {
-        status: StatusCode,
-        /// What it asks for (`WWW-Authenticate`).
-        challenge: Option<String>,
-        /// When to ask again (`Retry-After` in seconds).
-        retry_after: Option<Duration>,
-    },
-    /// More bytes than are taken.
-    TooLarge { limit: u64 },
-    /// Fewer or more bytes than the manifest says.
-    Size { expected: u64, got: u64 },
-    /// Other bytes than were asked for.
-    Digest { expected: Digest, got: Digest },
-}
-
-impl FetchError {
-    /// Whether the same request could succeed later.
-    pub fn may_pass(&self) -> bool {
-        match &self.problem {
-            Problem::Unreachable { .. } | Problem::BrokenOff { .. } => true,
-            Problem::Status { status, .. } => {
-                status.is_server_error()
-                    || matches!(
-                        *status,
-                        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
-                    )
-            }
-            _ => false,
-        }
-    }
-
-    /// The answer's status, if it was one that is no success.
-    pub fn status(&self) -> Option<StatusCode> {
-        match self.problem {
-            Problem::Status { status, .. } => Some(status),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for FetchError {}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            host,
-            problem,
-            tries,
-        } = self;
-        let tried = match tries {
-            1 => "tried once".to_owned(),
-            tries => format!("tried {tries} times"),
-        };
-        match problem {
-            Problem::Client(reason) => write!(
-                f,
-                "TLS cannot be set up ({reason}): install the system's certificates, or name a file of them in SSL_CERT_FILE"
-            ),
-            Problem::Unreachable { reason } => write!(
-                f,
-                "{host} cannot be reached ({reason}; {tried}): check its name, its port and the network"
-            ),
-            Problem::BrokenOff { reason } => write!(
-                f,
-                "{host} broke off in the middle ({reason}; {tried}): check the network, and whatever stands in between"
-            ),
-            Problem::Status { status, .. } => write!(f, "{host} answered {status} ({tried})"),
-            Problem::TooLarge { limit } => write!(
-                f,
-                "{host} has more than {} for it: that is not accepted",
-                ByteSize::bytes(*limit)
-            ),
-            Problem::Size { expected, got } => write!(
-                f,
-                "{host} sent {got} bytes where {expected} are due: it is cut or damaged there; push it again"
-            ),
-            Problem::Digest { expected, got } => write!(
-                f,
-                "{host} sent other bytes: {got} came, {expected} is due; they are damaged or forged, and not used"
-            ),
-        }
-    }
-}
-
 impl Http {
     /// A client that connects to nothing yet.
     pub fn new(progress: Option<Progress>) -> Self {
@@ -206,33 +91,7 @@ impl Http {
 
     /// The body of a successful answer.
     pub async fn fetch(&self, request: Request<'_>) -> Result<Bytes, FetchError> {
-        let started = Instant::now();
-        let mut pauses = PAUSES.build();
-        let mut tries = 1;
-        loop {
-            let problem = match self.attempt(request).await {
-                Ok(bytes) => return Ok(bytes),
-                Err(problem) => problem,
-            };
-            let wish = match problem {
-                Problem::Status { retry_after, .. } => retry_after,
-                _ => None,
-            };
-            let error = FetchError {
-                host: host(request.url),
-                problem,
-                tries,
-            };
-            let Some(pause) = pauses.next().filter(|_| error.may_pass()) else {
-                return Err(error);
-            };
-            let pause = pause.max(wish.unwrap_or_default());
-            if started.elapsed() + pause > RETRY_FOR {
-                return Err(error);
-            }
-            tokio::time::sleep(pause).await;
-            tries += 1;
-        }
+        attempt::repeat(&host(request.url), async || self.attempt(request).await).await
     }
 
     async fn attempt(&self, request: Request<'_>) -> Result<Bytes, Problem> {
@@ -386,28 +245,5 @@ mod tests {
         assert!(leaves_tls(&[plain.clone(), tls.clone()], &plain));
         assert!(!leaves_tls(&[tls.clone(), plain.clone()], &tls));
         assert!(!leaves_tls(std::slice::from_ref(&plain), &plain));
-    }
-
-    #[test]
-    fn only_what_may_pass_is_tried_again() {
-        let error = |problem| FetchError {
-            host: "a.io".to_owned(),
-            problem,
-            tries: 1,
-        };
-        let status = |code| {
-            error(Problem::Status {
-                status: StatusCode::from_u16(code).unwrap(),
-                challenge: None,
-                retry_after: None,
-            })
-        };
-        for code in [408, 429, 500, 502, 503, 504] {
-            assert!(status(code).may_pass(), "{code}");
-        }
-        for code in [301, 400, 401, 403, 404, 416] {
-            assert!(!status(code).may_pass(), "{code}");
-        }
-        assert!(!error(Problem::TooLarge { limit: 1 }).may_pass());
     }
 }

@@ -1,28 +1,37 @@
-//! Where components come from, one file each: [`file`] (a file or a folder), [`oci`] (a registry), [`https`].
+//! Where components come from, one file each: [`file`] (a file or a folder), [`oci`] (a registry), [`https`],
+//! [`kubernetes`] (a ConfigMap or Secret), [`parts`] (several of these).
 //!
-//! [`http`] is what the last two share, [`cache`] keeps what they downloaded, [`unpack`] takes compression off.
+//! [`http`] is what registries and web servers share, [`attempt`] when to try again, [`cache`] keeps what was downloaded,
+//! [`unpack`] takes compression off.
 
+mod attempt;
 pub mod cache;
 pub mod file;
 mod http;
 mod https;
+pub mod kubernetes;
 pub mod oci;
+mod parts;
 mod unpack;
 
 use std::path::PathBuf;
 
 use bytes::Bytes;
 pub use sandglass_manifest::{Digest, InvalidDigest};
-use sandglass_manifest::{OciReference, SourceRef};
+use sandglass_manifest::{OciReference, Parts, SourceRef};
 
+pub use attempt::FetchError;
 pub use cache::ByteCache;
 pub use file::FileError;
-pub use http::{FetchError, Progress};
+pub use http::Progress;
+pub use kubernetes::KubernetesError;
 pub use oci::OciError;
+pub use parts::PartsError;
 pub use unpack::UnpackError;
 
 use crate::watch::Stamp;
 use http::Http;
+use kubernetes::Kubernetes;
 
 /// One component that a reference names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +59,8 @@ pub struct Version {
     pub reference: SourceRef,
     /// A file's, which keeps its name when it changes.
     stamp: Option<Stamp>,
+    /// That of the bytes as they are stored, where nothing less tells whether they have changed.
+    digest: Option<Digest>,
 }
 
 /// Why a source gives no component.
@@ -64,6 +75,12 @@ pub enum SourceError {
     /// A web server.
     #[error(transparent)]
     Https(#[from] FetchError),
+    /// A ConfigMap or Secret.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
+    /// A part, or all together.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
     /// The bytes that were found.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
@@ -88,6 +105,7 @@ pub struct Fetcher {
     settings: FetchSettings,
     cache: ByteCache,
     http: Http,
+    kubernetes: Kubernetes,
 }
 
 /// The components behind a reference: a folder has several.
@@ -111,6 +129,8 @@ impl Found {
                 .unwrap_or_default(),
             SourceRef::Oci(reference) => reference.name().to_owned(),
             SourceRef::Https(source) => source.name().to_owned(),
+            SourceRef::Kubernetes(key) => key.name().to_owned(),
+            SourceRef::Joined(parts) => return Self::joined(parts.clone()),
         };
         Self { name, reference }
     }
@@ -118,6 +138,15 @@ impl Found {
     /// Where it lies.
     pub fn reference(&self) -> &SourceRef {
         &self.reference
+    }
+
+    /// Parts have the name of the first.
+    fn joined(parts: Parts) -> Self {
+        let first = parts.as_slice()[0].clone();
+        Self {
+            name: Self::at(first.into()).name,
+            reference: SourceRef::Joined(parts),
+        }
     }
 
     /// Where it lies, for people.
@@ -141,6 +170,7 @@ impl Fetcher {
         Self {
             cache: ByteCache::new(settings.cache.clone()),
             http: Http::new(None),
+            kubernetes: Kubernetes::default(),
             settings,
         }
     }
@@ -152,6 +182,11 @@ impl Fetcher {
             http: Http::new(Some(progress)),
             ..self
         }
+    }
+
+    /// The Kubernetes API.
+    pub fn kubernetes(&self) -> &Kubernetes {
+        &self.kubernetes
     }
 
     /// What was downloaded before.
@@ -174,6 +209,7 @@ impl Fetcher {
         let mut version = Version {
             reference: found.reference.clone(),
             stamp: None,
+            digest: None,
         };
         let mut notice = None;
         let bytes = match &found.reference {
@@ -199,7 +235,23 @@ impl Fetcher {
                 notice = pulled.notice;
                 pulled.bytes
             }
+            SourceRef::Kubernetes(key) => {
+                let mut values = kubernetes::fetch(self, &[key]).await?;
+                notice = values.notice;
+                let bytes = values.bytes.remove(0);
+                version.digest = Some(Digest::of(&bytes));
+                bytes
+            }
+            SourceRef::Joined(parts) => {
+                let joined = parts::fetch(self, parts).await?;
+                notice = joined.1;
+                version.digest = Some(Digest::of(&joined.0));
+                joined.0
+            }
         };
+        if version.digest.is_some() && version.is(known) {
+            return Ok(None);
+        }
         let unpacked = tokio::task::spawn_blocking(move || unpack::unpack(bytes)).await;
         Ok(Some(Fetched {
             bytes: unpacked.expect("unpacking does not panic")?,
@@ -240,6 +292,7 @@ mod tests {
             ("./tools/time.wasm".to_owned(), "time"),
             ("oci://ghcr.io/acme/time:1.2".to_owned(), "time"),
             (format!("https://example.org/a/time.wasm@{digest}"), "time"),
+            ("configmap://tools/any/time.wasm.gz".to_owned(), "time"),
         ] {
             let found = Found::at(reference.parse().unwrap());
             assert_eq!(found.name, name);

@@ -55,7 +55,10 @@ pub fn start(level: LogLevel, traces: Option<&trace::Export>) {
     } else {
         "warn"
     };
-    let filter = EnvFilter::new(format!("{others},sandglass={own},guest={own},access={own}"));
+    // The Kubernetes client logs what our errors say too, and an answer that it cannot read, which may be a Secret.
+    let filter = EnvFilter::new(format!(
+        "{others},kube_client=off,kube_runtime=off,sandglass={own},guest={own},access={own}"
+    ));
     let log = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())

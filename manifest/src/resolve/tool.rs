@@ -68,7 +68,7 @@ impl<'d> Tools<'_, 'd> {
         let policy = self.resolver.path_field("policy", &body.policy)?;
         let (allow, limits) = self.grants(body, inherited, policy.as_deref())?;
         Ok(Tool {
-            source: self.source(source, source_place)?,
+            source: self.source(&source.0, source_place)?,
             name: body.name.value().cloned(),
             prefix: body.prefix.value().cloned(),
             filter: self.filter(body)?,
@@ -120,7 +120,12 @@ impl<'d> Tools<'_, 'd> {
     fn source(&self, source: &SourceRef, place: Location) -> Result<SourceRef, ManifestError> {
         match source {
             SourceRef::File(path) => self.resolver.locate(path, place).map(SourceRef::File),
-            SourceRef::Oci(_) | SourceRef::Https(_) => Ok(source.clone()),
+            SourceRef::Joined(parts) => parts
+                .located(|path| self.resolver.locate(path, place))
+                .map(SourceRef::Joined),
+            SourceRef::Oci(_) | SourceRef::Https(_) | SourceRef::Kubernetes(_) => {
+                Ok(source.clone())
+            }
         }
     }
 

@@ -15,7 +15,8 @@ use super::OciError;
 use super::artifact::Blob;
 use super::credentials::{self, Credential};
 use crate::source::Fetcher;
-use crate::source::http::{Authorization, Expected, FetchError, Problem, Request};
+use crate::source::attempt::{FetchError, Problem};
+use crate::source::http::{Authorization, Expected, Request};
 
 /// Distribution spec, "Pushing Manifests": registries accept at least 4 MiB, and few accept more.
 const MAX_MANIFEST: u64 = 4 << 20;

@@ -1,0 +1,184 @@
+//! Tries over the network: again where that can help, and why there was no success.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use http::StatusCode;
+use sandglass_manifest::ByteSize;
+
+use super::Digest;
+
+/// No try begins later than this after the first one: a host that starts does not wait long for a registry.
+const RETRY_FOR: Duration = Duration::from_secs(5);
+
+/// Three pauses that double, each lengthened at random so that many hosts do not return at once.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(200))
+    .with_max_times(3)
+    .with_jitter();
+
+/// Why bytes could not be had.
+#[derive(Debug)]
+pub struct FetchError {
+    host: String,
+    /// What went wrong.
+    pub problem: Problem,
+    tries: u32,
+}
+
+/// What can go wrong on the way.
+#[derive(Debug)]
+pub enum Problem {
+    /// No TLS without the system's certificates.
+    Client(String),
+    /// No connection, or no answer in time.
+    Unreachable { reason: String },
+    /// The answer ended in the middle.
+    BrokenOff { reason: String },
+    /// An answer that is no success.
+    Status {
+        status: StatusCode,
+        /// What it asks for (`WWW-Authenticate`).
+        challenge: Option<String>,
+        /// When to ask again (`Retry-After` in seconds).
+        retry_after: Option<Duration>,
+    },
+    /// More bytes than are taken.
+    TooLarge { limit: u64 },
+    /// Fewer or more bytes than the manifest says.
+    Size { expected: u64, got: u64 },
+    /// Other bytes than were asked for.
+    Digest { expected: Digest, got: Digest },
+}
+
+impl FetchError {
+    /// Whether the same request could succeed later.
+    pub fn may_pass(&self) -> bool {
+        match &self.problem {
+            Problem::Unreachable { .. } | Problem::BrokenOff { .. } => true,
+            Problem::Status { status, .. } => {
+                status.is_server_error()
+                    || matches!(
+                        *status,
+                        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+                    )
+            }
+            _ => false,
+        }
+    }
+
+    /// The answer's status, if it was one that is no success.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self.problem {
+            Problem::Status { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for FetchError {}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            host,
+            problem,
+            tries,
+        } = self;
+        let tried = match tries {
+            1 => "tried once".to_owned(),
+            tries => format!("tried {tries} times"),
+        };
+        match problem {
+            Problem::Client(reason) => write!(
+                f,
+                "TLS cannot be set up ({reason}): install the system's certificates, or name a file of them in SSL_CERT_FILE"
+            ),
+            Problem::Unreachable { reason } => write!(
+                f,
+                "{host} cannot be reached ({reason}; {tried}): check its name, its port and the network"
+            ),
+            Problem::BrokenOff { reason } => write!(
+                f,
+                "{host} broke off in the middle ({reason}; {tried}): check the network, and whatever stands in between"
+            ),
+            Problem::Status { status, .. } => write!(f, "{host} answered {status} ({tried})"),
+            Problem::TooLarge { limit } => write!(
+                f,
+                "{host} has more than {} for it: that is not accepted",
+                ByteSize::bytes(*limit)
+            ),
+            Problem::Size { expected, got } => write!(
+                f,
+                "{host} sent {got} bytes where {expected} are due: it is cut or damaged there; push it again"
+            ),
+            Problem::Digest { expected, got } => write!(
+                f,
+                "{host} sent other bytes: {got} came, {expected} is due; they are damaged or forged, and not used"
+            ),
+        }
+    }
+}
+
+/// Tries until there is success, or another try cannot help, or has no time left.
+pub async fn repeat<T>(
+    host: &str,
+    attempt: impl AsyncFn() -> Result<T, Problem>,
+) -> Result<T, FetchError> {
+    let started = Instant::now();
+    let mut pauses = PAUSES.build();
+    let mut tries = 1;
+    loop {
+        let problem = match attempt().await {
+            Ok(success) => return Ok(success),
+            Err(problem) => problem,
+        };
+        let wish = match problem {
+            Problem::Status { retry_after, .. } => retry_after,
+            _ => None,
+        };
+        let error = FetchError {
+            host: host.to_owned(),
+            problem,
+            tries,
+        };
+        let Some(pause) = pauses.next().filter(|_| error.may_pass()) else {
+            return Err(error);
+        };
+        let pause = pause.max(wish.unwrap_or_default());
+        if started.elapsed() + pause > RETRY_FOR {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+        tries += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let error = |problem| FetchError {
+            host: "a.io".to_owned(),
+            problem,
+            tries: 1,
+        };
+        let status = |code| {
+            error(Problem::Status {
+                status: StatusCode::from_u16(code).unwrap(),
+                challenge: None,
+                retry_after: None,
+            })
+        };
+        for code in [408, 429, 500, 502, 503, 504] {
+            assert!(status(code).may_pass(), "{code}");
+        }
+        for code in [301, 400, 401, 403, 404, 416] {
+            assert!(!status(code).may_pass(), "{code}");
+        }
+        assert!(!error(Problem::TooLarge { limit: 1 }).may_pass());
+    }
+}
