@@ -3,6 +3,7 @@
 //! Everything here panics where a test cannot go on, and says with what the host had written to its log.
 
 mod answer;
+mod certificates;
 mod cgroup;
 mod client;
 mod components;
@@ -10,6 +11,7 @@ mod deadline;
 mod fake;
 mod held;
 mod host;
+mod kubernetes;
 mod log;
 pub mod mcp;
 mod raw;
@@ -26,6 +28,7 @@ pub use deadline::{PATIENCE, eventually, within};
 pub use fake::{Asked, Fake, reply};
 pub use held::Held;
 pub use host::{Finished, Host, Launch};
+pub use kubernetes::{KubernetesApi, Token};
 pub use raw::{raw, raw_post};
 pub use reach::Reach;
 pub use registry::{Registry, RegistryKind};

@@ -2,7 +2,6 @@
 
 use std::process::Stdio;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, RequestBuilder};
 use sandglass_manifest::Digest;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use crate::certificates::Certificates;
 use crate::log::Log;
 use crate::{eventually, root};
 
@@ -53,11 +53,11 @@ impl Registry {
             config["auth"] = json!({ "htpasswd": { "realm": "test", "path": at("htpasswd") } });
         }
         if kind == RegistryKind::Tls {
-            let (authority, certificate, key) = certificates();
+            let made = Certificates::make();
             for (name, pem) in [
-                ("ca.pem", authority),
-                ("cert.pem", certificate),
-                ("key.pem", key),
+                ("ca.pem", made.authority),
+                ("cert.pem", made.certificate),
+                ("key.pem", made.key),
             ] {
                 std::fs::write(at(name), pem).expect("the folder is ours");
             }
@@ -214,22 +214,4 @@ impl Registry {
         assert!(status.is_success(), "{status} {:?}", answer.text().await);
         answer
     }
-}
-
-/// A certificate authority, and a certificate and key of it for this machine, in PEM.
-fn certificates() -> (String, String, String) {
-    let key = || KeyPair::generate().expect("a key");
-    let mut authority = CertificateParams::new([]).expect("no names");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, key()).expect("an authority");
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let server = key();
-    let certificate = CertificateParams::new(names)
-        .and_then(|params| params.signed_by(&server, &authority))
-        .expect("a certificate");
-    (
-        authority.as_ref().pem(),
-        certificate.pem(),
-        server.serialize_pem(),
-    )
 }

@@ -22,7 +22,7 @@ use crate::source::Fetcher;
     after_help = "Examples:\n  sandglass call calculator.wasm add '{\"a\": 1, \"b\": 2}'\n  sandglass call --config sandglass.yaml get_weather '{\"city\": \"Oslo\"}'\n  sandglass call --json time.wasm get_current_time '{\"timezone\": \"Europe/Paris\"}' | jq .usage.fuel\n  sandglass call oci://ghcr.io/acme/time:1.2 get_current_time '{\"timezone\": \"UTC\"}'"
 )]
 pub struct Call {
-    /// The component (a file, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE@sha256:DIGEST; not with --config), the tool's name, and the arguments, a JSON object [default: {}]
+    /// The component (a file, oci://REGISTRY/REPOSITORY:TAG, https://HOST/FILE@sha256:DIGEST, configmap://NAMESPACE/NAME/KEY, or secret://..; not with --config), the tool's name, and the arguments, a JSON object [default: {}]
     #[arg(required = true, num_args = 1..=3, value_name = "WORDS")]
     words: Vec<String>,
     /// The manifest (YAML or JSON) that has the tool

@@ -19,7 +19,7 @@ use crate::source::Found;
     after_help = "Examples:\n  sandglass inspect time.wasm\n  sandglass inspect --json time.wasm | jq '.tools[].name'\n  sandglass inspect oci://ghcr.io/acme/time:1.2\n  sandglass inspect --config sandglass.yaml"
 )]
 pub struct Inspect {
-    /// The component: a file, oci://REGISTRY/REPOSITORY:TAG, or https://HOST/FILE@sha256:DIGEST
+    /// The component: a file, oci://REGISTRY/REPOSITORY:TAG, https://HOST/FILE@sha256:DIGEST, configmap://NAMESPACE/NAME/KEY, or secret://..
     #[arg(required_unless_present = "config", value_parser = local::reference)]
     component: Option<SourceRef>,
     /// The manifest (YAML or JSON) whose grants to show, instead of a component

@@ -17,6 +17,9 @@ pub enum FileError {
     /// A folder without components.
     #[error("the folder has no *.wasm file: put components there, or name another")]
     Empty,
+    /// A folder, as a part of a component.
+    #[error("a folder where a file is due: name its files one by one")]
+    Folder,
     /// A pipe, a device, ..
     #[error("neither a file nor a folder: name a component's file")]
     NotAFile,
@@ -74,7 +77,12 @@ pub async fn read(path: &Path) -> Result<Bytes, FileError> {
         Ok(bytes)
     })
     .await;
-    let bytes = read.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+    let bytes = match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            return Err(FileError::Folder);
+        }
+        read => read?,
+    };
     if bytes.len() as u64 > MAX_COMPONENT {
         return Err(FileError::TooLarge);
     }

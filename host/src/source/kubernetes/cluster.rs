@@ -154,3 +154,42 @@ pub fn reason(error: &kube::Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_credential_stands_in_an_error() {
+        for text in [
+            "users:\n- name: ada\n  user: { token: [hush] }",
+            "users:\n- name: ada\n  user: { token: \"hush",
+            "hush",
+            "[hush]",
+        ] {
+            let error = Kubeconfig::from_yaml(text).unwrap_err();
+            let reason = kubeconfig_reason(&error);
+            assert!(!reason.contains("hush"), "{reason}");
+            assert!(reason.contains("no part of a kubeconfig"), "{reason}");
+        }
+        let out = std::process::Command::new("sh")
+            .args(["-c", "echo hush; exit 3"])
+            .output()
+            .unwrap();
+        let error = kube::Error::Auth(kube::client::AuthError::AuthExecRun {
+            cmd: "login".to_owned(),
+            out: Box::new(out),
+        });
+        assert_eq!(
+            reason(&error),
+            "`login`, which logs in, failed (exit status: 3)"
+        );
+    }
+
+    #[test]
+    fn a_kubeconfig_that_names_no_cluster_says_so() {
+        let config = Kubeconfig::from_yaml("current-context: a").and_then(Config::try_from);
+        let reason = kubeconfig_reason(&config.unwrap_err());
+        assert!(reason.contains("current context"), "{reason}");
+    }
+}
