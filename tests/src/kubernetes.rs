@@ -210,19 +210,25 @@ fn metadata(object: &Value) -> Value {
     })
 }
 
-fn refused(status: StatusCode, message: String) -> Response {
-    let status_object = json!({
-        "apiVersion": "v1",
-        "kind": "Status",
-        "status": "Failure",
-        "message": message,
-        "code": status.as_u16(),
-    });
-    (status, Json(status_object)).into_response()
+/// What is answered instead of success.
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(code, message) = self;
+        let status = json!({
+            "apiVersion": "v1",
+            "kind": "Status",
+            "status": "Failure",
+            "message": message,
+            "code": code.as_u16(),
+        });
+        (code, Json(status)).into_response()
+    }
 }
 
 /// Whether the token may; else the refusal.
-fn check(headers: &HeaderMap, verb: &str, resource: &str, namespace: &str) -> Result<(), Response> {
+fn check(headers: &HeaderMap, verb: &str, resource: &str, namespace: &str) -> Result<(), Refusal> {
     let is = |token: Token| {
         let expected = format!("Bearer {}", token.text());
         headers
@@ -232,14 +238,14 @@ fn check(headers: &HeaderMap, verb: &str, resource: &str, namespace: &str) -> Re
     if is(Token::Reader) {
         Ok(())
     } else if is(Token::Nobody) {
-        Err(refused(
+        Err(Refusal(
             StatusCode::FORBIDDEN,
             format!(
                 "{resource} is forbidden: User \"bob\" cannot {verb} resource \"{resource}\" in API group \"\" in the namespace \"{namespace}\""
             ),
         ))
     } else {
-        Err(refused(StatusCode::UNAUTHORIZED, "Unauthorized".to_owned()))
+        Err(Refusal(StatusCode::UNAUTHORIZED, "Unauthorized".to_owned()))
     }
 }
 
@@ -247,12 +253,12 @@ async fn one(
     State(objects): State<Arc<Objects>>,
     Path((namespace, resource, name)): Path<(String, String, String)>,
     headers: HeaderMap,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     check(&headers, "get", &resource, &namespace)?;
     let key = (resource, namespace, name);
     match objects.all().get(&key) {
         Some(object) => Ok(Json(object.clone()).into_response()),
-        None => Err(refused(
+        None => Err(Refusal(
             StatusCode::NOT_FOUND,
             format!("{} \"{}\" not found", key.0, key.2),
         )),
@@ -265,7 +271,7 @@ async fn list(
     Path((namespace, resource)): Path<(String, String)>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     let watches = query.contains_key("watch");
     let verb = if watches { "watch" } else { "list" };
     check(&headers, verb, &resource, &namespace)?;

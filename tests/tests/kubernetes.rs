@@ -230,17 +230,17 @@ async fn an_api_server_that_is_down_serves_config_maps_from_the_cache_and_says_s
     api.put_config_map("tools", "echo", &[("echo.wasm", &echo())]);
     api.put_secret(
         "tools",
-        "plain",
+        "calculator",
         &[(
-            "plain.wasm",
-            &std::fs::read(guest("plain")).expect("it is built"),
+            "calculator.wasm",
+            &std::fs::read(tool("calculator")).expect("it is built"),
         )],
     );
     let cache = Folder::default();
     let manifest = json!({
         "version": 1,
         "engine": { "cache_dir": cache.path() },
-        "tools": ["configmap://tools/echo/echo.wasm", "secret://tools/plain/plain.wasm"],
+        "tools": ["configmap://tools/echo/echo.wasm", "secret://tools/calculator/calculator.wasm"],
     })
     .to_string();
     let launch = || Launch::manifest(&manifest).env("KUBECONFIG", api.kubeconfig(Token::Reader));
@@ -259,7 +259,10 @@ async fn an_api_server_that_is_down_serves_config_maps_from_the_cache_and_says_s
         ),
         "{log}"
     );
-    assert!(log.contains("secret://tools/plain/plain.wasm"), "{log}");
+    assert!(
+        log.contains("secret://tools/calculator/calculator.wasm"),
+        "{log}"
+    );
     let answer = host.get("/ready").await.json();
     assert_eq!(answer["status"], "degraded");
 }
