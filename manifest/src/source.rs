@@ -33,7 +33,8 @@ pub enum SourceRef {
 }
 
 impl SourceRef {
-    /// Whether others can make it stand for something else, as a tag that is pushed again.
+    /// Whether others can make it stand for something else, as a tag that is pushed again, or a
+    /// ConfigMap that is edited.
     pub fn can_move(&self) -> bool {
         match self {
             Self::Oci(reference) => reference.digest().is_none(),

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use sandglass_manifest::Digest;
-use sandglass_tests::{Folder, KubernetesApi, Launch, Token, guest, tool};
+use sandglass_tests::{Folder, KubernetesApi, Launch, Token, eventually, guest, tool};
 use serde_json::json;
 
 fn echo() -> Vec<u8> {
@@ -265,6 +265,46 @@ async fn an_api_server_that_is_down_serves_config_maps_from_the_cache_and_says_s
     );
     let answer = host.get("/ready").await.json();
     assert_eq!(answer["status"], "degraded");
+}
+
+#[tokio::test]
+async fn what_is_changed_is_served_without_a_restart() {
+    let api = KubernetesApi::start().await;
+    let folder = Folder::default();
+    let calculator = std::fs::read(tool("calculator")).expect("it is built");
+    let part = folder.write("part0", &echo()[..1000]);
+    api.put_config_map("tools", "part", &[("part", &echo()[1000..])]);
+    api.put_secret("tools", "calculator", &[("calculator", b"nothing yet")]);
+    let manifest = json!({
+        "version": 1,
+        "engine": { "tag_interval": "1s", "cache_dir": folder.path().join("cache") },
+        "tools": [
+            { "source": [part, "configmap://tools/part/part"] },
+            "secret://tools/calculator/calculator",
+        ],
+    });
+    let host = Launch::manifest(&manifest.to_string())
+        .env("KUBECONFIG", api.kubeconfig(Token::Reader))
+        .start()
+        .await;
+    assert_eq!(host.tools().await, ["echo"]);
+    api.put_secret("tools", "calculator", &[("calculator", &calculator)]);
+    eventually("the new Secret is served", async || {
+        (host.tools().await.len() > 1).then_some(())
+    })
+    .await;
+    // A broken part leaves the old version serving, a whole one takes its place.
+    folder.write("part0", &echo()[..999]);
+    eventually("it is degraded", async || {
+        (host.get("/ready").await.json()["status"] == "degraded").then_some(())
+    })
+    .await;
+    assert!(host.tools().await.contains(&"echo".to_owned()));
+    folder.write("part0", &echo()[..1000]);
+    eventually("it is well", async || {
+        (host.get("/ready").await.json()["status"] == "ready").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ pub enum Look {
     Everywhere,
     /// Those that have something to do with files.
     Files,
-    /// Those whose reference can stand for something else without a word to this host: tags.
+    /// Those whose reference can stand for something else without a word to this host: tags, ConfigMaps and Secrets.
     Tags,
 }
 

@@ -122,10 +122,10 @@ impl fmt::Display for FetchError {
 }
 
 /// Tries until there is success, or another try cannot help, or has no time left.
-pub async fn repeat<T>(
-    host: &str,
-    attempt: impl AsyncFn() -> Result<T, Problem>,
-) -> Result<T, FetchError> {
+pub async fn repeat<T, F>(host: &str, attempt: impl Fn() -> F) -> Result<T, FetchError>
+where
+    F: Future<Output = Result<T, Problem>>,
+{
     let started = Instant::now();
     let mut pauses = PAUSES.build();
     let mut tries = 1;

@@ -91,7 +91,7 @@ impl Http {
 
     /// The body of a successful answer.
     pub async fn fetch(&self, request: Request<'_>) -> Result<Bytes, FetchError> {
-        attempt::repeat(&host(request.url), async || self.attempt(request).await).await
+        attempt::repeat(&host(request.url), || self.attempt(request)).await
     }
 
     async fn attempt(&self, request: Request<'_>) -> Result<Bytes, Problem> {

@@ -57,7 +57,7 @@ pub struct Fetched {
 pub struct Version {
     /// Where the bytes come from; a tag is pinned to what it stood for.
     pub reference: SourceRef,
-    /// A file's, which keeps its name when it changes.
+    /// That of a file, which keeps its name when it changes.
     stamp: Option<Stamp>,
     /// That of the bytes as they are stored, where nothing less tells whether they have changed.
     digest: Option<Digest>,

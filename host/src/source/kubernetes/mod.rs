@@ -137,12 +137,11 @@ pub async fn fetch(fetcher: &Fetcher, keys: &[&KubernetesKey]) -> Result<Values,
     let kubernetes = &fetcher.kubernetes;
     let cluster = kubernetes.cluster().await?;
     let objects: BTreeSet<_> = keys.iter().map(|key| key.object()).collect();
-    let read = join_all(
-        objects
-            .iter()
-            .map(|object| kubernetes.read(cluster, object)),
-    );
-    let mut read: HashMap<_, _> = objects.iter().copied().zip(read.await).collect();
+    let mut reads = Vec::new();
+    for object in &objects {
+        reads.push(kubernetes.read(cluster, object));
+    }
+    let mut read: HashMap<_, _> = objects.iter().copied().zip(join_all(reads).await).collect();
     let mut values = Values::default();
     for key in keys {
         let kept = Kept::of(&fetcher.cache, cluster, key);
@@ -241,15 +240,7 @@ impl Kubernetes {
         object: &KubernetesObject,
     ) -> Result<Object, KubernetesError> {
         let host = cluster.server.split("://").last().unwrap_or_default();
-        let read = attempt::repeat(host, async || {
-            let answer = tokio::time::timeout(READ_TIMEOUT, ask(cluster, object));
-            answer.await.unwrap_or_else(|_| {
-                Err(Problem::Unreachable {
-                    reason: "no answer in time".to_owned(),
-                })
-            })
-        });
-        let read = read.await?;
+        let read = attempt::repeat(host, || ask_in_time(cluster, object)).await?;
         let version = match &read {
             Ok(object) => object.version.clone(),
             Err(KubernetesError::Missing { .. }) => None,
@@ -264,11 +255,19 @@ impl Kubernetes {
     }
 }
 
-/// One request; outside is what may pass, inside what the API server had to say.
-async fn ask(
-    cluster: &Cluster,
-    object: &KubernetesObject,
-) -> Result<Result<Object, KubernetesError>, Problem> {
+/// Outside is what may pass, inside what the API server had to say.
+type Asked = Result<Result<Object, KubernetesError>, Problem>;
+
+async fn ask_in_time(cluster: &Cluster, object: &KubernetesObject) -> Asked {
+    let answer = tokio::time::timeout(READ_TIMEOUT, ask(cluster, object));
+    answer.await.unwrap_or_else(|_| {
+        Err(Problem::Unreachable {
+            reason: "no answer in time".to_owned(),
+        })
+    })
+}
+
+async fn ask(cluster: &Cluster, object: &KubernetesObject) -> Asked {
     let path = format!(
         "/api/v1/namespaces/{}/{}/{}",
         object.namespace(),

@@ -87,7 +87,7 @@ async fn a_key_is_read_at_its_path_and_text_and_compression_are_taken_off() {
     for reference in ["configmap://ns/tool/a", "secret://ns/tool/a"] {
         let fetched = fetch(&fetcher, reference).await.unwrap();
         assert_eq!(fetched.bytes, "\0asm");
-        assert_eq!(fetched.reference.to_string(), reference);
+        assert_eq!(fetched.version.reference.to_string(), reference);
         assert_eq!(fetched.notice, None);
     }
 }
@@ -277,6 +277,26 @@ fn joined(parts: &[&str]) -> Found {
         &sandglass_manifest::Origin::Environment("TEST"),
     );
     Found::at(manifest.unwrap().tools.unwrap().remove(0).source)
+}
+
+#[tokio::test]
+async fn what_is_the_same_is_not_fetched_again() {
+    let text = Arc::new(Mutex::new("\0asm"));
+    let shared = Arc::clone(&text);
+    let api = kubernetes(SERVER, move |_| {
+        object("1", &json!({ "0": *shared.lock().unwrap(), "1": "" }))
+    });
+    let fetcher = fetcher(None, api);
+    let single = Found::at("configmap://ns/tool/0".parse().unwrap());
+    let parts = joined(&["configmap://ns/tool/0", "configmap://ns/tool/1"]);
+    for found in [single, parts] {
+        *text.lock().unwrap() = "\0asm";
+        let known = fetcher.fetch(&found).await.unwrap().version;
+        let newer = async || fetcher.fetch_newer(&found, Some(&known)).await.unwrap();
+        assert!(newer().await.is_none());
+        *text.lock().unwrap() = "\0asm, changed";
+        assert_eq!(newer().await.unwrap().bytes, "\0asm, changed");
+    }
 }
 
 #[tokio::test]
