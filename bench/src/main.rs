@@ -5,11 +5,12 @@
 //! - [`native`]: what it is measured against.
 //! - [`rounds`]: how: in turns, with medians. [`cpu`]: whose time.
 //! - [`http`]: the client that makes load. [`process`], [`server`]: programs that run beside this one.
-//! - [`parts`]: what must have been built. [`machine`], [`report`]: what is printed.
+//! - [`memory`]: of a process. [`parts`]: what must have been built. [`machine`], [`report`]: what is printed.
 
 mod cpu;
 mod http;
 mod machine;
+mod memory;
 mod native;
 mod parts;
 mod process;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cpu;
+use crate::memory::Memory;
 
 /// A running program; it ends when this is dropped.
 pub struct Process(Child);
@@ -33,6 +34,11 @@ impl Process {
     /// Its stderr, where that is piped.
     pub fn stderr(&mut self) -> Option<std::process::ChildStderr> {
         self.0.stderr.take()
+    }
+
+    /// The memory that it has.
+    pub fn memory(&self) -> Result<Memory> {
+        Memory::of(self.0.id())
     }
 
     /// The CPU time that it has used.

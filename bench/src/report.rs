@@ -49,6 +49,8 @@ impl Quantity {
     pub const P50: Self = Self::new("us", |sample| sample.percentile(50));
     /// So were 99 of 100 calls.
     pub const P99: Self = Self::new("us", |sample| sample.percentile(99));
+    /// Time; no property of a call.
+    pub const SECONDS: Self = Self::new("s", |_| f64::NAN);
     /// Memory; no property of a call.
     pub const KIBIBYTES: Self = Self::new("KiB", |_| f64::NAN);
 
@@ -57,12 +59,16 @@ impl Quantity {
     }
 
     fn show(self, value: f64) -> String {
-        let decimals = usize::from(value < 1_000.0);
+        let decimals = match value {
+            ..10.0 => 2,
+            ..1_000.0 => 1,
+            _ => 0,
+        };
         format!("{value:.decimals$} {}", self.unit)
     }
 }
 
-/// What a ratio has to meet.
+/// What a ratio or a value has to meet.
 #[derive(Clone, Copy)]
 pub struct Bar {
     direction: Direction,
@@ -156,7 +162,7 @@ impl Row {
     }
 
     /// A measure that nothing is compared with.
-    pub fn alone(measure: &'static str, quantity: Quantity, ours: f64) -> Self {
+    pub fn alone(measure: impl Into<Cow<'static, str>>, quantity: Quantity, ours: f64) -> Self {
         Self {
             measure: measure.into(),
             quantity,
@@ -166,14 +172,18 @@ impl Row {
         }
     }
 
-    /// With what it has to meet.
+    /// With what it has to meet: the ratio, or the value itself where nothing is compared.
     pub fn with_bar(mut self, bar: Bar) -> Self {
         self.bar = Some(bar);
         self
     }
 
     fn verdict(&self) -> Option<Verdict> {
-        Some(self.bar?.judge(self.comparison.as_ref()?.ratio))
+        let judged = self
+            .comparison
+            .as_ref()
+            .map_or(self.ours, |with| with.ratio);
+        Some(self.bar?.judge(judged))
     }
 
     fn cells(&self) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -11,11 +12,15 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::memory::Memory;
 use crate::parts::Parts;
 use crate::process::Process;
 
 /// What a server writes to stderr before its address once it is ready.
 pub const READY: &str = "listening on http://";
+
+/// Where it listens: a free port.
+const LOOPBACK: [&str; 4] = ["--host", "127.0.0.1", "--port", "0"];
 
 /// How long it may be silent before it is ready: starting compiles the tool.
 const START: Duration = Duration::from_secs(60);
@@ -36,19 +41,24 @@ pub fn sandglass(parts: &Parts, arguments: &[&str]) -> Result<(Command, TempDir)
 
 fn sandglass_with(
     parts: &Parts,
-    mut manifest: Value,
+    manifest: Value,
     arguments: &[&str],
 ) -> Result<(Command, TempDir)> {
     let cache = TempDir::with_prefix("sandglass-bench-")?;
+    let command = serve(parts, manifest, cache.path(), arguments);
+    Ok((command, cache))
+}
+
+fn serve(parts: &Parts, mut manifest: Value, cache: &Path, arguments: &[&str]) -> Command {
     manifest["version"] = 1.into();
-    manifest["engine"] = json!({"cache_dir": cache.path()});
+    manifest["engine"] = json!({"cache_dir": cache});
     let mut command = Command::new(&parts.sandglass);
     command
         .arg("serve")
         .args(arguments)
         .env_clear()
         .env("MCP_PARAMS", manifest.to_string());
-    Ok((command, cache))
+    command
 }
 
 impl Server {
@@ -59,11 +69,15 @@ impl Server {
 
     /// Starts `sandglass serve` with these tools.
     pub fn with_manifest(parts: &Parts, manifest: Value) -> Result<Self> {
-        let arguments = ["--host", "127.0.0.1", "--port", "0"];
-        let (mut command, cache) = sandglass_with(parts, manifest, &arguments)?;
+        let (mut command, cache) = sandglass_with(parts, manifest, &LOOPBACK)?;
         let mut server = Self::start(&mut command)?;
         server.cache = Some(cache);
         Ok(server)
+    }
+
+    /// The same with compiled components that there are.
+    pub fn with_cache(parts: &Parts, manifest: Value, cache: &Path) -> Result<Self> {
+        Self::start(&mut serve(parts, manifest, cache, &LOOPBACK))
     }
 
     /// Starts this program as a native server.
@@ -108,6 +122,11 @@ impl Server {
             command.get_program().display(),
             words.trim_end()
         );
+    }
+
+    /// The memory that it has.
+    pub fn memory(&self) -> Result<Memory> {
+        self.process.memory()
     }
 
     /// The CPU time that it has used.

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use super::Bench;
 use super::fresh_call::repeat;
+use crate::memory::Memory;
 use crate::parts::Parts;
 use crate::process::Process;
 use crate::report::{Bar, Quantity, Row};
@@ -44,15 +45,6 @@ struct Loaded {
     load: Duration,
     /// Resident memory then.
     memory: Memory,
-}
-
-/// Memory in kB.
-#[derive(Serialize, Deserialize)]
-struct Memory {
-    /// All that is resident, with pages of the mapped machine code, which the system can drop again.
-    resident: f64,
-    /// What only this process has.
-    private: f64,
 }
 
 /// What such a process is asked for, one a line.
@@ -190,7 +182,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         folder: Some(arguments.cache.clone()),
     })?;
     let echo = fs::read(&arguments.echo)?;
-    fill_cache(&runtime, &engine, &echo, arguments)?;
+    fill_cache(&runtime, &engine, &echo, &arguments.cache, arguments.count)?;
     let started = Instant::now();
     let components = (0..arguments.count)
         .map(|number| {
@@ -207,7 +199,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let load = started.elapsed();
     drop(echo);
     let (mut stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
-    let memory = Memory::now()?;
+    let memory = Memory::of(std::process::id())?;
     say(&mut stdout, &Loaded { load, memory })?;
 
     let request = super::call_request();
@@ -237,17 +229,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Compiles one component, and gives all others a copy of its machine code, which is the same.
-fn fill_cache(
+pub fn fill_cache(
     runtime: &tokio::runtime::Runtime,
     engine: &Engine,
     echo: &[u8],
-    arguments: &Arguments,
+    cache: &Path,
+    count: u32,
 ) -> Result<()> {
     let first = numbered(echo, 0);
     let first_digest = Digest::of(&first).hex();
     runtime.block_on(Component::load(engine, "echo", first.into()))?;
     let (mut name, mut compiled) = (None, None);
-    for entry in fs::read_dir(&arguments.cache)? {
+    for entry in fs::read_dir(cache)? {
         let path = entry?.path();
         let file_name = path.file_name().and_then(|name| name.to_str());
         if let Some(file_name) = file_name.filter(|name| name.contains(&first_digest)) {
@@ -257,9 +250,9 @@ fn fill_cache(
     }
     let name = name.context("the cache has no file by the component's digest")?;
     let compiled = compiled.context("the cache has no file by the component's digest")?;
-    for number in 1..arguments.count {
+    for number in 1..count {
         let digest = Digest::of(&numbered(echo, number)).hex();
-        let copy = arguments.cache.join(name.replace(&first_digest, &digest));
+        let copy = cache.join(name.replace(&first_digest, &digest));
         if !copy.exists() {
             fs::copy(&compiled, &copy)?;
         }
@@ -269,30 +262,13 @@ fn fill_cache(
 
 /// The same component under another digest: with a custom section that says a number
 /// (component model, "Binary": section 0 has a name and any bytes).
-fn numbered(component: &[u8], number: u32) -> Vec<u8> {
+pub fn numbered(component: &[u8], number: u32) -> Vec<u8> {
     let payload = number.to_le_bytes();
     let mut bytes = component.to_vec();
     // The id, the section's length, the name's length; the name, and the rest.
     bytes.extend([0, 2 + payload.len() as u8, 1, b'n']);
     bytes.extend(payload);
     bytes
-}
-
-impl Memory {
-    /// Of this process.
-    fn now() -> Result<Self> {
-        let status = fs::read_to_string("/proc/self/status")?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let number = line.and_then(|line| line.split_whitespace().next());
-            let number = number.with_context(|| format!("/proc/self/status has no {name}"))?;
-            anyhow::Ok(number.parse()?)
-        };
-        Ok(Self {
-            resident: field("VmRSS:")?,
-            private: field("RssAnon:")?,
-        })
-    }
 }
 
 #[cfg(test)]

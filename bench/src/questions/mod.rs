@@ -6,6 +6,7 @@ pub mod mcp;
 mod neighbour;
 pub mod rest;
 mod session;
+mod start;
 mod stdio;
 
 use std::fs;
@@ -51,6 +52,8 @@ pub enum Question {
     Stdio,
     /// What a tenant notices of another one that spins on all the places it has
     Neighbour,
+    /// How long a server takes to be ready with many tools, and what idle ones cost
+    Start,
 }
 
 impl Question {
@@ -72,6 +75,7 @@ impl Question {
             Self::Session => "session",
             Self::Stdio => "stdio",
             Self::Neighbour => "neighbour",
+            Self::Start => "start",
         }
     }
 
@@ -85,6 +89,7 @@ impl Question {
             Self::Session => session::measure(bench),
             Self::Stdio => stdio::measure(bench),
             Self::Neighbour => neighbour::measure(bench),
+            Self::Start => start::measure(bench),
         }
     }
 }

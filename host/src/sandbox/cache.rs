@@ -7,7 +7,7 @@
 //! never comes from outside: components are compiled here.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,9 @@ use crate::source::cache::{touch, write_whole};
 /// Ends each file, after the SHA-256 of everything before: a file that was cut or changed is found out.
 const TRAILER: &[u8; 8] = b"SGLASS01";
 const TRAILER_LEN: usize = 32 + TRAILER.len();
+
+/// Bytes of a file that are read at once.
+const PIECE: usize = 64 << 10;
 
 /// Where machine code is kept. Both levels are optional; a missing or unwritable folder is no error.
 #[derive(Debug, Clone, Default)]
@@ -110,13 +113,26 @@ fn check(path: &Path) -> io::Result<()> {
     if metadata.mode() & 0o022 != 0 {
         return Err(io::Error::other("others can write to it"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.read_to_end(&mut bytes)?;
     let damaged = || io::Error::other("it is damaged");
-    let code_len = bytes.len().checked_sub(TRAILER_LEN).ok_or_else(damaged)?;
-    let (code, trailer) = bytes.split_at(code_len);
-    let (sum, mark) = trailer.split_at(32);
-    if mark != TRAILER || sum != Sha256::digest(code).as_slice() {
+    let code_len = metadata
+        .len()
+        .checked_sub(TRAILER_LEN as u64)
+        .ok_or_else(damaged)?;
+    // Piece by piece: with a thousand components, whole files would be much of the memory.
+    let mut sum = Sha256::new();
+    let mut code = BufReader::with_capacity(PIECE, (&mut file).take(code_len));
+    loop {
+        let piece = code.fill_buf()?;
+        if piece.is_empty() {
+            break;
+        }
+        sum.update(piece);
+        let length = piece.len();
+        code.consume(length);
+    }
+    let mut trailer = Vec::with_capacity(TRAILER_LEN);
+    file.read_to_end(&mut trailer)?;
+    if trailer != [sum.finalize().as_slice(), TRAILER].concat() {
         return Err(damaged());
     }
     Ok(())
