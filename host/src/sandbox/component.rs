@@ -10,13 +10,13 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-use super::bindings::{self, CallRequest, Outcome, ProviderPre};
+use super::bindings::{self, CallRequest, Outcome};
 use super::cache::Origin;
 use super::capability::{Grants, Trail};
 use super::compile::{self, CompileError};
 use super::engine::{Engine, YIELD_INTERVAL};
 use super::fault::{Fault, OutputExceeded};
-use super::kind::Kind;
+use super::kind::{Kind, Provider, TOOLS_INTERFACE};
 use super::lanes::Lane;
 use super::memory::MemoryCap;
 use super::output::{GuestOutput, Observer, Silent};
@@ -26,9 +26,6 @@ use crate::source::Digest;
 
 /// How long listing a component's tools waits for an instance slot.
 const DESCRIBE_WAIT: Duration = Duration::from_secs(60);
-
-/// The exported interface that makes a component a tool provider.
-const TOOLS_INTERFACE: &str = "sandglass:tool/tools";
 
 /// A component that is compiled, linked and ready to be instantiated for a call.
 #[derive(Clone)]
@@ -148,9 +145,9 @@ impl Component {
             .instantiate_pre(&component)
             .map_err(|error| link_error(engine, &component, &error))?;
         let (kind, left_out) = if exports.iter().any(|name| name.starts_with(TOOLS_INTERFACE)) {
-            let pre =
-                ProviderPre::new(pre).map_err(|error| LoadError::Link(format!("{error:#}")))?;
-            (Kind::Provider(pre), Vec::new())
+            let provider = Provider::new(&component, pre)
+                .map_err(|error| LoadError::Link(format!("{error:#}")))?;
+            (Kind::Provider(provider), Vec::new())
         } else {
             let (reflected, left_out) = Reflected::new(&component, pre, &bytes)?;
             (Kind::Reflected(Arc::new(reflected)), left_out)

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use wasmtime::Store;
-use wasmtime::component::Val;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Val};
 
 use super::bindings::{CallRequest, Content, Outcome, ProviderPre, ResourceBody, Success, Tool};
 use super::fault::OutputExceeded;
 use super::reflect::Reflected;
 use super::state::CallState;
+
+/// The exported interface that makes a component a tool provider.
+pub(super) const TOOLS_INTERFACE: &str = "sandglass:tool/tools";
 
 /// Beside the bytes of a result, what its records and lists may cost the host
 /// while they are copied out of the guest.
@@ -18,9 +21,49 @@ const LIFT_OVERHEAD: usize = 64 << 10;
 #[derive(Clone)]
 pub(super) enum Kind {
     /// It exports `sandglass:tool/tools`.
-    Provider(ProviderPre<CallState>),
+    Provider(Provider),
     /// Each function that it exports is one.
     Reflected(Arc<Reflected>),
+}
+
+/// A component that exports `sandglass:tool/tools`.
+#[derive(Clone)]
+pub(super) struct Provider {
+    pre: ProviderPre<CallState>,
+    call_tool: ComponentExportIndex,
+}
+
+impl Provider {
+    /// Finds the exports; the error says which one is not what it should be.
+    pub(super) fn new(component: &Component, pre: InstancePre<CallState>) -> wasmtime::Result<Self> {
+        // Of both functions, with their types.
+        let pre = ProviderPre::new(pre)?;
+        let (_, tools) = component
+            .component_type()
+            .exports(component.engine())
+            .find_map(|(name, _)| {
+                let is_tools = name.starts_with(TOOLS_INTERFACE);
+                is_tools.then(|| component.get_export(None, name)).flatten()
+            })
+            .ok_or_else(|| wasmtime::format_err!("no `{TOOLS_INTERFACE}` is exported"))?;
+        let call_tool = component
+            .get_export_index(Some(&tools), "call-tool")
+            .ok_or_else(|| wasmtime::format_err!("no `call-tool` is exported"))?;
+        Ok(Self { pre, call_tool })
+    }
+
+    async fn call(
+        &self,
+        store: &mut Store<CallState>,
+        request: &CallRequest,
+    ) -> wasmtime::Result<Outcome> {
+        let instance = self.pre.instance_pre().instantiate_async(&mut *store).await?;
+        // Not by the generated bindings: they look at the types of both functions for each instance.
+        let call_tool = instance
+            .get_typed_func::<(&CallRequest,), (Outcome,)>(&mut *store, &self.call_tool)?;
+        let (outcome,) = call_tool.call_async(store, (request,)).await?;
+        Ok(outcome)
+    }
 }
 
 impl Kind {
@@ -30,8 +73,8 @@ impl Kind {
         store: &mut Store<CallState>,
     ) -> wasmtime::Result<Result<Vec<Tool>, String>> {
         match self {
-            Self::Provider(pre) => {
-                let instance = pre.instantiate_async(&mut *store).await?;
+            Self::Provider(provider) => {
+                let instance = provider.pre.instantiate_async(&mut *store).await?;
                 let tools = instance.sandglass_tool_tools();
                 tools.call_list_tools(store).await
             }
@@ -47,10 +90,8 @@ impl Kind {
         limit: u64,
     ) -> wasmtime::Result<Outcome> {
         match self {
-            Self::Provider(pre) => {
-                let instance = pre.instantiate_async(&mut *store).await?;
-                let tools = instance.sandglass_tool_tools();
-                let outcome = tools.call_call_tool(store, request).await?;
+            Self::Provider(provider) => {
+                let outcome = provider.call(store, request).await?;
                 if size(&outcome) > limit {
                     return Err(OutputExceeded.into());
                 }
