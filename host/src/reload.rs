@@ -1,4 +1,4 @@
-//! When the host looks at its sources again: a file has changed, a tag may have moved, an operator asks.
+//! When the host looks at its sources again: a file, ConfigMap or Secret has changed, a tag may have moved, an operator asks.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use sandglass_manifest::Manifest;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -80,6 +81,8 @@ impl Reloader {
     pub async fn run(mut self) {
         let interval = self.started_with.engine.tag_interval.get();
         let mut next_tags = pin!(tokio::time::sleep(lengthened(interval)));
+        let mut objects = self.loader.objects().await;
+        let mut changed_objects = pin!(self.loader.watch(&objects));
         loop {
             let files = self.files().await;
             let watch = Watch::new(files.iter().map(PathBuf::as_path));
@@ -88,9 +91,15 @@ impl Reloader {
             if self.files().await != files {
                 continue;
             }
+            let named = self.loader.objects().await;
+            if named != objects {
+                changed_objects.set(self.loader.watch(&named));
+                objects = named;
+            }
             tokio::select! {
                 // The next round begins with a look at them.
                 () = watch.changed() => {}
+                Some(()) = changed_objects.next() => self.refresh(Look::Objects).await,
                 () = &mut next_tags => {
                     self.refresh(Look::Tags).await;
                     next_tags.set(tokio::time::sleep(lengthened(interval)));

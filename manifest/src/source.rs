@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Digest, KubernetesKey, OciReference, Part, Parts,
+    Digest, KubernetesKey, KubernetesObject, OciReference, Part, Parts,
     kubernetes::{self, KubernetesKind},
     oci,
     scalar::{self, InvalidValue, Scalar},
@@ -39,12 +39,22 @@ impl SourceRef {
         match self {
             Self::Oci(reference) => reference.digest().is_none(),
             Self::File(_) | Self::Https(_) => false,
-            Self::Kubernetes(_) => true,
-            Self::Joined(parts) => parts
-                .as_slice()
-                .iter()
-                .any(|part| matches!(part, Part::Kubernetes(_))),
+            Self::Kubernetes(_) | Self::Joined(_) => self.objects().next().is_some(),
         }
+    }
+
+    /// The ConfigMaps and Secrets that it names.
+    pub fn objects(&self) -> impl Iterator<Item = &KubernetesObject> {
+        let (whole, parts) = match self {
+            Self::Kubernetes(key) => (Some(key), &[][..]),
+            Self::Joined(parts) => (None, parts.as_slice()),
+            Self::Oci(_) | Self::Https(_) | Self::File(_) => (None, &[][..]),
+        };
+        let parts = parts.iter().filter_map(|part| match part {
+            Part::Kubernetes(key) => Some(key),
+            Part::File(_) => None,
+        });
+        whole.into_iter().chain(parts).map(KubernetesKey::object)
     }
 
     /// The files and folders that it names.

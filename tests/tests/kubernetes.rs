@@ -277,7 +277,7 @@ async fn what_is_changed_is_served_without_a_restart() {
     api.put_secret("tools", "calculator", &[("calculator", b"nothing yet")]);
     let manifest = json!({
         "version": 1,
-        "engine": { "tag_interval": "1s", "cache_dir": folder.path().join("cache") },
+        "engine": { "cache_dir": folder.path().join("cache") },
         "tools": [
             { "source": [part, "configmap://tools/part/part"] },
             "secret://tools/calculator/calculator",

@@ -3,11 +3,12 @@
 //! A component that cannot be had or loaded leaves its tools out and says why; the others serve. Where a version of it
 //! serves already, that one stays.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::StreamExt;
-use sandglass_manifest::SourceRef;
+use futures::{Stream, StreamExt, stream};
+use sandglass_manifest::{KubernetesObject, SourceRef};
 use tokio::sync::Mutex;
 
 use super::assemble::assemble;
@@ -38,7 +39,9 @@ pub enum Look {
     Everywhere,
     /// Those that have something to do with files.
     Files,
-    /// Those whose reference can stand for something else without a word to this host: tags, ConfigMaps and Secrets.
+    /// Those that have something to do with ConfigMaps and Secrets.
+    Objects,
+    /// Those whose reference can come to stand for something else: tags, and the ones above.
     Tags,
 }
 
@@ -75,6 +78,7 @@ impl Look {
                 source.reference.files().next().is_some()
                     || source.allow.secret_files().next().is_some()
             }
+            Self::Objects => source.reference.objects().next().is_some(),
             Self::Tags => source.reference.can_move(),
         }
     }
@@ -128,6 +132,19 @@ impl Loader {
             .collect()
     }
 
+    /// The ConfigMaps and Secrets whose change is a reason for a look.
+    pub async fn objects(&self) -> BTreeSet<KubernetesObject> {
+        let state = self.state.lock().await;
+        let references = state.sources.iter().map(|source| &source.reference);
+        references.flat_map(SourceRef::objects).cloned().collect()
+    }
+
+    /// Tells whenever one of these changes; ends where there is nothing to be told.
+    pub fn watch(&self, objects: &BTreeSet<KubernetesObject>) -> impl Stream<Item = ()> + use<> {
+        let kubernetes = self.fetcher.kubernetes();
+        stream::select_all(objects.iter().map(|object| kubernetes.watch(object).boxed()))
+    }
+
     /// Loads what is new or has changed, several at once, and swaps it in.
     async fn look(&self, state: &mut State, look: Look) -> Arc<Snapshot> {
         let tools = Tools {
@@ -138,7 +155,7 @@ impl Loader {
         };
         let components = plan(&state.sources, std::mem::take(&mut state.entries), look);
         let looked: Vec<Looked> =
-            futures::stream::iter(components.into_iter().map(|one| one.look(&tools)))
+            stream::iter(components.into_iter().map(|one| one.look(&tools)))
                 .buffered(LOADS_AT_ONCE)
                 .collect()
                 .await;
