@@ -26,6 +26,7 @@ mod name;
 mod oci;
 mod origin;
 mod path;
+mod pattern;
 mod resolve;
 mod scalar;
 mod schema;
@@ -36,6 +37,7 @@ mod source;
 mod store;
 mod tenant;
 mod url;
+mod verify;
 mod wassette;
 mod yaml;
 
@@ -57,6 +59,7 @@ pub use name::{SourceName, ToolPrefix};
 pub use oci::OciReference;
 pub use origin::{Origin, Surroundings};
 pub use path::PathPrefix;
+pub use pattern::SourcePattern;
 pub use scalar::InvalidValue;
 pub use schema::json_schema;
 pub use scope::Scope;
@@ -65,6 +68,7 @@ pub use size::ByteSize;
 pub use source::{HttpsSource, SourceRef};
 pub use store::{Store, StoreKind, StoreName};
 pub use tenant::{Quota, Tenant, TenantName};
+pub use verify::{Cosign, SignatureRule, Verify};
 pub use wassette::WassettePolicy;
 
 #[cfg(test)]

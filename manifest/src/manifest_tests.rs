@@ -280,8 +280,8 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         ),
         // Of later versions.
         (
-            "tools:\n  - source: ./x.wasm\n    verify: {}",
-            "3:5: the key `verify` is not yet supported; remove it",
+            "tools:\n  - source: ./x.wasm\n    pin: true",
+            "3:5: the key `pin` is not yet supported; remove it",
         ),
         (
             "tools:\n  - python: |\n      def add(): ...\n    name: a",
@@ -399,7 +399,7 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         (
             "limits: &a { fuel: 1 }",
             "1:1: unknown key `limits`, the keys here are version, defaults, engine, tools, stores, \
-             identity, tenants, audit",
+             identity, tenants, audit, require_signature",
         ),
         (
             "version: 1\ndefaults: &d { limits: {} }\nengine: { <<: *d }",
