@@ -59,6 +59,16 @@ impl OciReference {
             .map_or(&*self.repository, |(_, name)| name)
     }
 
+    /// The same repository at another tag, which must be well-formed.
+    #[must_use]
+    pub fn tagged(&self, tag: String) -> Self {
+        debug_assert!(check_tag(&tag).is_ok(), "{tag}");
+        Self {
+            version: Version::Tag(tag),
+            ..self.clone()
+        }
+    }
+
     /// The same repository, pinned to a digest.
     #[must_use]
     pub fn pinned(&self, digest: Digest) -> Self {

@@ -32,7 +32,7 @@ pub struct SignatureRule {
 
 /// The signature that the components must carry; others are not used.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "an object with `cosign`")]
+#[serde(deny_unknown_fields)]
 #[schemars(rename = "Verify")]
 pub(crate) struct VerifyDocument {
     /// A signature as cosign makes them.
@@ -41,7 +41,7 @@ pub(crate) struct VerifyDocument {
 
 /// Whose signature, as cosign makes them.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "an object with `key`")]
+#[serde(deny_unknown_fields)]
 #[schemars(rename = "Cosign")]
 pub(crate) struct CosignDocument {
     /// The file of the public key (PEM), or a list of such files: a signature by one of them is enough.

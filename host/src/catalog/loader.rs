@@ -1,7 +1,7 @@
 //! Which components are served, and how they change while the host runs.
 //!
 //! A component that cannot be had or loaded leaves its tools out and says why; the others serve. Where a version of it
-//! serves already, that one stays.
+//! serves already, that one stays, if it is signed as it must be.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Look {
             Self::Everywhere => true,
             Self::Files => {
                 matches!(source.reference, SourceRef::File(_))
-                    || source.allow.secret_files().next().is_some()
+                    || source.files().next().is_some()
             }
             Self::Tags => source.reference.can_move(),
         }
@@ -116,17 +116,14 @@ impl Loader {
         let state = self.state.lock().await;
         let components = state.entries.iter().map(|entry| entry.found.reference());
         let references = state.sources.iter().map(|source| &source.reference);
-        let secrets = state
-            .sources
-            .iter()
-            .flat_map(|source| source.allow.secret_files());
+        let beside = state.sources.iter().flat_map(|source| source.files());
         components
             .chain(references)
             .filter_map(|reference| match reference {
                 SourceRef::File(path) => Some(path.as_path()),
                 _ => None,
             })
-            .chain(secrets)
+            .chain(beside)
             .map(Path::to_owned)
             .collect()
     }
@@ -233,7 +230,7 @@ impl Planned {
             task,
         } = self;
         let same_source = before.as_ref().is_some_and(|entry| entry.source == source);
-        let (serving, problem) =
+        let (mut serving, problem) =
             before.map_or((None, None), |entry| (entry.serving, entry.problem));
         let (fresh, problem) = match task {
             Task::Keep => (None, problem),
@@ -243,7 +240,14 @@ impl Planned {
                     loaded,
                     same_source,
                 });
-                match tools.load(&source, &found, before).await {
+                let loaded = tools.load(&source, &found, before).await;
+                if let Some(before) = &serving
+                    && !matches!(loaded, Ok(None))
+                    && !tools.may_stay(&source, before).await
+                {
+                    serving = None;
+                }
+                match loaded {
                     Ok(fresh) => (fresh, None),
                     Err(error) => (None, Some(error.to_string())),
                 }

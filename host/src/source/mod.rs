@@ -1,6 +1,7 @@
 //! Where components come from, one file each: [`file`] (a file or a folder), [`oci`] (a registry), [`https`].
 //!
-//! [`http`] is what the last two share, [`cache`] keeps what they downloaded, [`unpack`] takes compression off.
+//! [`http`] is what the last two share, [`cache`] keeps what they downloaded, [`unpack`] takes compression off, [`verify`] checks
+//! signatures.
 
 pub mod cache;
 pub mod file;
@@ -8,6 +9,7 @@ mod http;
 mod https;
 pub mod oci;
 mod unpack;
+pub mod verify;
 
 use std::path::PathBuf;
 
@@ -23,6 +25,7 @@ pub use unpack::UnpackError;
 
 use crate::watch::Stamp;
 use http::Http;
+use verify::{KeyName, Signers};
 
 /// One component that a reference names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct Fetched {
     pub bytes: Bytes,
     /// Which bytes these are.
     pub version: Version,
+    /// The keys by which it is signed, of those that must have.
+    pub signed_by: Vec<KeyName>,
     /// What the operator should know, though the component can be served.
     pub notice: Option<String>,
 }
@@ -64,6 +69,9 @@ pub enum SourceError {
     /// A web server.
     #[error(transparent)]
     Https(#[from] FetchError),
+    /// A signature is asked for where there can be none.
+    #[error("only artifacts of registries carry signatures: push the component to one (`sandglass push`)")]
+    NoSignature,
     /// The bytes that were found.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
@@ -160,8 +168,9 @@ impl Fetcher {
     }
 
     /// Fetches a component. Its digest and size are checked, and never more bytes are taken than a component may have.
-    pub async fn fetch(&self, found: &Found) -> Result<Fetched, SourceError> {
-        let fetched = self.fetch_newer(found, None).await?;
+    /// None is given that is not signed by all `signers`.
+    pub async fn fetch(&self, found: &Found, signers: &Signers) -> Result<Fetched, SourceError> {
+        let fetched = self.fetch_newer(found, signers, None).await?;
         Ok(fetched.expect("any version is newer than none"))
     }
 
@@ -169,14 +178,19 @@ impl Fetcher {
     pub async fn fetch_newer(
         &self,
         found: &Found,
+        signers: &Signers,
         known: Option<&Version>,
     ) -> Result<Option<Fetched>, SourceError> {
         let mut version = Version {
             reference: found.reference.clone(),
             stamp: None,
         };
+        let mut signed_by = Vec::new();
         let mut notice = None;
         let bytes = match &found.reference {
+            SourceRef::File(_) | SourceRef::Https(_) if !signers.is_empty() => {
+                return Err(SourceError::NoSignature);
+            }
             SourceRef::File(path) => {
                 // Before the bytes: what is written while they are read is newer.
                 version.stamp = Stamp::of(path);
@@ -192,10 +206,11 @@ impl Fetcher {
                     Some(SourceRef::Oci(pinned)) => Some(pinned),
                     _ => None,
                 };
-                let Some(pulled) = oci::pull(self, reference, pinned).await? else {
+                let Some(pulled) = oci::pull(self, reference, signers, pinned).await? else {
                     return Ok(None);
                 };
                 version.reference = SourceRef::Oci(pulled.pinned);
+                signed_by = pulled.signed_by;
                 notice = pulled.notice;
                 pulled.bytes
             }
@@ -204,6 +219,7 @@ impl Fetcher {
         Ok(Some(Fetched {
             bytes: unpacked.expect("unpacking does not panic")?,
             version,
+            signed_by,
             notice,
         }))
     }
