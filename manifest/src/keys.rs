@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_key_of_later_versions_is_called_so_only_where_it_belongs() {
-        assert!(refuse("verify", &["source", "name"]).contains("not yet supported"));
-        assert!(refuse("verify", &["version", "tools"]).contains("unknown key"));
+        assert!(refuse("python", &["source", "name"]).contains("not yet supported"));
+        assert!(refuse("python", &["version", "tools"]).contains("unknown key"));
     }
 }

@@ -280,10 +280,6 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         ),
         // Of later versions.
         (
-            "tools:\n  - source: ./x.wasm\n    pin: true",
-            "3:5: the key `pin` is not yet supported; remove it",
-        ),
-        (
             "tools:\n  - python: |\n      def add(): ...\n    name: a",
             "2:5: the key `python` is not yet supported; remove it",
         ),

@@ -464,6 +464,7 @@ async fn a_registry_that_lists_referrers_is_asked_for_bundles() {
         "/referrers/{digest}?artifactType={}",
         BUNDLE.replace('/', "%2f").replace('+', "%2b")
     );
+    let list = list.to_lowercase();
     let answer = move |asked: &Asked, _: &str| {
         let line = asked.line.to_lowercase();
         let manifest = read_json("p256.bundle.manifest.json");

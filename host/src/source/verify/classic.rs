@@ -109,6 +109,13 @@ mod tests {
     }
 
     #[test]
+    fn what_older_versions_signed_with_a_large_curve_is_signed() {
+        let payload = bytes("p384.classic.payload");
+        let signature = text("p384.sha256.sig");
+        assert!(check(&payload, &signature, &keys(&["p384"]), &digest()).is_ok());
+    }
+
+    #[test]
     fn a_byte_that_differs_is_noticed() {
         let (payload, signature) = signed("p256");
         for position in 0..payload.len() {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
+    ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA512_ASN1, ED25519,
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
 };
 use sandglass_manifest::{ByteSize, Digest};
@@ -16,11 +17,14 @@ use serde::Serialize;
 /// A key's file has less.
 const MAX_FILE: ByteSize = ByteSize::kib(64);
 
-/// The signatures that cosign makes by each kind of key. A key is of the kind that accepts it.
-const ALGORITHMS: [&dyn VerificationAlgorithm; 5] = [
+/// The signatures that cosign makes by each kind of key: from version 3 on with the hash that goes with a curve, before with SHA-256.
+/// A key is of the kinds that accept it.
+const ALGORITHMS: [&dyn VerificationAlgorithm; 7] = [
     &ECDSA_P256_SHA256_ASN1,
     &ECDSA_P384_SHA384_ASN1,
+    &ECDSA_P384_SHA256_ASN1,
     &ECDSA_P521_SHA512_ASN1,
+    &ECDSA_P521_SHA256_ASN1,
     &RSA_PKCS1_2048_8192_SHA256,
     &ED25519,
 ];
@@ -30,7 +34,7 @@ const ALGORITHMS: [&dyn VerificationAlgorithm; 5] = [
 pub struct PublicKey {
     /// What it is called.
     pub name: KeyName,
-    parsed: ParsedPublicKey,
+    kinds: Vec<ParsedPublicKey>,
 }
 
 /// What a key is called: by the file that it was read from, and by itself.
@@ -98,21 +102,22 @@ impl PublicKey {
 
     /// A key in DER; `file` is where it came from.
     pub fn of_der(file: &Path, der: &[u8]) -> Option<Self> {
-        let mut parsed = ALGORITHMS
+        let kinds: Vec<_> = ALGORITHMS
             .iter()
-            .filter_map(|algorithm| ParsedPublicKey::new(*algorithm, der).ok());
-        Some(Self {
-            name: KeyName {
-                file: file.into(),
-                id: Digest::of(der),
-            },
-            parsed: parsed.next()?,
-        })
+            .filter_map(|algorithm| ParsedPublicKey::new(*algorithm, der).ok())
+            .collect();
+        let name = KeyName {
+            file: file.into(),
+            id: Digest::of(der),
+        };
+        (!kinds.is_empty()).then_some(Self { name, kinds })
     }
 
     /// Whether this is its signature of the message.
     pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.parsed.verify_sig(message, signature).is_ok()
+        self.kinds
+            .iter()
+            .any(|kind| kind.verify_sig(message, signature).is_ok())
     }
 }
 

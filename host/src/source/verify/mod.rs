@@ -137,6 +137,7 @@ impl<'s> Search<'s> {
         let keys = &self.signers.groups[missing];
         Err(Unsigned {
             reference: reference.pinned(self.digest.clone()),
+            digest: self.digest.clone(),
             keys: keys.iter().map(|key| key.name.clone()).collect(),
             flaws: self.flaws,
         })
@@ -147,6 +148,7 @@ impl<'s> Search<'s> {
 #[derive(Debug)]
 pub struct Unsigned {
     reference: OciReference,
+    digest: Digest,
     keys: Vec<KeyName>,
     flaws: Vec<Flaw>,
 }
@@ -157,6 +159,7 @@ impl fmt::Display for Unsigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             reference,
+            digest,
             keys,
             flaws,
         } = self;
@@ -165,7 +168,7 @@ impl fmt::Display for Unsigned {
             .map(|key| key.file.display().to_string())
             .collect();
         let keys = keys.join(" or ");
-        write!(f, "{reference} is not signed by {keys}: ")?;
+        write!(f, "{digest} is not signed by {keys}: ")?;
         match (flaws.iter().max(), flaws.len()) {
             (None, _) => write!(f, "there is no signature")?,
             (Some(Flaw::OtherArtifact), _) => write!(
@@ -264,7 +267,7 @@ pub(crate) mod tests {
             .expect_err("it is not signed")
             .to_string();
         let expected = format!(
-            "oci://ghcr.io/acme/time:1@{digest} is not signed by {}: the signature is by another key, or damaged; have its owner sign it",
+            "{digest} is not signed by {}: the signature is by another key, or damaged; have its owner sign it",
             fixture("rsa.pub").display()
         );
         assert!(error.starts_with(&expected), "{error}");
