@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use sandglass_manifest::Digest;
 use sandglass_tests::{
-    Asked, Fake, Finished, Folder, Host, Launch, Registry, RegistryKind, reply, root, tool,
+    Asked, Fake, Finished, Folder, Host, Launch, Registry, RegistryKind, eventually, reply, root,
+    tool,
 };
 use serde_json::{Value, json};
 
@@ -454,6 +455,67 @@ async fn a_signature_in_the_cache_is_checked_again_and_needs_no_registry() {
             "{reason}"
         );
     }
+}
+
+/// Looks at all sources again, at once.
+async fn reload(host: &Host) {
+    let reload = Launch::command(&["reload", "--json", "--url"]).arg(host.management(""));
+    reload.run().await;
+}
+
+#[tokio::test]
+async fn a_tag_that_moves_to_what_is_not_signed_leaves_the_signed_one_serving() {
+    let scene = Scene::new().await;
+    let reference = scene.reference("acme/echo:1");
+    scene.sign(&reference, "p256.key", &[]).await;
+    let tools = json!([scene.verified(&reference, "p256.pub")]);
+    let host = scene.serve(&tools, &json!({})).await;
+    let calculator = std::fs::read(tool("calculator")).expect("it is built");
+    let layers = [(WASM, &*calculator)];
+    let registry = &scene.registry;
+    let moved = registry.push("acme/echo", "1", CONFIG, &layers).await;
+    reload(&host).await;
+    assert_eq!(host.tools().await, ["echo"]);
+    let source = host.manage("/ready").await.json()["sources"][0].clone();
+    assert_eq!(source["state"], "stale", "{source}");
+    assert_eq!(source["signed_by"][0]["key_id"], key_id("p256.pub"));
+    let reason = source["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains(&format!("{moved} is not signed by")),
+        "{reason}"
+    );
+
+    scene.sign(&reference, "p256.key", &[]).await;
+    reload(&host).await;
+    assert!(!host.tools().await.contains(&"echo".to_owned()));
+    assert_eq!(host.get("/ready").await.json()["status"], "ready");
+}
+
+#[tokio::test]
+async fn what_serves_ends_with_the_trust_in_its_key() {
+    let scene = Scene::new().await;
+    let reference = scene.reference("acme/echo:1");
+    scene.sign(&reference, "p256.key", &[]).await;
+    let key = scene.home.write("acme.pub", read("p256.pub"));
+    let source = json!({ "source": reference, "verify": { "cosign": { "key": key } } });
+    let host = scene.serve(&json!([source, other()]), &json!({})).await;
+    assert!(host.tools().await.contains(&"echo".to_owned()));
+
+    scene.home.write("acme.pub", read("rsa.pub"));
+    eventually("it is left out", async || {
+        let tools = host.tools().await;
+        (!tools.contains(&"echo".to_owned())).then_some(())
+    })
+    .await;
+    let source = host.manage("/ready").await.json()["sources"][0].clone();
+    assert_eq!(source["state"], "failed", "{source}");
+
+    scene.home.write("acme.pub", read("p256.pub"));
+    eventually("it serves again", async || {
+        let tools = host.tools().await;
+        tools.contains(&"echo".to_owned()).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

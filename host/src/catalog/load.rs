@@ -188,8 +188,16 @@ impl Tools<'_> {
                 };
                 let (component, grants) = (component.clone(), grants.clone());
                 let (admission, signed_by) = (Arc::clone(&admission), Arc::clone(&signed_by));
-                Tool::new(tool, name, component, source.limits, grants, admission, signed_by)
-                    .map(Arc::new)
+                Tool::new(
+                    tool,
+                    name,
+                    component,
+                    source.limits,
+                    grants,
+                    admission,
+                    signed_by,
+                )
+                .map(Arc::new)
             })
             .collect::<Result<Vec<Arc<Tool>>, ToolError>>()?;
         check_names(&tools)?;

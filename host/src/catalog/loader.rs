@@ -72,8 +72,7 @@ impl Look {
         match self {
             Self::Everywhere => true,
             Self::Files => {
-                matches!(source.reference, SourceRef::File(_))
-                    || source.files().next().is_some()
+                matches!(source.reference, SourceRef::File(_)) || source.files().next().is_some()
             }
             Self::Tags => source.reference.can_move(),
         }

@@ -70,7 +70,9 @@ pub enum SourceError {
     #[error(transparent)]
     Https(#[from] FetchError),
     /// A signature is asked for where there can be none.
-    #[error("only artifacts of registries carry signatures: push the component to one (`sandglass push`)")]
+    #[error(
+        "only artifacts of registries carry signatures: push the component to one (`sandglass push`)"
+    )]
     NoSignature,
     /// The bytes that were found.
     #[error(transparent)]

@@ -24,8 +24,8 @@ use artifact::{Artifact, Blob, Manifest};
 pub use credentials::CredentialError;
 pub use push::{PushError, push};
 pub use registry::Action;
-pub use sign::{Format, SignatureError, Signed, sign};
 use registry::Registry;
+pub use sign::{Format, SignatureError, Signed, sign};
 
 /// An artifact's component.
 #[derive(Debug)]
