@@ -431,6 +431,23 @@ async fn more_signatures_than_are_looked_at_do_not_count() {
 }
 
 #[tokio::test]
+async fn what_is_larger_than_signatures_are_is_not_fetched() {
+    let scene = Scene::new().await;
+    let reference = scene.reference("acme/echo:1");
+    scene.sign(&reference, "p256.key", &[]).await;
+    let tag = format!("sha256-{}.sig", scene.digest.hex());
+    let registry = &scene.registry;
+    let mut manifest = registry.manifest("acme/echo", &tag).await;
+    let payload = vec![b' '; (256 << 10) + 1];
+    let layer = &mut manifest["layers"][0];
+    layer["digest"] = json!(registry.push_blob("acme/echo", &payload).await);
+    layer["size"] = payload.len().into();
+    registry.push_manifest("acme/echo", &tag, &manifest).await;
+    let error = scene.unsigned(&reference, "p256.pub").await;
+    assert!(error.contains("is larger than signatures are"), "{error}");
+}
+
+#[tokio::test]
 async fn a_signature_in_the_cache_is_checked_again_and_needs_no_registry() {
     for more in [&[][..], &["--bundle"]] {
         let mut scene = Scene::new().await;
