@@ -639,6 +639,11 @@ async fn a_key_that_cannot_be_used_is_wrong_usage() {
         assert!(finished.stderr.contains(part), "{finished:?}");
         assert!(!finished.stderr.contains("hunter2"), "{finished:?}");
     }
+    let inspect = scene.command(&["inspect", &tool("echo"), "--key"]);
+    let finished = inspect.arg(fixture("p256.pub")).run().await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let part = "only artifacts of registries carry signatures";
+    assert!(finished.stderr.contains(part), "{finished:?}");
     let absent = scene.reference("acme/absent:1");
     let sign = scene.command(&["sign", &absent, "--key"]);
     let finished = sign.arg(fixture("other.key")).run().await;
