@@ -96,7 +96,7 @@ pub enum OciError {
     },
     /// Not all have signed it who must.
     #[error(transparent)]
-    Unsigned(#[from] Unsigned),
+    Unsigned(#[from] Box<Unsigned>),
     /// Whether they have is not known.
     #[error("its signatures cannot be had: {0}")]
     Signatures(Box<OciError>),

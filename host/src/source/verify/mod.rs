@@ -129,18 +129,18 @@ impl<'s> Search<'s> {
     }
 
     /// Who signed; else whose signature is missing, and why what is there does not count.
-    pub fn end(self, reference: &OciReference) -> Result<Vec<KeyName>, Unsigned> {
+    pub fn end(self, reference: &OciReference) -> Result<Vec<KeyName>, Box<Unsigned>> {
         let missing = self.found.iter().position(Option::is_none);
         let Some(missing) = missing else {
             return Ok(self.found.into_iter().flatten().collect());
         };
         let keys = &self.signers.groups[missing];
-        Err(Unsigned {
+        Err(Box::new(Unsigned {
             reference: reference.pinned(self.digest.clone()),
             digest: self.digest.clone(),
             keys: keys.iter().map(|key| key.name.clone()).collect(),
             flaws: self.flaws,
-        })
+        }))
     }
 }
 
