@@ -172,7 +172,7 @@ fn the_documentations_examples_are_manifests() {
         accept(&example.replace("    policy: ./policy.yaml", ""));
         examples += 1;
     }
-    assert_eq!(examples, 5);
+    assert_eq!(examples, 6);
     let (first, _) = page.split_once("tools:\n").expect("the tools");
     let (_, settings) = first.split_once("```yaml\n").expect("an example");
     assert_eq!(
