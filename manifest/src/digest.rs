@@ -27,6 +27,11 @@ impl Digest {
     pub fn hex(&self) -> String {
         scalar::hex(&self.0)
     }
+
+    /// The hash itself.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Digest {

@@ -14,9 +14,17 @@ use serde::{
 };
 
 use crate::{
-    SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version, allow::AllowDocument,
-    audit::AuditDocument, engine::EngineDocument, field::Field, identity::IdentityDocument,
-    limits::LimitsPatch, parts::WholeOrParts, store::StoreDocument, tenant::TenantDocument,
+    SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version,
+    allow::AllowDocument,
+    audit::AuditDocument,
+    engine::EngineDocument,
+    field::Field,
+    identity::IdentityDocument,
+    limits::LimitsPatch,
+    parts::WholeOrParts,
+    store::StoreDocument,
+    tenant::TenantDocument,
+    verify::{SignatureRuleDocument, VerifyDocument},
 };
 
 /// A sandglass manifest, or, in short, one source of tools.
@@ -43,6 +51,7 @@ pub(crate) enum Short<S, T> {
     "identity": ["version"],
     "tenants": ["version"],
     "audit": ["version"],
+    "require_signature": ["version"],
 }))]
 pub(crate) struct DocumentBody {
     /// The format's version. Only a manifest that has nothing but `tools` may leave it out.
@@ -62,6 +71,9 @@ pub(crate) struct DocumentBody {
     pub tenants: Field<BTreeMap<TenantName, Field<TenantDocument>>>,
     /// Where the audit records go. Without this key: nowhere.
     pub audit: Field<AuditDocument>,
+    /// Sources that must be signed, whether or not they say `verify`. Each rule that matches a source must be met.
+    #[schemars(extend("minItems" = 1))]
+    pub require_signature: Field<Vec<Field<SignatureRuleDocument>>>,
 }
 
 /// What holds for every tool that does not say otherwise.
@@ -103,6 +115,9 @@ pub(crate) struct ToolBody {
     #[serde(default)]
     #[schemars(extend("default" = false))]
     pub pin: Field<bool>,
+    /// The signature that the source's components must carry; without it they are left out. Only with `oci://`.
+    #[serde(default)]
+    pub verify: Field<VerifyDocument>,
     /// Limits of each call of the source's tools.
     #[serde(default)]
     pub limits: Field<LimitsPatch>,

@@ -28,6 +28,7 @@ mod oci;
 mod origin;
 mod parts;
 mod path;
+mod pattern;
 mod resolve;
 mod scalar;
 mod schema;
@@ -38,6 +39,7 @@ mod source;
 mod store;
 mod tenant;
 mod url;
+mod verify;
 mod wassette;
 mod yaml;
 
@@ -61,6 +63,7 @@ pub use oci::OciReference;
 pub use origin::{Origin, Surroundings};
 pub use parts::{Part, Parts};
 pub use path::PathPrefix;
+pub use pattern::SourcePattern;
 pub use scalar::InvalidValue;
 pub use schema::json_schema;
 pub use scope::Scope;
@@ -69,6 +72,7 @@ pub use size::ByteSize;
 pub use source::{HttpsSource, SourceRef};
 pub use store::{Store, StoreKind, StoreName};
 pub use tenant::{Quota, Tenant, TenantName};
+pub use verify::{Cosign, SignatureRule, Verify};
 pub use wassette::WassettePolicy;
 
 #[cfg(test)]

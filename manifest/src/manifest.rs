@@ -8,8 +8,9 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Allow, Audit, Engine, Identity, Limits, ManifestError, Origin, SourceName, SourceRef, Store,
-    StoreName, Surroundings, Tenant, TenantName, Token, ToolFilter, ToolPrefix,
+    Allow, Audit, Cosign, Engine, Identity, Limits, ManifestError, Origin, SignatureRule,
+    SourceName, SourceRef, Store, StoreName, Surroundings, Tenant, TenantName, Token, ToolFilter,
+    ToolPrefix, Verify,
     document::{Document, DocumentBody},
     resolve::Resolver,
     scalar::{self, InvalidValue, Scalar},
@@ -46,6 +47,9 @@ pub struct Manifest {
     /// Where the audit records go; `None`: nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
+    /// Sources that must be signed, whether or not they say so themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub require_signature: Vec<SignatureRule>,
 }
 
 /// What holds for tools that the manifest does not name.
@@ -72,6 +76,9 @@ pub struct Tool {
     /// Whether its tools must stay what they were when they were first seen.
     #[serde(skip_serializing_if = "is_false")]
     pub pin: bool,
+    /// The signature that its components must carry by its own word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Limits of each call of its tools.
     pub limits: Limits,
     /// What its tools may reach.
@@ -144,6 +151,7 @@ impl Manifest {
             identity: None,
             tenants: BTreeMap::new(),
             audit: None,
+            require_signature: Vec::new(),
         }
     }
 
@@ -185,6 +193,16 @@ impl Manifest {
         let tenants = self.tenants.values().flat_map(|tenant| &tenant.tools);
         let tools = self.tools.iter().flatten().chain(tenants);
         tools.filter_map(|tool| tool.policy.as_deref())
+    }
+
+    /// The signatures that a tool's components must carry: by its own word, and by each rule that covers it. All of them.
+    pub fn signatures(&self, tool: &Tool) -> Vec<Cosign> {
+        let own = tool.verify.iter().map(|verify| &verify.cosign);
+        let rules = self
+            .require_signature
+            .iter()
+            .filter(|rule| rule.source.covers(&tool.source));
+        own.chain(rules.map(|rule| &rule.cosign)).cloned().collect()
     }
 
     /// The manifest as a YAML document.

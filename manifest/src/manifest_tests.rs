@@ -172,7 +172,7 @@ fn the_documentations_examples_are_manifests() {
         accept(&example.replace("    policy: ./policy.yaml", ""));
         examples += 1;
     }
-    assert_eq!(examples, 5);
+    assert_eq!(examples, 6);
     let (first, _) = page.split_once("tools:\n").expect("the tools");
     let (_, settings) = first.split_once("```yaml\n").expect("an example");
     assert_eq!(
@@ -279,10 +279,6 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
             "1:9: the key `version` is missing; write `version: 1` at the beginning",
         ),
         // Of later versions.
-        (
-            "tools:\n  - source: ./x.wasm\n    verify: {}",
-            "3:5: the key `verify` is not yet supported; remove it",
-        ),
         (
             "tools:\n  - python: |\n      def add(): ...\n    name: a",
             "2:5: the key `python` is not yet supported; remove it",
@@ -402,7 +398,7 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         (
             "limits: &a { fuel: 1 }",
             "1:1: unknown key `limits`, the keys here are version, defaults, engine, tools, stores, \
-             identity, tenants, audit",
+             identity, tenants, audit, require_signature",
         ),
         (
             "version: 1\ndefaults: &d { limits: {} }\nengine: { <<: *d }",

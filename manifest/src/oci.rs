@@ -59,6 +59,16 @@ impl OciReference {
             .map_or(&*self.repository, |(_, name)| name)
     }
 
+    /// The same repository at another tag, which must be well-formed.
+    #[must_use]
+    pub fn tagged(&self, tag: String) -> Self {
+        debug_assert!(check_tag(&tag).is_ok(), "{tag}");
+        Self {
+            version: Version::Tag(tag),
+            ..self.clone()
+        }
+    }
+
     /// The same repository, pinned to a digest.
     #[must_use]
     pub fn pinned(&self, digest: Digest) -> Self {
@@ -120,7 +130,7 @@ pub(crate) fn parse(given: &str) -> Result<OciReference, String> {
 }
 
 /// A word alone would be a repository on Docker Hub to some tools, and a host to others: it is neither here.
-fn check_registry(registry: &str) -> Result<(), String> {
+pub(crate) fn check_registry(registry: &str) -> Result<(), String> {
     let shown = scalar::quoted(registry);
     let refused = || {
         format!(
@@ -160,7 +170,7 @@ fn check_registry(registry: &str) -> Result<(), String> {
 }
 
 /// Distribution spec, "Pulling manifests": lower-case letters and digits, separated by `.`, `_`, `__` or any number of `-`.
-fn check_repository(repository: &str) -> Result<(), String> {
+pub(crate) fn check_repository(repository: &str) -> Result<(), String> {
     let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let is_part = |part: &str| {
         part.starts_with(is_alphanumeric)

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     Access, ByteSize, Count, Duration, Fuel, HostPattern, JwtAlgorithm, Part, PathPrefix, Scope,
-    SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version,
+    SourceName, SourcePattern, SourceRef, StoreName, TenantName, ToolPrefix, Version,
     allow::GuestPath,
     audit::AuditWord,
     document::{Document, Short},
@@ -74,6 +74,7 @@ inline_schema! {
         part_patterns(),
         vec![oci_pattern(), format!("^https://[^@?#/]+/[^@?#]+@{DIGEST}$")],
     ].concat()),
+    SourcePattern => text(&pattern_pattern()),
     Access => json_schema!({ "enum": ["read", "read-write"] }),
     AuditWord => json_schema!({ "enum": ["stdout", "file"] }),
     StoreWord => json_schema!({ "enum": ["embedded", "redis"] }),
@@ -124,9 +125,15 @@ fn any_of(patterns: &[String]) -> Schema {
 
 const DIGEST: &str = "sha256:[0-9A-Fa-f]{64}";
 
+const HOST: &str = r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?)";
+const NAME: &str = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*";
+
+/// As SourcePattern reads it: a repository, all below a folder, or all.
+fn pattern_pattern() -> String {
+    format!(r"^oci://(\*|{HOST}((/{NAME})+(/\*)?|/\*))$")
+}
+
 fn oci_pattern() -> String {
-    const HOST: &str = r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?)";
-    const NAME: &str = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*";
     const TAG: &str = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}";
     format!("^oci://{HOST}(/{NAME})+(:{TAG}(@{DIGEST})?|@{DIGEST})$")
 }
@@ -306,6 +313,10 @@ mod tests {
             "identity: { jwt: [{ issuer: 'https://a', audience: b, tenant_claim: c }] }",
             "identity: { jwt: [{ issuer: 'https://a', audience: b, tenant: default, tenant_claim: c }] }",
             "identity: { jwt: [{ issuer: 'https://a', audience: b, algorithms: [HS256] }] }",
+            "require_signature: []",
+            "require_signature: [{ source: 'oci://*' }]",
+            "require_signature: [{ cosign: { key: a.pub } }]",
+            "require_signature: [{ source: 'oci://*', cosign: { key: a.pub } }]",
             "audit: { to: stdout }",
             "audit: { to: stdout, keep: 1 }",
             "audit: { to: file }",
@@ -315,6 +326,37 @@ mod tests {
             check(more);
         }
         check("tools: [{ source: ./x.wasm, allow: { env: { A: b } }, policy: ./p.yaml }]");
+        for verify in [
+            "{}",
+            "{ cosign: {} }",
+            "{ cosign: a.pub }",
+            "{ cosign: { key: '' } }",
+            "{ cosign: { key: [] } }",
+            "{ cosign: { key: a.pub } }",
+            "{ cosign: { key: [a.pub, b.pub] } }",
+            "{ cosign: { key: a.pub, keys: b.pub } }",
+        ] {
+            check(&format!(
+                "tools: [{{ source: 'oci://x.io/y:1', verify: {verify} }}]"
+            ));
+        }
+        for pattern in [
+            "oci://*",
+            "oci://x.io/*",
+            "oci://x.io/y",
+            "oci://x.io/y/*",
+            "oci://x.io/y*",
+            "oci://x.io/*/y",
+            "oci://x.io",
+            "oci://x.io/y:1",
+            "oci://x/*",
+            "./y/*",
+            "*",
+        ] {
+            check(&format!(
+                "version: 1\nrequire_signature: [{{ source: '{pattern}', cosign: {{ key: a.pub }} }}]"
+            ));
+        }
         for source in [
             "/x",
             "./x",

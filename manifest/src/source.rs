@@ -191,7 +191,7 @@ fn scheme(given: &str) -> Option<(&str, &str)> {
 }
 
 /// `file:x`, `file:/x` and `file:///x`; nothing is percent-decoded.
-fn file_path(path: &str) -> Result<&str, String> {
+pub(crate) fn file_path(path: &str) -> Result<&str, String> {
     let path = match path.strip_prefix("//") {
         None => path,
         Some(path) if path.starts_with('/') => path,

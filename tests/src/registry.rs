@@ -133,13 +133,24 @@ impl Registry {
 
     /// Pushes a manifest or an index under a tag; its digest.
     pub async fn push_manifest(&self, repository: &str, tag: &str, manifest: &Value) -> Digest {
-        let url = format!("http://{}/v2/{repository}/manifests/{tag}", self.authority);
         let media_type = manifest["mediaType"].as_str().expect("a manifest's type");
         let body = manifest.to_string();
-        let digest = Digest::of(body.as_bytes());
+        self.push_bytes(repository, tag, media_type, body.as_bytes())
+            .await
+    }
+
+    /// Pushes a manifest or an index as it is, under a tag or its digest; its digest.
+    pub async fn push_bytes(
+        &self,
+        repository: &str,
+        tag: &str,
+        media_type: &str,
+        body: &[u8],
+    ) -> Digest {
+        let url = format!("http://{}/v2/{repository}/manifests/{tag}", self.authority);
         let request = self.client.put(url).header(CONTENT_TYPE, media_type);
-        self.send(request.body(body)).await;
-        digest
+        self.send(request.body(body.to_vec())).await;
+        Digest::of(body)
     }
 
     /// Pushes an artifact of these layers, each with its media type; the manifest's digest.
@@ -170,7 +181,7 @@ impl Registry {
         self.push_manifest(repository, tag, &manifest).await
     }
 
-    /// The manifest of a tag.
+    /// The manifest, or index, of a tag.
     pub async fn manifest(&self, repository: &str, tag: &str) -> Value {
         self.get(&format!("{repository}/manifests/{tag}")).await
     }
@@ -184,7 +195,9 @@ impl Registry {
         let request = self
             .client
             .get(format!("http://{}/v2/{path}", self.authority));
-        let request = request.header(ACCEPT, "application/vnd.oci.image.manifest.v1+json");
+        let types =
+            "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+        let request = request.header(ACCEPT, types);
         let answer = self
             .send(request)
             .await

@@ -33,6 +33,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         reference: SourceRef::File(bench.parts.echo.clone()),
         name: None,
         prefix: None,
+        signatures: Vec::new(),
         filter: ToolFilter::All,
         pin: false,
         limits: Limits::DEFAULT,

@@ -1,6 +1,7 @@
 //! What is written of a call: never its arguments or its result.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::invoke::{Caller, Outcome, TenantId};
 use crate::sandbox::{Trail, Usage};
 use crate::source::Digest;
+use crate::source::verify::KeyName;
 use crate::telemetry::trace::TraceParent;
 
 /// A call that is over.
@@ -25,6 +27,8 @@ pub struct Record {
     pub source: Option<String>,
     /// The component's digest.
     pub digest: Option<Digest>,
+    /// The keys by which it is signed, of those that must have.
+    pub signed_by: Arc<[KeyName]>,
     /// The HMAC-SHA256 of its arguments.
     pub arguments: Option<[u8; 32]>,
     /// How it ended.
@@ -55,6 +59,13 @@ impl Record {
         add(
             "component",
             self.digest.as_ref().map(Digest::to_string).into(),
+        );
+        add(
+            "signed_by",
+            self.signed_by
+                .iter()
+                .map(|key| key.id.to_string())
+                .collect(),
         );
         add(
             "arguments_hmac",
@@ -136,6 +147,7 @@ impl Record {
             tool: "echo".to_owned(),
             source: Some("echo".to_owned()),
             digest: Some(Digest::of(b"")),
+            signed_by: Arc::default(),
             arguments: Some([0xab; 32]),
             outcome,
             usage: Usage {
@@ -180,6 +192,7 @@ mod tests {
             "tool": "echo",
             "source": "echo",
             "component": Digest::of(b"").to_string(),
+            "signed_by": [],
             "arguments_hmac": "ab".repeat(32),
             "outcome": "ok",
             "fuel": 7,

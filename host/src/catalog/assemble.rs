@@ -114,6 +114,11 @@ fn status(entry: &Entry) -> SourceStatus {
         tenant: entry.source.tenant.clone(),
         name: entry.source.name_of(&entry.found),
         location: entry.found.location(),
+        signed_by: entry
+            .serving
+            .as_ref()
+            .map(|loaded| Arc::clone(&loaded.signed_by))
+            .unwrap_or_default(),
         notice: entry
             .serving
             .as_ref()

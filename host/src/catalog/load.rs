@@ -1,8 +1,9 @@
 //! One component: from a source of the manifest to checked tools.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use sandglass_manifest::{Allow, Limits, SourceRef, ToolFilter, ToolPrefix};
+use sandglass_manifest::{Allow, Cosign, Limits, SourceRef, ToolFilter, ToolPrefix};
 
 use super::definition::Definitions;
 use super::pins::{PinKey, Pins};
@@ -10,6 +11,7 @@ use super::tool::{Tool, ToolError};
 use crate::invoke::{Admission, TenantId};
 use crate::sandbox::component::DescribeError;
 use crate::sandbox::{Component, Engine, GrantError, Grants, LoadError, Stores, bindings};
+use crate::source::verify::{KeyError, KeyName, Signers};
 use crate::source::{Digest, Fetched, Fetcher, Found, SourceError, Version};
 use crate::watch::Stamp;
 
@@ -24,6 +26,8 @@ pub struct Source {
     pub name: Option<String>,
     /// Goes before each tool's name.
     pub prefix: Option<ToolPrefix>,
+    /// The signatures that the component must carry.
+    pub signatures: Vec<Cosign>,
     /// Which of the component's tools are served.
     pub filter: ToolFilter,
     /// Refuses a component whose tools are not those that were seen first.
@@ -39,6 +43,12 @@ impl Source {
     pub(super) fn name_of(&self, found: &Found) -> String {
         self.name.clone().unwrap_or_else(|| found.name.clone())
     }
+
+    /// The files that are read for it beside its components: secrets and keys.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let keys = self.signatures.iter().flat_map(|cosign| &cosign.key);
+        self.allow.secret_files().chain(keys.map(|key| &**key))
+    }
 }
 
 /// Why a source is left out.
@@ -46,6 +56,8 @@ impl Source {
 pub(super) enum LeftOut {
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Grant(#[from] GrantError),
     #[error(transparent)]
@@ -78,17 +90,19 @@ pub(super) struct Loaded {
     pub tools: Vec<Arc<Tool>>,
     /// What the operator should know though it serves.
     pub notice: Option<String>,
+    /// The keys by which it is signed, of those that must have.
+    pub signed_by: Arc<[KeyName]>,
     version: Version,
-    secrets: Secrets,
+    files: Files,
 }
 
-/// The stamps of the files that a source's secrets are read from.
+/// The stamps of the files that are read for a source.
 #[derive(Debug, PartialEq, Eq)]
-struct Secrets(Vec<Option<Stamp>>);
+struct Files(Vec<Option<Stamp>>);
 
-impl Secrets {
+impl Files {
     fn of(source: &Source) -> Self {
-        Self(source.allow.secret_files().map(Stamp::of).collect())
+        Self(source.files().map(Stamp::of).collect())
     }
 }
 
@@ -116,19 +130,22 @@ impl Tools<'_> {
         before: Option<Before<'_>>,
     ) -> Result<Option<Loaded>, LeftOut> {
         // Before they are read: what is written meanwhile is newer.
-        let secrets = Secrets::of(source);
+        let files = Files::of(source);
         let known = before
             .as_ref()
-            .filter(|before| before.same_source && before.loaded.secrets == secrets)
+            .filter(|before| before.same_source && before.loaded.files == files)
             .map(|before| &before.loaded.version);
-        let Some(fetched) = self.fetcher.fetch_newer(found, known).await? else {
+        let signers = signers(source).await?;
+        let Some(fetched) = self.fetcher.fetch_newer(found, &signers, known).await? else {
             return Ok(None);
         };
         let Fetched {
             bytes,
             version,
+            signed_by,
             mut notice,
         } = fetched;
+        let signed_by: Arc<[KeyName]> = signed_by.into();
         let grants = configure(source, self.stores).await?;
         let name = source.name_of(found);
         let component = match before.as_ref().map(|before| &before.loaded.component) {
@@ -170,8 +187,17 @@ impl Tools<'_> {
                     None => tool.name.clone(),
                 };
                 let (component, grants) = (component.clone(), grants.clone());
-                let admission = Arc::clone(&admission);
-                Tool::new(tool, name, component, source.limits, grants, admission).map(Arc::new)
+                let (admission, signed_by) = (Arc::clone(&admission), Arc::clone(&signed_by));
+                Tool::new(
+                    tool,
+                    name,
+                    component,
+                    source.limits,
+                    grants,
+                    admission,
+                    signed_by,
+                )
+                .map(Arc::new)
             })
             .collect::<Result<Vec<Arc<Tool>>, ToolError>>()?;
         check_names(&tools)?;
@@ -179,9 +205,17 @@ impl Tools<'_> {
             component,
             tools,
             notice,
+            signed_by,
             version,
-            secrets,
+            files,
         }))
+    }
+
+    /// Whether what serves is signed as the source demands now: what the newest version lacks may be lacking there too.
+    pub(super) async fn may_stay(&self, source: &Source, serving: &Loaded) -> bool {
+        signers(source)
+            .await
+            .is_ok_and(|signers| signers.are_met_by(&serving.signed_by))
     }
 
     /// How the tools differ from those that were accepted behind the same reference, and accepts them unless that
@@ -217,6 +251,17 @@ fn check_names(tools: &[Arc<Tool>]) -> Result<(), LeftOut> {
         }
     }
     Ok(())
+}
+
+/// Reads keys, away from the serving threads.
+async fn signers(source: &Source) -> Result<Signers, KeyError> {
+    if source.signatures.is_empty() {
+        return Ok(Signers::default());
+    }
+    let signatures = source.signatures.clone();
+    tokio::task::spawn_blocking(move || Signers::read(&signatures))
+        .await
+        .expect("reading keys does not panic")
 }
 
 /// Reads secrets and looks at folders, away from the serving threads.

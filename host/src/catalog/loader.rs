@@ -1,7 +1,7 @@
 //! Which components are served, and how they change while the host runs.
 //!
 //! A component that cannot be had or loaded leaves its tools out and says why; the others serve. Where a version of it
-//! serves already, that one stays.
+//! serves already, that one stays, if it is signed as it must be.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -75,8 +75,7 @@ impl Look {
         match self {
             Self::Everywhere => true,
             Self::Files => {
-                source.reference.files().next().is_some()
-                    || source.allow.secret_files().next().is_some()
+                source.reference.files().next().is_some() || source.files().next().is_some()
             }
             Self::Objects => source.reference.objects().next().is_some(),
             Self::Tags => source.reference.can_move(),
@@ -120,14 +119,11 @@ impl Loader {
         let state = self.state.lock().await;
         let components = state.entries.iter().map(|entry| entry.found.reference());
         let references = state.sources.iter().map(|source| &source.reference);
-        let secrets = state
-            .sources
-            .iter()
-            .flat_map(|source| source.allow.secret_files());
+        let beside = state.sources.iter().flat_map(|source| source.files());
         components
             .chain(references)
             .flat_map(SourceRef::files)
-            .chain(secrets)
+            .chain(beside)
             .map(Path::to_owned)
             .collect()
     }
@@ -142,7 +138,11 @@ impl Loader {
     /// Tells whenever one of these changes; ends where there is nothing to be told.
     pub fn watch(&self, objects: &BTreeSet<KubernetesObject>) -> impl Stream<Item = ()> + use<> {
         let kubernetes = self.fetcher.kubernetes();
-        stream::select_all(objects.iter().map(|object| kubernetes.watch(object).boxed()))
+        stream::select_all(
+            objects
+                .iter()
+                .map(|object| kubernetes.watch(object).boxed()),
+        )
     }
 
     /// Loads what is new or has changed, several at once, and swaps it in.
@@ -154,11 +154,10 @@ impl Loader {
             pins: &self.pins,
         };
         let components = plan(&state.sources, std::mem::take(&mut state.entries), look);
-        let looked: Vec<Looked> =
-            stream::iter(components.into_iter().map(|one| one.look(&tools)))
-                .buffered(LOADS_AT_ONCE)
-                .collect()
-                .await;
+        let looked: Vec<Looked> = stream::iter(components.into_iter().map(|one| one.look(&tools)))
+            .buffered(LOADS_AT_ONCE)
+            .collect()
+            .await;
         self.fetcher.trim_cache().await;
         let (snapshot, entries) = assemble(looked);
         state.entries = entries;
@@ -247,7 +246,7 @@ impl Planned {
             task,
         } = self;
         let same_source = before.as_ref().is_some_and(|entry| entry.source == source);
-        let (serving, problem) =
+        let (mut serving, problem) =
             before.map_or((None, None), |entry| (entry.serving, entry.problem));
         let (fresh, problem) = match task {
             Task::Keep => (None, problem),
@@ -257,7 +256,14 @@ impl Planned {
                     loaded,
                     same_source,
                 });
-                match tools.load(&source, &found, before).await {
+                let loaded = tools.load(&source, &found, before).await;
+                if let Some(before) = &serving
+                    && !matches!(loaded, Ok(None))
+                    && !tools.may_stay(&source, before).await
+                {
+                    serving = None;
+                }
+                match loaded {
                     Ok(fresh) => (fresh, None),
                     Err(error) => (None, Some(error.to_string())),
                 }

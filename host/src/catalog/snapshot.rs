@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::tool::Tool;
 use crate::invoke::TenantId;
 use crate::sandbox::Inspection;
+use crate::source::verify::KeyName;
 
 /// Everything that is served at one moment.
 #[derive(Default)]
@@ -39,6 +40,8 @@ pub struct SourceStatus {
     /// Where it lies: for the operator, not for callers.
     #[serde(skip)]
     pub location: String,
+    /// The keys by which what serves is signed, of those that must have: none where nobody must.
+    pub signed_by: Arc<[KeyName]>,
     /// What the operator should know though it serves, such as that its registry is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,

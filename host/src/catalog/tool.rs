@@ -9,6 +9,7 @@ use super::definition::Definition;
 use super::schema::{Schema, SchemaError};
 use crate::invoke::Admission;
 use crate::sandbox::{Component, Grants, bindings};
+use crate::source::verify::KeyName;
 
 /// Characters of a tool's name (MCP 2025-11-25, "Tool Names").
 const MAX_NAME: usize = 128;
@@ -43,6 +44,8 @@ pub struct Tool {
     pub grants: Grants,
     /// Calls at once, and the queue before them.
     pub admission: Arc<Admission>,
+    /// The keys by which the component is signed, of those that must have.
+    pub signed_by: Arc<[KeyName]>,
 }
 
 /// Why a tool is refused. Its component is left out with it.
@@ -83,6 +86,7 @@ impl Tool {
         limits: Limits,
         grants: Grants,
         admission: Arc<Admission>,
+        signed_by: Arc<[KeyName]>,
     ) -> Result<Self, ToolError> {
         let definition = Definition::of(&described);
         let own_name = described.name;
@@ -129,6 +133,7 @@ impl Tool {
             limits,
             grants,
             admission,
+            signed_by,
         })
     }
 }

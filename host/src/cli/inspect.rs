@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sandglass_manifest::SourceRef;
+use sandglass_manifest::{Cosign, SourceRef};
 use serde_json::json;
 
 use super::{Exit, Failure, local, print};
+use crate::catalog::Source;
 use crate::invoke::TenantId;
 use crate::sandbox::Summary;
 use crate::serve::describe::rest_tool;
@@ -16,12 +17,15 @@ use crate::source::Found;
 /// what a manifest grants to each of its sources.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  sandglass inspect time.wasm\n  sandglass inspect --json time.wasm | jq '.tools[].name'\n  sandglass inspect oci://ghcr.io/acme/time:1.2\n  sandglass inspect --config sandglass.yaml"
+    after_help = "Examples:\n  sandglass inspect time.wasm\n  sandglass inspect --json time.wasm | jq '.tools[].name'\n  sandglass inspect oci://ghcr.io/acme/time:1.2 --key acme.pub\n  sandglass inspect --config sandglass.yaml"
 )]
 pub struct Inspect {
     /// The component: a file, oci://REGISTRY/REPOSITORY:TAG, https://HOST/FILE@sha256:DIGEST, configmap://NAMESPACE/NAME/KEY, or secret://..
     #[arg(required_unless_present = "config", value_parser = local::reference)]
     component: Option<SourceRef>,
+    /// The public key that must have signed the component; of several, one must have
+    #[arg(long = "key", value_name = "FILE", conflicts_with = "config")]
+    keys: Vec<PathBuf>,
     /// The manifest (YAML or JSON) whose grants to show, instead of a component
     #[arg(long, value_name = "FILE", conflicts_with = "component")]
     config: Option<PathBuf>,
@@ -49,6 +53,7 @@ impl Inspect {
                         "source": source.reference.to_string(),
                         "name": source.name,
                         "grants": Summary(&source.allow).lines(),
+                        "signatures": source.signatures,
                     })
                 })
                 .collect();
@@ -65,9 +70,10 @@ impl Inspect {
                 source.tenant.to_string(),
                 source.name.clone().unwrap_or(reference),
                 lines.join("\n"),
+                must_be_signed_by(source),
             ]
         });
-        print::table(&["TENANT", "SOURCE", "GRANTED"], rows);
+        print::table(&["TENANT", "SOURCE", "GRANTED", "MUST BE SIGNED BY"], rows);
         Ok(Exit::Done)
     }
 
@@ -79,7 +85,12 @@ impl Inspect {
                 format!("{location}: a folder; name one component"),
             ));
         }
-        let (_engine, catalog) = local::load(vec![local::source(component.clone())]).await?;
+        let mut source = local::source(component.clone());
+        if !self.keys.is_empty() {
+            let key = self.keys.clone();
+            source.signatures.push(Cosign { key });
+        }
+        let (_engine, catalog) = local::load(vec![source]).await?;
         let tools = catalog.snapshot().tenant(&TenantId::default());
         let Some(first) = tools.iter().next() else {
             return Err(Failure::new(
@@ -92,6 +103,7 @@ impl Inspect {
         if self.json {
             print::json(&json!({
                 "digest": about.digest,
+                "signed_by": first.signed_by,
                 "size": about.size,
                 "imports": about.imports,
                 "exports": about.exports,
@@ -105,6 +117,7 @@ impl Inspect {
             [
                 vec!["component".to_owned(), location],
                 vec!["digest".to_owned(), about.digest.to_string()],
+                vec!["signed by".to_owned(), print::signers(&first.signed_by)],
                 vec!["size".to_owned(), print::size(about.size)],
                 vec!["imports".to_owned(), about.imports.join("\n")],
             ],
@@ -130,5 +143,22 @@ impl Inspect {
             );
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Each signature that a source must carry, in a line.
+fn must_be_signed_by(source: &Source) -> String {
+    let signature = |cosign: &Cosign| {
+        let keys: Vec<_> = cosign
+            .key
+            .iter()
+            .map(|key| key.display().to_string())
+            .collect();
+        keys.join(" or ")
+    };
+    let lines: Vec<_> = source.signatures.iter().map(signature).collect();
+    match &lines[..] {
+        [] => "nobody".to_owned(),
+        lines => lines.join("\n"),
     }
 }

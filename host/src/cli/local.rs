@@ -30,6 +30,7 @@ pub fn source(reference: SourceRef) -> Source {
         reference,
         name: None,
         prefix: None,
+        signatures: Vec::new(),
         filter: ToolFilter::All,
         pin: false,
         limits: Limits::DEFAULT,

@@ -13,6 +13,8 @@ mod reload;
 mod schema;
 mod seed;
 mod serve;
+mod sign;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -26,9 +28,9 @@ use crate::telemetry::{self, LogLevel};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the tool failed, a component could not be pulled, pushed or compiled into the seed, or no host could be reached
+  1  the tool failed, a component could not be pulled, pushed, signed or compiled into the seed, or no host could be reached
   2  wrong usage, a manifest that is not valid, or a port that is taken
-  3  no tool could be loaded (with --strict, and for reload: one could not be loaded)";
+  3  no tool could be loaded (with --strict, and for reload: one could not be loaded), or an artifact is not signed";
 
 /// A WebAssembly-sandboxed tool host for AI agents: MCP and REST.
 #[derive(Parser)]
@@ -56,6 +58,10 @@ enum Command {
     Pull(pull::Pull),
     /// Push a component to a registry
     Push(push::Push),
+    /// Sign an artifact in a registry
+    Sign(sign::Sign),
+    /// Check that an artifact in a registry is signed
+    Verify(verify::Verify),
     /// Show or prune downloads and compiled components
     Cache(cache::Cache),
     /// Compile components into a read-only seed, for images
@@ -131,6 +137,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Pull(pull) => block_on(pull.run()),
         Command::Push(push) => block_on(push.run()),
         Command::Reload(reload) => block_on(reload.run()),
+        Command::Sign(sign) => block_on(sign.run()),
+        Command::Verify(verify) => block_on(verify.run()),
         Command::Cache(cache) => cache.run(),
         Command::Seed(seed) => block_on(seed.run()),
         Command::Check(check) => check.run(),

@@ -6,6 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::Exit;
+use crate::source::verify::KeyName;
 
 /// Writes to stdout; a reader that went away is no error.
 pub fn line(text: &str) {
@@ -54,6 +55,15 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
         table.add_row(row);
     }
     line(&table.trim_fmt());
+}
+
+/// The keys by which something is signed, each with its file.
+pub fn signers(keys: &[KeyName]) -> String {
+    if keys.is_empty() {
+        return "not verified".to_owned();
+    }
+    let keys: Vec<_> = keys.iter().map(KeyName::to_string).collect();
+    keys.join("\n")
 }
 
 /// A number with its thousands set apart.

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{Exit, Failure, print};
 use crate::config;
+use crate::source::verify::Signers;
 use crate::source::{Digest, Fetcher, Found};
 
 /// Fetch a component, checked by digest, into a file.
@@ -62,7 +63,7 @@ impl Pull {
             whole.into_iter().for_each(|whole| shown.set_length(whole));
             shown.set_position(done);
         }));
-        let fetched = fetcher.fetch(&found).await;
+        let fetched = fetcher.fetch(&found, &Signers::default()).await;
         bar.finish_and_clear();
         fetcher.trim_cache().await;
         let fetched = fetched.map_err(|error| failed(&found.location(), &error))?;

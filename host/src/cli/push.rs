@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{Exit, Failure, print};
 use crate::config;
+use crate::source::verify::Signers;
 use crate::source::{Fetcher, Found, oci};
 
 /// Push a component to an OCI registry, in the layout that wkg and other hosts read too. Prints the reference with the
@@ -51,7 +52,7 @@ impl Push {
         )));
         let found = Found::at(SourceRef::File(self.file.clone()));
         let fetched = fetcher
-            .fetch(&found)
+            .fetch(&found, &Signers::default())
             .await
             .map_err(|error| failed(&found.location(), &error))?;
         let title = format!("{}.wasm", found.name);

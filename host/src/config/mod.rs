@@ -170,12 +170,17 @@ pub fn tenants(manifest: &Manifest) -> Tenants {
 pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>, ConfigError> {
     let mut sources = Vec::new();
     match &manifest.tools {
-        Some(tools) => sources.extend(tools.iter().map(|tool| source(TenantId::default(), tool))),
+        Some(tools) => sources.extend(
+            tools
+                .iter()
+                .map(|tool| source(TenantId::default(), tool, manifest)),
+        ),
         None if first_party.is_dir() => sources.push(Source {
             tenant: TenantId::default(),
             reference: SourceRef::File(first_party),
             name: None,
             prefix: None,
+            signatures: Vec::new(),
             filter: ToolFilter::All,
             pin: false,
             limits: manifest
@@ -187,17 +192,23 @@ pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>,
         None => return Err(ConfigError::NoTools(first_party)),
     }
     for (name, tenant) in &manifest.tenants {
-        sources.extend(tenant.tools.iter().map(|tool| source(name.into(), tool)));
+        sources.extend(
+            tenant
+                .tools
+                .iter()
+                .map(|tool| source(name.into(), tool, manifest)),
+        );
     }
     Ok(sources)
 }
 
-fn source(tenant: TenantId, tool: &Tool) -> Source {
+fn source(tenant: TenantId, tool: &Tool, manifest: &Manifest) -> Source {
     Source {
         tenant,
         reference: tool.source.clone(),
         name: tool.name.as_ref().map(|name| name.as_str().to_owned()),
         prefix: tool.prefix.clone(),
+        signatures: manifest.signatures(tool),
         filter: tool.filter.clone(),
         pin: tool.pin,
         limits: tool.limits,

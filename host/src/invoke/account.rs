@@ -121,13 +121,19 @@ impl Account {
     }
 
     fn record(&mut self, at: Moment, outcome: Outcome, duration: Duration) -> Record {
-        let (tool, source, digest) = match &self.tool {
+        let (tool, source, digest, signed_by) = match &self.tool {
             Some((tool, _)) => (
                 tool.name.clone(),
                 Some(tool.component.name().to_owned()),
                 Some(tool.component.inspection().digest.clone()),
+                Arc::clone(&tool.signed_by),
             ),
-            None => (std::mem::take(&mut self.unknown), None, None),
+            None => (
+                std::mem::take(&mut self.unknown),
+                None,
+                None,
+                Arc::default(),
+            ),
         };
         Record {
             at,
@@ -136,6 +142,7 @@ impl Account {
             tool,
             source,
             digest,
+            signed_by,
             arguments: self.arguments,
             outcome,
             usage: self.usage,

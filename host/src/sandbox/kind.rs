@@ -35,7 +35,10 @@ pub(super) struct Provider {
 
 impl Provider {
     /// Finds the exports; the error says which one is not what it should be.
-    pub(super) fn new(component: &Component, pre: InstancePre<CallState>) -> wasmtime::Result<Self> {
+    pub(super) fn new(
+        component: &Component,
+        pre: InstancePre<CallState>,
+    ) -> wasmtime::Result<Self> {
         // Of both functions, with their types.
         let pre = ProviderPre::new(pre)?;
         let (_, tools) = component
@@ -57,10 +60,14 @@ impl Provider {
         store: &mut Store<CallState>,
         request: &CallRequest,
     ) -> wasmtime::Result<Outcome> {
-        let instance = self.pre.instance_pre().instantiate_async(&mut *store).await?;
+        let instance = self
+            .pre
+            .instance_pre()
+            .instantiate_async(&mut *store)
+            .await?;
         // Not by the generated bindings: they look at the types of both functions for each instance.
-        let call_tool = instance
-            .get_typed_func::<(&CallRequest,), (Outcome,)>(&mut *store, &self.call_tool)?;
+        let call_tool =
+            instance.get_typed_func::<(&CallRequest,), (Outcome,)>(&mut *store, &self.call_tool)?;
         let (outcome,) = call_tool.call_async(store, (request,)).await?;
         Ok(outcome)
     }

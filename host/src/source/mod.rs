@@ -2,7 +2,7 @@
 //! [`kubernetes`] (a ConfigMap or Secret), [`parts`] (several of these).
 //!
 //! [`http`] is what registries and web servers share, [`attempt`] when to try again, [`cache`] keeps what was downloaded,
-//! [`unpack`] takes compression off.
+//! [`unpack`] takes compression off, [`verify`] checks signatures.
 
 mod attempt;
 pub mod cache;
@@ -13,6 +13,7 @@ pub mod kubernetes;
 pub mod oci;
 mod parts;
 mod unpack;
+pub mod verify;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub use unpack::UnpackError;
 use crate::watch::Stamp;
 use http::Http;
 use kubernetes::Kubernetes;
+use verify::{KeyName, Signers};
 
 /// One component that a reference names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Fetched {
     pub bytes: Bytes,
     /// Which bytes these are.
     pub version: Version,
+    /// The keys by which it is signed, of those that must have.
+    pub signed_by: Vec<KeyName>,
     /// What the operator should know, though the component can be served.
     pub notice: Option<String>,
 }
@@ -81,6 +85,11 @@ pub enum SourceError {
     /// A part, or all together.
     #[error(transparent)]
     Parts(#[from] PartsError),
+    /// A signature is asked for where there can be none.
+    #[error(
+        "only artifacts of registries carry signatures: push the component to one (`sandglass push`)"
+    )]
+    NoSignature,
     /// The bytes that were found.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
@@ -195,8 +204,9 @@ impl Fetcher {
     }
 
     /// Fetches a component. Its digest and size are checked, and never more bytes are taken than a component may have.
-    pub async fn fetch(&self, found: &Found) -> Result<Fetched, SourceError> {
-        let fetched = self.fetch_newer(found, None).await?;
+    /// None is given that is not signed by all `signers`.
+    pub async fn fetch(&self, found: &Found, signers: &Signers) -> Result<Fetched, SourceError> {
+        let fetched = self.fetch_newer(found, signers, None).await?;
         Ok(fetched.expect("any version is newer than none"))
     }
 
@@ -204,6 +214,7 @@ impl Fetcher {
     pub async fn fetch_newer(
         &self,
         found: &Found,
+        signers: &Signers,
         known: Option<&Version>,
     ) -> Result<Option<Fetched>, SourceError> {
         let mut version = Version {
@@ -211,8 +222,17 @@ impl Fetcher {
             stamp: None,
             digest: None,
         };
+        let mut signed_by = Vec::new();
         let mut notice = None;
         let bytes = match &found.reference {
+            SourceRef::File(_)
+            | SourceRef::Https(_)
+            | SourceRef::Kubernetes(_)
+            | SourceRef::Joined(_)
+                if !signers.is_empty() =>
+            {
+                return Err(SourceError::NoSignature);
+            }
             SourceRef::File(path) => {
                 // Before the bytes: what is written while they are read is newer.
                 version.stamp = Stamp::of(path);
@@ -228,10 +248,11 @@ impl Fetcher {
                     Some(SourceRef::Oci(pinned)) => Some(pinned),
                     _ => None,
                 };
-                let Some(pulled) = oci::pull(self, reference, pinned).await? else {
+                let Some(pulled) = oci::pull(self, reference, signers, pinned).await? else {
                     return Ok(None);
                 };
                 version.reference = SourceRef::Oci(pulled.pinned);
+                signed_by = pulled.signed_by;
                 notice = pulled.notice;
                 pulled.bytes
             }
@@ -256,6 +277,7 @@ impl Fetcher {
         Ok(Some(Fetched {
             bytes: unpacked.expect("unpacking does not panic")?,
             version,
+            signed_by,
             notice,
         }))
     }

@@ -8,6 +8,7 @@ mod policy;
 mod store;
 mod tenant;
 mod tool;
+mod verify;
 
 #[cfg(test)]
 mod refusal_tests;
@@ -79,6 +80,7 @@ impl<'a> Resolver<'a> {
             identity,
             tenants,
             audit,
+            require_signature: self.signature_rules(&document.require_signature)?,
         })
     }
 
@@ -91,7 +93,8 @@ impl<'a> Resolver<'a> {
             .or(place(&document.stores))
             .or(place(&document.identity))
             .or(place(&document.tenants))
-            .or(place(&document.audit));
+            .or(place(&document.audit))
+            .or(place(&document.require_signature));
         match more {
             Some(place) if !document.version.is_present() => self.refuse(
                 place,

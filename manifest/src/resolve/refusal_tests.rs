@@ -410,3 +410,50 @@ fn what_may_be_a_secret_is_not_in_an_error() {
         assert!(!error.contains("s3cr3t"), "{text}: {error}");
     }
 }
+
+#[test]
+fn signatures_that_nothing_could_carry_are_refused() {
+    for (verify, error) in [
+        ("{}", "2:42: the key `cosign` is missing"),
+        ("{cosign: {}}", "2:51: the key `key` is missing"),
+        ("{cosign: {key: ''}}", "2:57: key `` is not a path"),
+        (
+            "{cosign: {key: 'file:'}}",
+            "2:57: after `file:` the path is missing",
+        ),
+        (
+            "{cosign: {key: []}}",
+            "2:57: the list is empty: no signature could be the right one; name the file of a public key",
+        ),
+        (
+            "{cosign: {key: [a.pub, ./a.pub]}}",
+            "2:65: this key is given in line 2 already; remove one",
+        ),
+        (
+            "{cosign: {key: a.pub, issuer: b}}",
+            "2:64: unknown key `issuer`, the keys here are key",
+        ),
+        ("a.pub", "2:42: expected an object: keys and values"),
+    ] {
+        let text = format!("version: 1\ntools: [{{source: oci://a.io/b:1, verify: {verify}}}]");
+        assert_eq!(refuse(&text), error, "{verify}");
+    }
+    refuse_each(&[
+        (
+            "tools: [{source: ./x.wasm, verify: {cosign: {key: a.pub}}}]",
+            "2:36: only artifacts of registries carry signatures; push the component to one (`sandglass push`), or remove the key",
+        ),
+        (
+            "require_signature: []",
+            "2:20: the list is empty: no signature is required; remove the key",
+        ),
+        (
+            "require_signature: [{source: 'oci://*'}]",
+            "2:22: the key `cosign` is missing",
+        ),
+        (
+            "require_signature: [{source: 'oci://a.io/b*', cosign: {key: a.pub}}]",
+            "2:30: `oci://a.io/b*` is not a pattern of sources: `*` stands at the end, after a `/`, for all that is below",
+        ),
+    ]);
+}

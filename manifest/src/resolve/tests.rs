@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use crate::{
-    Access, Audit, AuditTarget, ByteSize, Fuel, JwtAlgorithm, Manifest, Scope, SecretRef,
-    StoreKind, TenantName, TenantOf, TextOrSecret, TokenEntry, TokenValue,
+    Access, Audit, AuditTarget, ByteSize, Cosign, Fuel, JwtAlgorithm, Manifest, Scope, SecretRef,
+    StoreKind, TenantName, TenantOf, TextOrSecret, TokenEntry, TokenValue, Tool,
     manifest::tests::{accept, tools},
 };
 
@@ -30,10 +30,15 @@ tools:
         - { host: data, guest: /data/ }
         - { host: /srv/out, guest: /, access: read-write }
       keyvalue: [cache, shared]
+  - source: oci://ghcr.io/acme/mail:1
+    verify: { cosign: { key: [acme.pub, 'file:/keys/old.pub'] } }
 stores:
   cache: { kind: embedded, path: cache.redb, quota: 1MiB }
   shared: { kind: redis, url: { secret: { env: REDIS_URL } } }
   open: { kind: redis, url: 'rediss://user@cache.svc:6379/1' }
+require_signature:
+  - { source: 'oci://ghcr.io/*', cosign: { key: 'file:company.pub' } }
+  - { source: 'oci://ghcr.io/other/*', cosign: { key: other.pub } }
 identity:
   tokens:
     - sha256: 9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08
@@ -73,8 +78,8 @@ fn file(path: &str) -> SecretRef {
 #[test]
 fn grants_land_in_the_resolved_form() {
     let manifest = accept(FULL);
-    let [weather] = tools(&manifest) else {
-        panic!("one tool");
+    let [weather, _] = tools(&manifest) else {
+        panic!("two tools");
     };
     let allow = &weather.allow;
     assert_eq!(allow.env["UNITS"], TextOrSecret::Text("metric".to_owned()));
@@ -168,8 +173,8 @@ fn stores_and_audit_land_in_the_resolved_form() {
 #[test]
 fn a_tenants_limits_stand_between_the_defaults_and_its_tools() {
     let manifest = accept(FULL);
-    let [weather] = tools(&manifest) else {
-        panic!("one tool");
+    let [weather, _] = tools(&manifest) else {
+        panic!("two tools");
     };
     let defaults = manifest.defaults.limits;
     assert_eq!(weather.limits.timeout, defaults.timeout);
@@ -188,6 +193,31 @@ fn a_tenants_limits_stand_between_the_defaults_and_its_tools() {
     let default = &manifest.tenants[&TenantName::default()];
     assert_eq!(default.quota.concurrency.map(|n| n.get()), Some(2));
     assert!(default.tools.is_empty());
+}
+
+#[test]
+fn a_source_must_carry_the_signatures_of_itself_and_of_each_rule_that_covers_it() {
+    let manifest = accept(FULL);
+    let [weather, mail] = tools(&manifest) else {
+        panic!("two tools");
+    };
+    let signed_by = |keys: &[&str]| Cosign {
+        key: keys.iter().map(Into::into).collect(),
+    };
+    let own = signed_by(&["/etc/acme.pub", "/keys/old.pub"]);
+    assert_eq!(
+        manifest.signatures(mail),
+        [own, signed_by(&["/etc/company.pub"])]
+    );
+    assert!(manifest.signatures(weather).is_empty());
+    let unsigned = Tool {
+        verify: None,
+        ..mail.clone()
+    };
+    assert_eq!(
+        manifest.signatures(&unsigned),
+        [signed_by(&["/etc/company.pub"])]
+    );
 }
 
 #[test]

@@ -49,6 +49,7 @@ impl<'d> Tools<'_, 'd> {
                     prefix: None,
                     filter: ToolFilter::All,
                     pin: false,
+                    verify: None,
                     limits: inherited,
                     allow: Allow::default(),
                     policy: None,
@@ -68,6 +69,7 @@ impl<'d> Tools<'_, 'd> {
         let policy = self.resolver.path_field("policy", &body.policy)?;
         let (allow, limits) = self.grants(body, inherited, policy.as_deref())?;
         Ok(Tool {
+            verify: self.resolver.verify(&body.verify, &source.0)?,
             source: self.source(&source.0, source_place)?,
             name: body.name.value().cloned(),
             prefix: body.prefix.value().cloned(),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tower::service_fn;
 
 use super::*;
+use crate::source::verify::Signers;
 use crate::source::{FetchSettings, Found, SourceError};
 
 const SERVER: &str = "https://10.0.0.1:6443";
@@ -65,7 +66,9 @@ fn fetcher(cache: Option<&Path>, kubernetes: Kubernetes) -> Fetcher {
 }
 
 async fn fetch(fetcher: &Fetcher, reference: &str) -> Result<super::super::Fetched, SourceError> {
-    fetcher.fetch(&Found::at(reference.parse().unwrap())).await
+    fetcher
+        .fetch(&Found::at(reference.parse().unwrap()), &Signers::default())
+        .await
 }
 
 async fn refused(kubernetes: Kubernetes, reference: &str) -> String {
@@ -267,7 +270,10 @@ async fn parts_are_joined_in_order_and_an_object_is_read_once() {
         file.to_str().unwrap(),
         "configmap://ns/tool/1",
     ]);
-    let fetched = fetcher(None, api).fetch(&parts).await.unwrap();
+    let fetched = fetcher(None, api)
+        .fetch(&parts, &Signers::default())
+        .await
+        .unwrap();
     assert_eq!(fetched.bytes, "\0asm");
     assert_eq!(paths.lock().unwrap().len(), 1);
 }
@@ -294,8 +300,17 @@ async fn what_is_the_same_is_not_fetched_again() {
     let parts = joined(&["configmap://ns/tool/0", "configmap://ns/tool/1"]);
     for found in [single, parts] {
         *text.lock().unwrap() = "\0asm";
-        let known = fetcher.fetch(&found).await.unwrap().version;
-        let newer = async || fetcher.fetch_newer(&found, Some(&known)).await.unwrap();
+        let known = fetcher
+            .fetch(&found, &Signers::default())
+            .await
+            .unwrap()
+            .version;
+        let newer = async || {
+            fetcher
+                .fetch_newer(&found, &Signers::default(), Some(&known))
+                .await
+                .unwrap()
+        };
         assert!(newer().await.is_none());
         *text.lock().unwrap() = "\0asm, changed";
         assert_eq!(newer().await.unwrap().bytes, "\0asm, changed");
@@ -320,7 +335,11 @@ async fn parts_say_which_of_them_is_missing_and_end_where_a_component_does() {
     ] {
         let parts = parts.map(at);
         let parts = joined(&[parts[0].as_str(), parts[1].as_str()]);
-        let error = fetcher.fetch(&parts).await.unwrap_err().to_string();
+        let error = fetcher
+            .fetch(&parts, &Signers::default())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -4,6 +4,8 @@
 //! `application/wasm`. Older tools pushed other types, and some bundle a policy. So layers are chosen by their type, among
 //! all, whatever the config.
 
+use std::collections::BTreeMap;
+
 use sandglass_manifest::{ByteSize, Digest};
 use serde::Deserialize;
 
@@ -94,19 +96,30 @@ pub struct Blob {
 
 /// Image manifest and image index in one (OCI image spec, "manifest.md", "image-index.md"): which one it is shows by its lists.
 #[derive(Deserialize)]
-struct Document {
+pub struct Document {
     #[serde(default)]
-    layers: Vec<Descriptor>,
-    manifests: Option<Vec<Descriptor>>,
+    pub layers: Vec<Descriptor>,
+    pub manifests: Option<Vec<Descriptor>>,
 }
 
+impl Document {
+    /// Reads either.
+    pub fn read(bytes: &[u8]) -> Result<Self, ArtifactError> {
+        serde_json::from_slice(bytes).map_err(|error| ArtifactError::Manifest(error.to_string()))
+    }
+}
+
+/// What a manifest or an index names (OCI image spec, "descriptor.md").
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
+pub struct Descriptor {
     media_type: String,
     digest: String,
-    size: u64,
+    /// Bytes.
+    pub size: u64,
     platform: Option<Platform>,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -116,12 +129,14 @@ struct Platform {
 }
 
 impl Descriptor {
-    fn digest(&self) -> Result<Digest, ArtifactError> {
+    /// The digest, if it is one that is accepted.
+    pub fn digest(&self) -> Result<Digest, ArtifactError> {
         let invalid = |_| ArtifactError::Digest(self.digest.escape_debug().to_string());
         self.digest.parse().map_err(invalid)
     }
 
-    fn is(&self, types: &[&str]) -> bool {
+    /// Whether it is of one of these media types.
+    pub fn is(&self, types: &[&str]) -> bool {
         types.contains(&&*self.media_type)
     }
 
@@ -136,8 +151,7 @@ impl Descriptor {
 impl Manifest {
     /// Reads a manifest.
     pub fn parse(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        let document: Document = serde_json::from_slice(bytes)
-            .map_err(|error| ArtifactError::Manifest(error.to_string()))?;
+        let document = Document::read(bytes)?;
         match document.manifests {
             Some(entries) => Self::of_index(&entries),
             None => Self::of_layers(&document.layers),

@@ -7,6 +7,8 @@ mod artifact;
 mod credentials;
 mod push;
 mod registry;
+mod sign;
+mod signatures;
 
 use std::path::PathBuf;
 
@@ -15,6 +17,7 @@ use http::StatusCode;
 use sandglass_manifest::{Digest, OciReference};
 use tokio::sync::OnceCell;
 
+use super::verify::{KeyName, Signers, Unsigned};
 use super::{FetchError, Fetcher};
 pub use artifact::ArtifactError;
 use artifact::{Artifact, Blob, Manifest};
@@ -22,6 +25,7 @@ pub use credentials::CredentialError;
 pub use push::{PushError, push};
 pub use registry::Action;
 use registry::Registry;
+pub use sign::{Format, SignatureError, Signed, sign};
 
 /// An artifact's component.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Pulled {
     pub bytes: Bytes,
     /// The reference, with the digest of the manifest that it stands for.
     pub pinned: OciReference,
+    /// The keys by which it is signed, of those that must have.
+    pub signed_by: Vec<KeyName>,
     /// What the operator should know.
     pub notice: Option<String>,
 }
@@ -88,6 +94,12 @@ pub enum OciError {
         /// The tag or digest.
         name: String,
     },
+    /// Not all have signed it who must.
+    #[error(transparent)]
+    Unsigned(#[from] Box<Unsigned>),
+    /// Whether they have is not known.
+    #[error("its signatures cannot be had: {0}")]
+    Signatures(Box<OciError>),
     /// The registry asks for a token and gives none.
     #[error("{registry} cannot be logged in to: {reason}")]
     Token {
@@ -104,39 +116,53 @@ impl OciError {
     }
 }
 
-/// Pulls an artifact's component; none where the reference still stands for the one that is known.
+/// Pulls an artifact's component, once it is known to be signed by all who must have; none where the reference still
+/// stands for the one that is known.
 pub async fn pull(
     fetcher: &Fetcher,
     reference: &OciReference,
+    signers: &Signers,
     known: Option<&OciReference>,
 ) -> Result<Option<Pulled>, OciError> {
-    let pull = Pull {
-        fetcher,
-        reference,
-        registry: OnceCell::new(),
-    };
-    let (digest, notice) = match (reference.digest(), reference.tag()) {
-        (Some(digest), _) => (digest.clone(), None),
-        (None, tag) => pull.resolve(tag.unwrap_or_default()).await?,
-    };
+    let pull = Pull::new(fetcher, reference);
+    let (digest, notice) = pull.digest().await?;
     let pinned = reference.pinned(digest.clone());
     if known == Some(&pinned) {
         return Ok(None);
     }
+    let signed_by = signatures::verify(&pull, &digest, signers).await?;
     let artifact = pull.artifact(&digest).await?;
-    let bytes = pull.component(&artifact.component).await?;
+    let bytes = pull.blob(&artifact.component).await?;
     tracing::info!(reference = %pinned, "pulled");
-    if let Some(notice) = &notice {
-        tracing::warn!(%reference, "{notice}");
-    }
+    warn(reference, notice.as_deref());
     if artifact.has_policy {
         tracing::warn!(%reference, "the artifact comes with a policy: it is not applied; grant in the manifest what the tool may reach");
     }
     Ok(Some(Pulled {
         bytes,
         pinned,
+        signed_by,
         notice,
     }))
+}
+
+/// The digest that a reference stands for, and who signed it, of those that must have.
+pub async fn verify(
+    fetcher: &Fetcher,
+    reference: &OciReference,
+    signers: &Signers,
+) -> Result<(Digest, Vec<KeyName>), OciError> {
+    let pull = Pull::new(fetcher, reference);
+    let (digest, notice) = pull.digest().await?;
+    let signed_by = signatures::verify(&pull, &digest, signers).await?;
+    warn(reference, notice.as_deref());
+    Ok((digest, signed_by))
+}
+
+fn warn(reference: &OciReference, notice: Option<&str>) {
+    if let Some(notice) = notice {
+        tracing::warn!(%reference, "{notice}");
+    }
 }
 
 /// One pull. The registry is only spoken to if the cache lacks something.
@@ -147,6 +173,22 @@ struct Pull<'a> {
 }
 
 impl<'a> Pull<'a> {
+    fn new(fetcher: &'a Fetcher, reference: &'a OciReference) -> Self {
+        Self {
+            fetcher,
+            reference,
+            registry: OnceCell::new(),
+        }
+    }
+
+    /// The digest that the reference stands for.
+    async fn digest(&self) -> Result<(Digest, Option<String>), OciError> {
+        match (self.reference.digest(), self.reference.tag()) {
+            (Some(digest), _) => Ok((digest.clone(), None)),
+            (None, tag) => self.resolve(tag.unwrap_or_default()).await,
+        }
+    }
+
     /// The digest that a tag stands for; where the registry is down, the one that it stood for last, and a word on that.
     /// A registry that refuses, or has no such tag any more, is not down.
     async fn resolve(&self, tag: &str) -> Result<(Digest, Option<String>), OciError> {
@@ -191,7 +233,7 @@ impl<'a> Pull<'a> {
         Ok(bytes)
     }
 
-    async fn component(&self, blob: &Blob) -> Result<Bytes, OciError> {
+    async fn blob(&self, blob: &Blob) -> Result<Bytes, OciError> {
         let cache = &self.fetcher.cache;
         if let Some(bytes) = cache.get(&blob.digest).await {
             return Ok(bytes);

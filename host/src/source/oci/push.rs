@@ -76,46 +76,89 @@ pub async fn push(
     let digest = Digest::of(&manifest);
 
     let registry = Registry::new(fetcher, reference, Action::Push).await;
-    let auth = match registry.log_in().await? {
-        Authorization::None => RegistryAuth::Anonymous,
-        Authorization::Basic { user, password } => RegistryAuth::Basic(user, password),
-        Authorization::Bearer(token) => RegistryAuth::Bearer(token),
-    };
-    let refused = |error| PushError::Refused {
+    let upload = Upload::begin(&registry, reference).await?;
+    for bytes in [layer.data, config.data] {
+        upload.blob(bytes).await?;
+    }
+    upload
+        .manifest(tag, manifest, WASM_MANIFEST_MEDIA_TYPE)
+        .await?;
+    Ok(digest)
+}
+
+/// A login to push with.
+pub struct Upload<'a> {
+    client: Client,
+    reference: &'a OciReference,
+}
+
+impl<'a> Upload<'a> {
+    /// Logs in to push.
+    pub async fn begin(
+        registry: &Registry<'_>,
+        reference: &'a OciReference,
+    ) -> Result<Self, PushError> {
+        let auth = match registry.log_in().await? {
+            Authorization::None => RegistryAuth::Anonymous,
+            Authorization::Basic { user, password } => RegistryAuth::Basic(user, password),
+            Authorization::Bearer(token) => RegistryAuth::Bearer(token),
+        };
+        let client = Client::try_from(ClientConfig {
+            protocol: if registry.is_plain() {
+                ClientProtocol::Http
+            } else {
+                ClientProtocol::Https
+            },
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            read_timeout: Some(READ_TIMEOUT),
+            user_agent: USER_AGENT,
+            ..ClientConfig::default()
+        })
+        .map_err(|error| refused(reference, error))?;
+        let upload = Self { client, reference };
+        let target = upload.target(String::new());
+        upload
+            .client
+            .store_auth_if_needed(target.resolve_registry(), &auth)
+            .await;
+        Ok(upload)
+    }
+
+    /// Pushes a blob; its digest.
+    pub async fn blob(&self, bytes: Bytes) -> Result<Digest, PushError> {
+        let digest = Digest::of(&bytes);
+        self.client
+            .push_blob(&self.target(String::new()), bytes, &digest.to_string())
+            .await
+            .map_err(|error| refused(self.reference, error))?;
+        Ok(digest)
+    }
+
+    /// Pushes a manifest to a tag, or to the digest that it has.
+    pub async fn manifest(
+        &self,
+        at: &str,
+        manifest: Vec<u8>,
+        media_type: &'static str,
+    ) -> Result<(), PushError> {
+        // The client puts either into the same place of the URL.
+        let target = self.target(at.to_owned());
+        self.client
+            .push_manifest_raw(&target, manifest, HeaderValue::from_static(media_type))
+            .await
+            .map_err(|error| refused(self.reference, error))?;
+        Ok(())
+    }
+
+    fn target(&self, tag: String) -> Reference {
+        let (registry, repository) = (self.reference.registry(), self.reference.repository());
+        Reference::with_tag(registry.to_owned(), repository.to_owned(), tag)
+    }
+}
+
+fn refused(reference: &OciReference, error: OciDistributionError) -> PushError {
+    PushError::Refused {
         registry: reference.registry().to_owned(),
         error,
-    };
-    let client = Client::try_from(ClientConfig {
-        protocol: if registry.is_plain() {
-            ClientProtocol::Http
-        } else {
-            ClientProtocol::Https
-        },
-        connect_timeout: Some(CONNECT_TIMEOUT),
-        read_timeout: Some(READ_TIMEOUT),
-        user_agent: USER_AGENT,
-        ..ClientConfig::default()
-    })
-    .map_err(refused)?;
-    let target = Reference::with_tag(
-        reference.registry().to_owned(),
-        reference.repository().to_owned(),
-        tag.to_owned(),
-    );
-    client
-        .store_auth_if_needed(target.resolve_registry(), &auth)
-        .await;
-    for bytes in [layer.data, config.data] {
-        let digest = Digest::of(&bytes).to_string();
-        client
-            .push_blob(&target, bytes, &digest)
-            .await
-            .map_err(refused)?;
     }
-    let media_type = HeaderValue::from_static(WASM_MANIFEST_MEDIA_TYPE);
-    client
-        .push_manifest_raw(&target, manifest, media_type)
-        .await
-        .map_err(refused)?;
-    Ok(digest)
 }

@@ -28,6 +28,9 @@ const MAX_TOKEN: u64 = 256 << 10;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
+/// What a list of referrers is.
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// What is done with a repository, as tokens name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -108,6 +111,29 @@ impl<'a> Registry<'a> {
         self.get(&format!("manifests/{name}"), Some(MANIFEST), expected)
             .await
             .map_err(|error| self.explain(error, name))
+    }
+
+    /// What refers to a digest and is of a type: an index, or nothing where the registry does not know (OCI distribution spec,
+    /// "Listing Referrers"). Of a list in several pages it is the first.
+    pub async fn referrers(
+        &self,
+        digest: &Digest,
+        artifact_type: &str,
+    ) -> Result<Option<Bytes>, OciError> {
+        let expected = Expected {
+            digest: None,
+            size: None,
+            at_most: MAX_MANIFEST,
+        };
+        let artifact_type = artifact_type.replace('/', "%2F").replace('+', "%2B");
+        let path = format!("referrers/{digest}?artifactType={artifact_type}");
+        match self.get(&path, Some(INDEX), expected).await {
+            Ok(index) => Ok(Some(index)),
+            Err(error) => match self.explain(error, &path) {
+                OciError::Missing { .. } => Ok(None),
+                error => Err(error),
+            },
+        }
     }
 
     /// Bytes that a manifest names.
