@@ -143,9 +143,7 @@ async fn of_component(given: &str) -> Result<(Engine, Arc<Catalog>), Failure> {
 async fn of_manifest(config: Option<PathBuf>) -> Result<(Engine, Arc<Catalog>), Failure> {
     let (manifest, sources) = local::setup(config)?.read()?;
     let engine = local::engine(&manifest)?;
-    let stores = Stores::open(&manifest.stores)
-        .await
-        .map_err(|error| usage(error.to_string()))?;
+    let stores = Stores::open(&manifest.stores).await?;
     let fetcher = Fetcher::new(config::fetching(&manifest));
     let tenant = TenantId::default();
     let sources = sources

@@ -19,6 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
+use sandglass_manifest::ManifestError;
+
 use crate::config::ConfigError;
 use crate::telemetry::trace::Export;
 use crate::telemetry::{self, LogLevel};
@@ -88,6 +90,12 @@ impl Failure {
             exit,
             message: message.into(),
         }
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        ConfigError::from(error).into()
     }
 }
 

@@ -140,16 +140,13 @@ impl Serve {
                     Arc::clone(&tenants),
                     scheme,
                 )
-                .await
-                .map_err(|error| usage(error.to_string()))?,
+                .await?,
             )),
             _ => None,
         };
         let engine = Engine::new(installation.engine(&manifest))
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let stores = Stores::open(&manifest.stores)
-            .await
-            .map_err(|error| usage(error.to_string()))?;
+        let stores = Stores::open(&manifest.stores).await?;
         let fetcher = Fetcher::new(config::fetching(&manifest));
         let loader = Arc::new(Loader::new(engine.clone(), stores, fetcher));
         // From here on it does not end the process.
@@ -261,12 +258,12 @@ impl Serve {
                 "audit: stdout carries MCP with --stdio; send the records to a file: `audit: { to: file, path: .. }`".to_owned(),
             ));
         }
-        let key = settings
-            .key
-            .as_ref()
-            .map(secret::read)
-            .transpose()
-            .map_err(|error| usage(format!("audit.key: {error}")))?;
+        let key = match &settings.key {
+            None => None,
+            Some(key) => Some(
+                secret::read(key).map_err(|problem| key.error(format!("audit.key: {problem}")))?,
+            ),
+        };
         Audit::start(settings, key.as_deref().map(str::as_bytes))
             .map(Some)
             .map_err(|error| usage(error.to_string()))

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
-use sandglass_manifest::{JwtAlgorithm, JwtIssuer, Scope, TenantOf};
+use sandglass_manifest::{JwtAlgorithm, JwtIssuer, ManifestError, Scope, TenantOf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::challenge::Refusal;
-use super::jwks::{Jwks, JwksError};
+use super::jwks::Jwks;
 use crate::invoke::{Known, Tenants};
 
 /// Seconds that the issuer's clock and ours may differ.
@@ -38,7 +38,7 @@ pub struct Checked {
 
 impl Issuer {
     /// Fetches the issuer's keys.
-    pub async fn start(config: JwtIssuer) -> Result<Self, JwksError> {
+    pub async fn start(config: JwtIssuer) -> Result<Self, ManifestError> {
         Ok(Self {
             jwks: Jwks::fetch(&config).await?,
             name: config.issuer.as_str().into(),
@@ -75,7 +75,7 @@ impl Issuer {
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
-        validation.set_issuer(&[&self.config.issuer]);
+        validation.set_issuer(&[&*self.config.issuer]);
         validation.set_audience(&self.config.audience);
         validation.set_required_spec_claims(&["iss", "aud", "exp"]);
         let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &key.decoding, &validation)

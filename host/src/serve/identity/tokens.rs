@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::bearer;
 use crate::invoke::{Known, TenantId};
 use crate::secret;
 use crate::watch::Watch;
@@ -25,21 +26,13 @@ struct Accepted {
     known: Arc<Known>,
 }
 
-/// Why the tokens cannot be had. No text holds a token.
-#[derive(Debug, thiserror::Error)]
-pub enum TokensError {
-    /// A list of tokens.
-    #[error(transparent)]
-    List(#[from] ManifestError),
-    /// A token in a secret.
-    #[error("identity: a token: {0}")]
-    Secret(String),
-}
-
 impl Tokens {
     /// Reads all tokens, and those in files again when they change. A change that cannot be read leaves the old tokens
     /// in place and is logged.
-    pub fn load(manifest: Arc<Manifest>) -> Result<Self, TokensError> {
+    ///
+    /// # Errors
+    /// A list or a secret that cannot be read, or holds something else. No text holds a token.
+    pub fn load(manifest: Arc<Manifest>) -> Result<Self, ManifestError> {
         let accepted = read(&manifest)?;
         let current = Arc::new(ArcSwap::from_pointee(accepted));
         let watch = Watch::new(entries(&manifest).filter_map(file));
@@ -87,8 +80,11 @@ fn file(entry: &TokenEntry) -> Option<&Path> {
     match entry {
         TokenEntry::File { file } => Some(file),
         TokenEntry::Token(token) => match &token.value {
-            TokenValue::Secret(SecretRef::File(file)) => Some(file),
-            TokenValue::Secret(SecretRef::Env(_)) | TokenValue::Sha256(_) => None,
+            TokenValue::Secret(secret) => match &**secret {
+                SecretRef::File(file) => Some(file),
+                SecretRef::Env(_) => None,
+            },
+            TokenValue::Sha256(_) => None,
         },
     }
 }
@@ -100,7 +96,7 @@ fn entries(manifest: &Manifest) -> impl Iterator<Item = &TokenEntry> {
         .flat_map(|identity| &identity.tokens)
 }
 
-fn read(manifest: &Manifest) -> Result<Vec<Accepted>, TokensError> {
+fn read(manifest: &Manifest) -> Result<Vec<Accepted>, ManifestError> {
     let mut accepted = Vec::new();
     for entry in entries(manifest) {
         match entry {
@@ -115,12 +111,23 @@ fn read(manifest: &Manifest) -> Result<Vec<Accepted>, TokensError> {
     Ok(accepted)
 }
 
-fn accept(token: &Token) -> Result<Accepted, TokensError> {
+fn accept(token: &Token) -> Result<Accepted, ManifestError> {
     let sha256 = match &token.value {
         TokenValue::Sha256(hash) => *hash,
         TokenValue::Secret(secret) => {
-            let token = secret::read(secret).map_err(TokensError::Secret)?;
-            Sha256::digest(token).into()
+            let value = secret::read(secret).and_then(|value| {
+                if bearer::is_token(&value) {
+                    Ok(value)
+                } else {
+                    Err("a bearer token has letters, digits and -._~+/= alone (RFC 6750, section 2.1); is there a blank or a line break in it?".to_owned())
+                }
+            });
+            let refuse = |problem| match &token.name {
+                Some(name) => format!("identity.tokens: the secret of `{name}`: {problem}"),
+                None => format!("identity.tokens: the token's secret: {problem}"),
+            };
+            let value = value.map_err(|problem| secret.error(refuse(problem)))?;
+            Sha256::digest(value).into()
         }
     };
     let name = token.name.clone().unwrap_or_else(|| {
@@ -134,7 +141,7 @@ fn accept(token: &Token) -> Result<Accepted, TokensError> {
         name,
         issuer: None,
         tenant: TenantId::from(&token.tenant),
-        scopes: token.scopes.clone(),
+        scopes: token.scopes.iter().map(|scope| (**scope).clone()).collect(),
     });
     Ok(Accepted { sha256, known })
 }
@@ -236,5 +243,25 @@ mod tests {
         );
         let error = Tokens::load(manifest(&entry)).err().unwrap();
         assert!(error.to_string().contains("is empty"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_no_header_can_carry_names_its_token_and_is_not_shown() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let entry = format!(
+            "{{ secret: {{ file: {} }}, name: ann, scopes: [\"tools:*\"] }}",
+            file.path().display()
+        );
+        for token in ["gehe im", " geheim", "geheim\n\n", "gehe\tim", "gehéim"] {
+            std::fs::write(file.path(), token).unwrap();
+            let error = Tokens::load(manifest(&entry)).err().unwrap();
+            assert_eq!(error.line(), Some(4), "{error}");
+            let error = error.to_string();
+            assert!(
+                error.contains("the secret of `ann`: a bearer token has letters"),
+                "{error}"
+            );
+            assert!(!error.contains("heim"), "{error}");
+        }
     }
 }

@@ -7,11 +7,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use sandglass_manifest::{ByteSize, SecretRef, Store, StoreKind, StoreName, TextOrSecret};
+use sandglass_manifest::{
+    ByteSize, ManifestError, SecretRef, Store, StoreKind, StoreName, TextOrSecret,
+};
 use tempfile::TempDir;
 
+use super::Stores;
 use super::bucket::{Bucket, BucketError, MAX_KEYS, MAX_VALUE};
-use super::{StoreError, Stores};
 
 /// Names and keys with everything that could end, join or widen a name of the store's own.
 const HOSTILE: [&str; 14] = [
@@ -85,10 +87,10 @@ impl Place {
         let folder = self.folder.path();
         match self.server {
             None => StoreKind::Embedded {
-                path: folder.join(name.as_str()),
+                path: folder.join(name.as_str()).into(),
             },
             Some(_) => StoreKind::Redis {
-                url: TextOrSecret::Text(format!("unix://{}/redis.sock", folder.display())),
+                url: TextOrSecret::Text(format!("unix://{}/redis.sock", folder.display())).into(),
             },
         }
     }
@@ -463,7 +465,7 @@ async fn values_outlive_the_host(place: Place) {
     }
 }
 
-async fn open_one(kind: StoreKind) -> Result<Stores, StoreError> {
+async fn open_one(kind: StoreKind) -> Result<Stores, ManifestError> {
     let quota = Store::QUOTA;
     Stores::open(&[(name("cache"), Store { kind, quota })].into()).await
 }
@@ -474,7 +476,7 @@ async fn problem(kind: StoreKind) -> String {
 
 fn redis_at(url: impl Into<String>) -> StoreKind {
     StoreKind::Redis {
-        url: TextOrSecret::Text(url.into()),
+        url: TextOrSecret::Text(url.into()).into(),
     }
 }
 
@@ -496,12 +498,14 @@ async fn only_granted_stores_open_and_only_defined_ones_are_granted() {
 async fn a_file_is_for_one_store_of_one_host() {
     let place = Place::embedded();
     let path = place.folder.path().join("file");
-    let kind = StoreKind::Embedded { path: path.clone() };
+    let kind = StoreKind::Embedded {
+        path: path.clone().into(),
+    };
     let first = open_one(kind.clone()).await.unwrap();
     assert_eq!(
         problem(kind.clone()).await,
         format!(
-            "the store `cache` cannot be opened at {}: it is in use, by another host or another store: give each a file of its own",
+            "stores.cache.path: {} cannot be opened: it is in use, by another host or another store; give each a file of its own",
             path.display()
         )
     );
@@ -517,11 +521,14 @@ async fn a_file_that_is_no_store_stays_as_it_is() {
     let path = place.folder.path().join("file");
     let text = "something else\n".repeat(1_000);
     std::fs::write(&path, &text).unwrap();
-    let told = problem(StoreKind::Embedded { path: path.clone() }).await;
-    assert!(told.contains("cannot be opened at"), "{told}");
+    let embedded = |path: &Path| StoreKind::Embedded {
+        path: path.to_owned().into(),
+    };
+    let told = problem(embedded(&path)).await;
+    assert!(told.contains("cannot be opened: it is no store"), "{told}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     let path = place.folder.path().join("no/folder");
-    let told = problem(StoreKind::Embedded { path }).await;
+    let told = problem(embedded(&path)).await;
     assert!(told.contains("No such file or directory"), "{told}");
 }
 
@@ -537,7 +544,7 @@ async fn a_bad_url_is_not_quoted_and_a_missing_secret_is_named() {
         assert!(!told.contains("hunter2"), "{told}");
     }
     let secret = |secret| StoreKind::Redis {
-        url: TextOrSecret::Secret { secret },
+        url: TextOrSecret::Secret { secret }.into(),
     };
     let told = problem(secret(SecretRef::Env("SANDGLASS_NOT_SET".to_owned()))).await;
     assert!(told.contains("SANDGLASS_NOT_SET"), "{told}");
