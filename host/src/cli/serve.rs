@@ -154,6 +154,12 @@ impl Serve {
             .map_err(|error| usage(format!("signals: {error}")))?;
         let snapshot = loader.load(sources).await;
         self.check_loaded(&snapshot)?;
+        if let Some(identity) = &identity {
+            let has = |tenant: &_, tool: &str| snapshot.tenant(tenant).get(tool).is_some();
+            for word in identity.unmatched_scopes(has) {
+                tracing::warn!("{word}");
+            }
+        }
         let (reloader, reload) =
             Reloader::new(Arc::clone(&loader), setup, Arc::clone(&manifest), hangup);
         tokio::spawn(reloader.run());
@@ -274,17 +280,7 @@ impl Serve {
         let all = snapshot.sources().len();
         let tools = snapshot.tools();
         if failed > 0 && (self.strict || failed == all) {
-            let reasons: Vec<String> = snapshot
-                .failures()
-                .map(|(source, reason)| format!("{}: {reason}", source.location))
-                .collect();
-            return Err(Failure::new(
-                Exit::NothingLoaded,
-                format!(
-                    "{failed} of {all} components could not be loaded: {}",
-                    reasons.join("; ")
-                ),
-            ));
+            return Err(Failure::left_out(snapshot));
         }
         for (source, reason) in snapshot.failures() {
             tracing::error!(

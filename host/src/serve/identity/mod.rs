@@ -21,7 +21,7 @@ use sandglass_manifest::{self as manifest, Manifest, ManifestError};
 pub use bearer::Bearer;
 pub use challenge::{Entrance, MissingScope, Refusal};
 
-use crate::invoke::{Caller, Tenants};
+use crate::invoke::{Caller, TenantId, Tenants};
 use jwt::Issuer;
 use tokens::Tokens;
 use verified::Verified;
@@ -65,6 +65,11 @@ impl Identity {
                 .map(|url| url.trim_end_matches('/').to_owned()),
             scheme,
         })
+    }
+
+    /// A word on each scope of a static token that names a tool which its tenant does not have.
+    pub fn unmatched_scopes(&self, has: impl Fn(&TenantId, &str) -> bool) -> Vec<ManifestError> {
+        self.tokens.unmatched(has)
     }
 
     /// Who has this token.

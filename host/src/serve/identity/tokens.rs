@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sandglass_manifest::{Manifest, ManifestError, SecretRef, Token, TokenEntry, TokenValue};
+use sandglass_manifest::{
+    Manifest, ManifestError, Placed, Scope, SecretRef, Token, TokenEntry, TokenValue,
+};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio_util::task::AbortOnDropHandle;
@@ -24,6 +26,8 @@ pub struct Tokens {
 struct Accepted {
     sha256: [u8; 32],
     known: Arc<Known>,
+    /// As they are written.
+    scopes: Vec<Placed<Scope>>,
 }
 
 impl Tokens {
@@ -41,6 +45,26 @@ impl Tokens {
             current,
             _reload: AbortOnDropHandle::new(tokio::spawn(reload)),
         })
+    }
+
+    /// A word on each scope that names a tool which its tenant does not have. `has` tells which it has.
+    pub fn unmatched(&self, has: impl Fn(&TenantId, &str) -> bool) -> Vec<ManifestError> {
+        let tokens = self.current.load();
+        let scopes = tokens.iter().flat_map(|token| {
+            token
+                .scopes
+                .iter()
+                .map(|scope| (&token.known.tenant, scope))
+        });
+        scopes
+            .filter_map(|(tenant, scope)| match &**scope {
+                Scope::Tool(name) if !has(tenant, name) => Some(scope.error(format!(
+                    "identity.tokens: the scope `{}` allows nothing: the tenant `{tenant}` has no such tool now; correct the name, or see why the tool is left out",
+                    **scope
+                ))),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Whose token has this hash. All are looked at, each in constant time.
@@ -142,8 +166,13 @@ fn accept(token: &Token) -> Result<Accepted, ManifestError> {
         issuer: None,
         tenant: TenantId::from(&token.tenant),
         scopes: token.scopes.iter().map(|scope| (**scope).clone()).collect(),
+        expires: None,
     });
-    Ok(Accepted { sha256, known })
+    Ok(Accepted {
+        sha256,
+        known,
+        scopes: token.scopes.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -232,6 +261,28 @@ mod tests {
         std::fs::write(&secret, "newest").unwrap();
         until(|| accepts("newest")).await;
         assert!(accepts("other") && !accepts("listed"));
+    }
+
+    #[tokio::test]
+    async fn a_scope_for_a_tool_that_is_not_there_is_told_with_its_place() {
+        let tokens = Tokens::load(manifest(&format!(
+            "{{ sha256: {}, scopes: [\"tools:*\", management, \"tools:add\"] }},\n  {{ sha256: {}, tenant: acme, scopes: [\"tools:add\"] }}",
+            hex("one"),
+            hex("two")
+        )))
+        .unwrap();
+        let told = tokens.unmatched(|tenant, tool| tenant.as_str() == "default" && tool == "add");
+        let [told] = &*told else {
+            panic!("{told:?}");
+        };
+        assert_eq!(told.line(), Some(5));
+        let told = told.to_string();
+        assert!(
+            told.contains(
+                "the scope `tools:add` allows nothing: the tenant `acme` has no such tool"
+            ),
+            "{told}"
+        );
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What holds for every kind of store, and what for one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -67,6 +68,13 @@ impl Drop for Server {
     }
 }
 
+fn redis_server() -> OsString {
+    const VARIABLE: &str = "SANDGLASS_REDIS_SERVER";
+    std::env::var_os(VARIABLE).unwrap_or_else(|| {
+        panic!("{VARIABLE} is not set: run `cargo xtask test`, which has a server")
+    })
+}
+
 impl Place {
     fn embedded() -> Self {
         Self {
@@ -75,12 +83,10 @@ impl Place {
         }
     }
 
-    /// `cargo xtask test` names a server; without one there is nothing to test.
-    fn redis() -> Option<Self> {
-        let program = std::env::var_os("SANDGLASS_REDIS_SERVER")?;
+    fn redis() -> Self {
         let mut place = Self::embedded();
-        place.server = Some(Server::start(&program, place.folder.path()));
-        Some(place)
+        place.server = Some(Server::start(&redis_server(), place.folder.path()));
+        place
     }
 
     fn kind(&self, name: &StoreName) -> StoreKind {
@@ -167,9 +173,7 @@ macro_rules! properties {
         mod redis {
             $(#[tokio::test]
             async fn $property() {
-                if let Some(place) = super::Place::redis() {
-                    super::$property(place).await;
-                }
+                super::$property(super::Place::redis()).await;
             })*
         }
     };
@@ -554,9 +558,7 @@ async fn a_bad_url_is_not_quoted_and_a_missing_secret_is_named() {
 
 #[tokio::test]
 async fn a_server_that_is_away_fails_each_use_until_it_is_back() {
-    let Some(mut place) = Place::redis() else {
-        return;
-    };
+    let mut place = Place::redis();
     let away = || Err(BucketError::Unreachable("cache".into()));
     let bucket = place.bucket(Store::QUOTA).await;
     set(&bucket, "k", "1").await.unwrap();
@@ -565,8 +567,7 @@ async fn a_server_that_is_away_fails_each_use_until_it_is_back() {
         for _ in 0..3 {
             assert_eq!(set(&bucket, "k", "2").await, away());
         }
-        let program = std::env::var_os("SANDGLASS_REDIS_SERVER").unwrap();
-        place.server = Some(Server::start(&program, place.folder.path()));
+        place.server = Some(Server::start(&redis_server(), place.folder.path()));
         set(&bucket, "k", "3").await.unwrap();
     }
     assert_eq!(
@@ -593,9 +594,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_wrong_password_is_no_error_of_the_start_and_is_not_told() {
-    let Some(place) = Place::redis() else {
-        return;
-    };
+    let place = Place::redis();
     let socket = place.folder.path().join("redis.sock");
     let url = format!("unix://{}?pass=hunter2", socket.display());
     let stores = open_one(redis_at(url)).await.unwrap();
