@@ -41,7 +41,7 @@ async fn a_store_that_cannot_be_opened() {
     for (store, column, parts) in [
         (
             "{ kind: embedded, path: no/folder/x.redb }",
-            36,
+            39,
             &[
                 "stores.kv.path: ",
                 "No such file or directory",
@@ -50,22 +50,22 @@ async fn a_store_that_cannot_be_opened() {
         ),
         (
             "{ kind: embedded, path: no.database }",
-            36,
+            39,
             &["stores.kv.path: ", "it is no store"],
         ),
         (
             "{ kind: redis, url: { secret: { env: NOWHERE } } }",
-            32,
+            35,
             &["stores.kv.url: ", "has no `NOWHERE`"],
         ),
         (
             "{ kind: redis, url: { secret: { env: EMPTY } } }",
-            32,
+            35,
             &["stores.kv.url: ", "`EMPTY`", "is empty"],
         ),
         (
             "{ kind: redis, url: { secret: { env: BAD_URL } } }",
-            32,
+            35,
             &[
                 "stores.kv.url: ",
                 "no URL of a Redis server",
@@ -75,7 +75,7 @@ async fn a_store_that_cannot_be_opened() {
     ] {
         refused(
             &format!("stores: {{ kv: {store} }}"),
-            &format!("3:{}", column - 1),
+            &format!("3:{column}"),
             parts,
         )
         .await;

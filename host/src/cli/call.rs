@@ -66,7 +66,7 @@ impl Call {
             .failures()
             .map(|(source, reason)| format!("; left out: {}: {reason}", source.location))
             .collect();
-        let invoker = Invoker::new(catalog, Arc::new(Ledger::local(&engine)));
+        let invoker = Invoker::new(catalog, Arc::new(Ledger::local(&engine, tenant.clone())));
         let completed = invoker
             .run(invoke::Call {
                 tenant: tenant.clone(),
