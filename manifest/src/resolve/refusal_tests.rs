@@ -113,7 +113,11 @@ fn grants_that_cannot_be_meant_are_refused() {
         ),
         (
             "{http: [{host: a.com, methods: [CONNECT]}]}",
-            "2:67: `CONNECT` is not a method such as GET: tunnels are not offered; remove it",
+            "2:67: `CONNECT` is not a method such as GET: tunnels and traces are not offered; remove it",
+        ),
+        (
+            "{http: [{host: a.com, methods: [GET, trace]}]}",
+            "2:72: `trace` is not a method such as GET: tunnels and traces are not offered; remove it",
         ),
         (
             "{http: [{host: a.com, private: 'yes'}]}",
