@@ -44,12 +44,15 @@ impl Allow {
     pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
         let headers = self.http.iter().flat_map(|rule| rule.headers.values());
         let secrets = self.env.values().chain(headers).filter_map(|value| {
-            let TextOrSecret::Secret { secret } = value else {
+            let TextOrSecret::Secret { secret } = &**value else {
                 return None;
             };
             secret.file()
         });
-        let authorities = self.http.iter().filter_map(|rule| rule.ca.as_deref());
+        let authorities = self
+            .http
+            .iter()
+            .filter_map(|rule| rule.ca.as_ref().map(|ca| ca.as_path()));
         secrets.chain(authorities)
     }
 }

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sandglass_manifest::{
-    Manifest, ManifestError, Placed, Scope, SecretRef, Token, TokenEntry, TokenValue,
-};
+use sandglass_manifest::{Manifest, ManifestError, Placed, Scope, Token, TokenEntry, TokenValue};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio_util::task::AbortOnDropHandle;
@@ -104,10 +102,7 @@ fn file(entry: &TokenEntry) -> Option<&Path> {
     match entry {
         TokenEntry::File { file } => Some(file),
         TokenEntry::Token(token) => match &token.value {
-            TokenValue::Secret(secret) => match &**secret {
-                SecretRef::File(file) => Some(file),
-                SecretRef::Env(_) => None,
-            },
+            TokenValue::Secret(secret) => secret.file(),
             TokenValue::Sha256(_) => None,
         },
     }
