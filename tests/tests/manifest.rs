@@ -77,7 +77,6 @@ async fn keys_that_have_no_effect_yet_are_refused() {
         "version: 1\ntools:\n  - python: |\n      def add(a: int) -> int: return a\n    name: calculator\n",
         "version: 1\ntools: [ secret://ns/time/time.wasm ]\n",
         "version: 1\ntools:\n  - source: ./x.wasm\n    verify: { cosign: { key: file:/k } }\n",
-        "version: 1\ntools:\n  - source: ./x.wasm\n    pin: true\n",
     ] {
         let finished = Launch::manifest(yaml).run().await;
         assert_eq!(finished.code, Some(2), "{yaml:?}: {finished:?}");
