@@ -33,8 +33,8 @@ pub enum Error {
          and grant it at this tool's source, `allow: {{ keyvalue: [{0}] }}`"
     )]
     NotGranted(String),
-    /// The host could not do it; it says why.
-    #[error("the store `{store}`: {reason}")]
+    /// The host could not do it; it says why, and of which store where that matters.
+    #[error("{reason}")]
     Failed {
         /// The store's name.
         store: String,
@@ -224,8 +224,12 @@ mod tests {
             );
         }
         assert_eq!(
-            Error::of("cache", host::Error::Other("full".to_owned())).to_string(),
-            "the store `cache`: full"
+            Error::of(
+                "cache",
+                host::Error::Other("the store `cache` is full: quota 1MiB".to_owned())
+            )
+            .to_string(),
+            "the store `cache` is full: quota 1MiB"
         );
     }
 }

@@ -48,14 +48,16 @@ fn of_file(path: &Path) -> Result<String, String> {
 }
 
 fn of_environment(name: &str) -> Result<String, String> {
-    let unset = || {
+    let value = std::env::var_os(name).ok_or_else(|| {
         format!(
             "the host's environment has no `{name}`; set it where the host is started, or correct `env`"
         )
-    };
-    let value = std::env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .ok_or_else(unset)?;
+    })?;
+    if value.is_empty() {
+        return Err(format!(
+            "`{name}` in the host's environment is empty; set it to the secret where the host is started, or correct `env`"
+        ));
+    }
     value
         .into_string()
         .map_err(|_| format!("`{name}` in the host's environment is not UTF-8"))

@@ -155,6 +155,8 @@ fn watch(places: Places, changes: Arc<Notify>) -> notify::Result<RecommendedWatc
 mod tests {
     use super::*;
 
+    use futures::FutureExt;
+
     use std::os::unix::fs::symlink;
 
     async fn changes(watch: &Watch) {
@@ -226,6 +228,19 @@ mod tests {
         std::fs::write(&other, "2").unwrap();
         std::fs::rename(other, &file).unwrap();
         assert_ne!(Stamp::of(&file), Some(first));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_that_follow_each_other_are_one() {
+        let watch = Watch::new([]);
+        watch.changes.notify_one();
+        tokio::join!(watch.changed(), async {
+            tokio::time::sleep(SETTLE / 2).await;
+            watch.changes.notify_one();
+        });
+        assert!(watch.changed().now_or_never().is_none());
+        watch.changes.notify_one();
+        watch.changed().await;
     }
 
     #[test]

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    HttpRule, StoreName, TextOrSecret,
+    HttpRule, Placed, StoreName, TextOrSecret,
     field::Field,
     http_rule::HttpRuleDocument,
     scalar::{self, InvalidValue, Scalar},
@@ -22,7 +22,7 @@ use crate::{
 pub struct Allow {
     /// Environment variables, delivered by `wasi:cli/environment` and `wasi:config/store`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, TextOrSecret>,
+    pub env: BTreeMap<String, Placed<TextOrSecret>>,
     /// Outbound HTTP requests. A request passes if one of the rules allows it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<HttpRule>,
@@ -44,12 +44,15 @@ impl Allow {
     pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
         let headers = self.http.iter().flat_map(|rule| rule.headers.values());
         let secrets = self.env.values().chain(headers).filter_map(|value| {
-            let TextOrSecret::Secret { secret } = value else {
+            let TextOrSecret::Secret { secret } = &**value else {
                 return None;
             };
             secret.file()
         });
-        let authorities = self.http.iter().filter_map(|rule| rule.ca.as_deref());
+        let authorities = self
+            .http
+            .iter()
+            .filter_map(|rule| rule.ca.as_ref().map(|ca| ca.as_path()));
         secrets.chain(authorities)
     }
 }
@@ -58,7 +61,7 @@ impl Allow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FolderGrant {
     /// The folder; absolute in a resolved manifest.
-    pub host: PathBuf,
+    pub host: Placed<PathBuf>,
     /// Where the guest sees it: absolute, without `.` and `..`.
     pub guest: String,
     /// What may be done in it.

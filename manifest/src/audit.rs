@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ByteSize, Count, SecretRef,
+    ByteSize, Count, Placed, SecretRef,
     field::Field,
     scalar::{self, InvalidValue, Scalar},
     secret::{self, SecretBody},
@@ -23,7 +23,7 @@ pub struct Audit {
         skip_serializing_if = "Option::is_none",
         serialize_with = "secret::in_object"
     )]
-    pub key: Option<SecretRef>,
+    pub key: Option<Placed<SecretRef>>,
 }
 
 /// Where the audit records go.
@@ -35,7 +35,7 @@ pub enum AuditTarget {
     /// To a file, a record a line.
     File {
         /// The file; a new one beside it (`.1`, `.2`, ..) takes over when it is full.
-        path: PathBuf,
+        path: Placed<PathBuf>,
         /// Bytes of a file before the next one is begun.
         max_size: ByteSize,
         /// Full files that are kept.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    HostPattern, PathPrefix, TextOrSecret,
+    HostPattern, PathPrefix, Placed, TextOrSecret,
     document::{Forms, Short},
     field::Field,
     host::{HostAndPort, Port},
@@ -32,10 +32,10 @@ pub struct HttpRule {
     /// Headers that the host sets on each request that this rule allows; they replace the guest's own,
     /// and the guest never sees them. The names are in lower case.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, TextOrSecret>,
+    pub headers: BTreeMap<String, Placed<TextOrSecret>>,
     /// Certificates (PEM) that are trusted beside the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca: Option<PathBuf>,
+    pub ca: Option<Placed<PathBuf>>,
 }
 
 impl HttpRule {
@@ -53,6 +53,13 @@ impl HttpRule {
             headers: BTreeMap::new(),
             ca: None,
         }
+    }
+
+    /// Whether one of the headers is a secret.
+    pub fn has_secret(&self) -> bool {
+        self.headers
+            .values()
+            .any(|value| matches!(**value, TextOrSecret::Secret { .. }))
     }
 }
 
@@ -148,10 +155,16 @@ impl FromStr for MethodName {
     type Err = InvalidValue;
 
     fn from_str(given: &str) -> Result<Self, InvalidValue> {
-        match Method::from_bytes(given.to_ascii_uppercase().as_bytes()) {
-            Ok(method) => Ok(Self(method.as_str().to_owned())),
-            Err(_) => Err(InvalidValue::new::<Self>(given, "a method is one word")),
-        }
+        let name = given.to_ascii_uppercase();
+        let problem = match Method::from_bytes(name.as_bytes()) {
+            Err(_) => "a method is one word",
+            // No request with one of these passes.
+            Ok(_) if matches!(&*name, "CONNECT" | "TRACE" | "TRACK") => {
+                "tunnels and traces are not offered; remove it"
+            }
+            Ok(_) => return Ok(Self(name)),
+        };
+        Err(InvalidValue::new::<Self>(given, problem))
     }
 }
 

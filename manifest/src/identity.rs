@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    JwtIssuer, Scope, SecretRef, TenantName,
+    JwtIssuer, Placed, Scope, SecretRef, TenantName,
     field::Field,
     jwt::JwtDocument,
     scalar::{self, InvalidValue, Scalar},
@@ -38,7 +38,7 @@ pub enum TokenEntry {
     /// A YAML file that holds a list of tokens; read again when it changes.
     File {
         /// The file.
-        file: PathBuf,
+        file: Placed<PathBuf>,
     },
 }
 
@@ -54,7 +54,7 @@ pub struct Token {
     /// Whose token it is.
     pub tenant: TenantName,
     /// What it may do.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<Placed<Scope>>,
 }
 
 /// What a bearer token is compared with.
@@ -64,7 +64,7 @@ pub enum TokenValue {
     /// The SHA-256 of the token's bytes.
     Sha256(#[serde(serialize_with = "hex")] [u8; 32]),
     /// The token itself lies in a secret; a file is read again when it changes.
-    Secret(SecretRef),
+    Secret(Placed<SecretRef>),
 }
 
 fn hex<S: serde::Serializer>(hash: &[u8; 32], output: S) -> Result<S::Ok, S::Error> {
@@ -147,14 +147,30 @@ impl FromStr for CallerName {
 
 /// Why a hash is none; what was given is not shown, for it may be the token itself.
 #[derive(Debug, thiserror::Error)]
-#[error("the SHA-256 of a token is 64 hex digits; `printf %s TOKEN | sha256sum` prints it")]
-pub(crate) struct NotAHash;
+pub(crate) enum NotAHash {
+    #[error("the SHA-256 of a token is 64 hex digits; `printf %s TOKEN | sha256sum` prints it")]
+    Malformed,
+    #[error(
+        "this is the SHA-256 of nothing, and no token is empty; `printf %s TOKEN | sha256sum` prints that of a token"
+    )]
+    OfNothing,
+}
+
+/// The SHA-256 of no bytes.
+const OF_NOTHING: [u8; 32] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
 
 impl FromStr for TokenHash {
     type Err = NotAHash;
 
     fn from_str(given: &str) -> Result<Self, NotAHash> {
-        scalar::sha256(given).map(Self).ok_or(NotAHash)
+        match scalar::sha256(given) {
+            None => Err(NotAHash::Malformed),
+            Some(OF_NOTHING) => Err(NotAHash::OfNothing),
+            Some(hash) => Ok(Self(hash)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    TenantName,
+    Placed, TenantName,
     field::Field,
     list::OneOrMore,
     scalar::{self, InvalidValue, Scalar},
@@ -17,15 +17,15 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JwtIssuer {
     /// The `iss` claim, exactly; an `https` URL, or `http` on loopback.
-    pub issuer: String,
+    pub issuer: Placed<String>,
     /// The `aud` claim must have one of these.
     pub audience: Vec<String>,
     /// Where the keys are; without it they are found by the issuer's metadata (OpenID Connect Discovery, RFC 8414).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<String>,
+    pub jwks: Option<Placed<String>>,
     /// Certificates (PEM) that are trusted beside the system's when the keys are fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca: Option<PathBuf>,
+    pub ca: Option<Placed<PathBuf>>,
     /// Whose tokens these are.
     #[serde(flatten)]
     pub tenant: TenantOf,

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Allow, Audit, Cosign, Engine, Identity, Limits, ManifestError, Origin, SignatureRule,
+    Allow, Audit, Cosign, Engine, Identity, Limits, ManifestError, Origin, Placed, SignatureRule,
     SourceName, SourceRef, Store, StoreName, Surroundings, Tenant, TenantName, Token, ToolFilter,
     ToolPrefix, Verify,
     document::{Document, DocumentBody},
@@ -181,9 +181,25 @@ impl Manifest {
 
     /// Reads a file of tokens that [`identity`](Self::identity) names; they belong to the tenants of this
     /// manifest. Relative paths in it start at its folder.
-    pub fn read_tokens(&self, file: &Path) -> Result<Vec<Token>, ManifestError> {
-        let origin = Origin::File(file.to_owned());
-        let text = yaml::text_of(file, &origin)?;
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds something else. A list with nothing in it is none: so the last token is
+    /// revoked. A file with nothing in it is: it may be one that is being written.
+    pub fn read_tokens(&self, file: &Placed<PathBuf>) -> Result<Vec<Token>, ManifestError> {
+        let origin = Origin::File(file.to_path_buf());
+        let text = yaml::text_of(file, &origin).map_err(|error| {
+            let shown = scalar::quoted(&file.display().to_string());
+            file.error(format!(
+                "identity.tokens: the file {shown} {}; make it, or correct `file`",
+                error.message()
+            ))
+        })?;
+        if text.trim().is_empty() {
+            return Err(ManifestError::whole(
+                &origin,
+                "the file is empty; list the tokens in it, or write `[]` if there are none",
+            ));
+        }
         let tokens: Vec<_> = yaml::read(&text, &origin)?;
         Resolver::new(&origin, &Surroundings::of_process()).token_file(&tokens, &self.tenants)
     }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
+    Placed,
     document::{Forms, Short},
     field::Field,
     scalar::{self, InvalidValue, Scalar},
@@ -49,10 +50,10 @@ pub enum TextOrSecret {
 
 /// Writes a secret's place as a document has it, in an object of its own.
 pub(crate) fn in_object<S: Serializer>(
-    secret: &Option<SecretRef>,
+    secret: &Option<Placed<SecretRef>>,
     output: S,
 ) -> Result<S::Ok, S::Error> {
-    let secret = secret.clone();
+    let secret = secret.clone().map(Placed::into_inner);
     secret
         .map(|secret| TextOrSecret::Secret { secret })
         .serialize(output)

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ByteSize, TextOrSecret,
+    ByteSize, Placed, TextOrSecret,
     field::Field,
     name,
     scalar::{self, InvalidValue, Scalar},
@@ -34,12 +34,12 @@ pub enum StoreKind {
     /// In a file of this host's own.
     Embedded {
         /// The file; made where it is not there.
-        path: PathBuf,
+        path: Placed<PathBuf>,
     },
     /// In a Redis server, which several hosts can share.
     Redis {
         /// `redis://..` or `rediss://..`
-        url: TextOrSecret,
+        url: Placed<TextOrSecret>,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, str::FromStr};
 
-use http::Uri;
+use http::{Uri, uri::Authority};
 
 use crate::scalar::{self, InvalidValue, Scalar};
 
@@ -24,10 +24,25 @@ pub(crate) fn parts(given: &str) -> Result<(String, String), &'static str> {
     if authority.as_str().contains('@') {
         return Err("it has a user; leave it out");
     }
+    if !has_valid_port(authority) {
+        return Err(BAD_PORT);
+    }
     if given.contains('#') {
         return Err("it has a fragment; leave `#` and the rest out");
     }
     Ok((scheme.to_owned(), authority.host().to_owned()))
+}
+
+/// Why a port is none.
+pub(crate) const BAD_PORT: &str = "the port is no number from 1 to 65535";
+
+/// Whether an authority's port is one, or is left out: the crate takes any digits.
+pub(crate) fn has_valid_port(authority: &Authority) -> bool {
+    let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
+    match host_and_port.strip_prefix(authority.host()) {
+        None | Some("") => true,
+        Some(_) => authority.port_u16().is_some_and(|port| port > 0),
+    }
 }
 
 /// Whether the host is this machine.

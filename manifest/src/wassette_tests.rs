@@ -48,7 +48,7 @@ fn a_policy_becomes_grants() {
     let folders: Vec<_> = allow
         .files
         .iter()
-        .map(|folder| (folder.host.clone(), &*folder.guest, folder.access))
+        .map(|folder| (folder.host.to_path_buf(), &*folder.guest, folder.access))
         .collect();
     assert_eq!(
         folders,
@@ -78,7 +78,7 @@ fn a_policy_becomes_grants() {
         ]
     );
     let secret = SecretRef::Env("API_KEY".to_owned());
-    assert_eq!(allow.env["API_KEY"], TextOrSecret::Secret { secret });
+    assert_eq!(*allow.env["API_KEY"], TextOrSecret::Secret { secret });
     assert_eq!(memory, Some(ByteSize::mib(64)));
 }
 
@@ -112,7 +112,7 @@ fn folders_are_where_wassette_has_them() {
         let [folder] = &*policy.allow.files else {
             panic!("one folder");
         };
-        assert_eq!(folder.host, PathBuf::from(host), "{uri}");
+        assert_eq!(*folder.host, PathBuf::from(host), "{uri}");
         assert_eq!(folder.guest, guest, "{uri}");
     }
 }
@@ -175,7 +175,7 @@ fn what_would_not_mean_the_same_is_refused() {
         ),
         (
             "{storage: {allow: [{uri: 'fs://../a', access: [read]}]}}",
-            "2:39: `/../a` is not a guest's path",
+            "2:39: `fs://../a` leads out of a folder by `..`; write the whole path",
         ),
         (
             "{storage: {allow: [{uri: 'fs:///etc/passwd', access: [read]}]}}",
@@ -204,7 +204,7 @@ fn what_would_not_mean_the_same_is_refused() {
         // Network.
         (
             "{network: {allow: [{cidr: 10.0.0.0/8}]}}",
-            "2:40: Wassette lets no request through",
+            "2:40: Wassette looks at a request's host alone",
         ),
         (
             "{network: {allow: [{defaults: true}]}}",
@@ -287,7 +287,7 @@ fn a_manifest_takes_a_source_s_grants_from_a_policy() {
     };
     let policy = WassettePolicy::read(&path).expect("a policy");
     assert_eq!(tool.allow, policy.allow);
-    assert_eq!(tool.allow.files[0].host, folder.join("workspace"));
+    assert_eq!(*tool.allow.files[0].host, folder.join("workspace"));
     assert_eq!(Some(tool.limits.memory), policy.memory);
     // The resolved form has the grants, and no policy beside them.
     let resolved = accept(&manifest.to_yaml());

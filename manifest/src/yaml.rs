@@ -94,6 +94,7 @@ fn describe(error: &Error) -> String {
         | Error::AliasReplayStackDepthExceeded { .. } => {
             "the document is too deep, or its aliases repeat too much; write it flatter".to_owned()
         }
+        Error::InvalidBooleanStrict { .. } => "write `true` or `false`, without quotes".to_owned(),
         Error::Eof { .. } => "the document is empty or ends too early".to_owned(),
         other => UserMessageFormatter.format_message(other).into_owned(),
     }

@@ -236,7 +236,7 @@ impl Host {
         Launch::manifest(manifest).start().await
     }
 
-    /// Where it listens, as `http://127.0.0.1:PORT`.
+    /// Where it listens, as `http://127.0.0.1:PORT`, or with `https` where it has a certificate.
     pub fn url(&self) -> &str {
         &self.url
     }

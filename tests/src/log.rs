@@ -39,8 +39,10 @@ impl Log {
     /// The address after these words.
     pub(crate) fn url(&self, words: &str) -> Option<String> {
         let text = self.text();
-        let authority = Self::authority(&text, &format!("{words} http://"))?;
-        Some(format!("http://{authority}"))
+        ["http://", "https://"].into_iter().find_map(|scheme| {
+            let authority = Self::authority(&text, &format!("{words} {scheme}"))?;
+            Some(format!("{scheme}{authority}"))
+        })
     }
 
     /// The `host:port` that follows some words. The line is whole only once its end was read, which `of` makes sure of.

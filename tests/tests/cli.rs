@@ -1,6 +1,6 @@
 //! The commands beside `serve`: for people, and with `--json` for programs.
 
-use sandglass_tests::{Folder, Launch, core_module, guest};
+use sandglass_tests::{Finished, Folder, Launch, core_module, guest};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -87,6 +87,56 @@ async fn call_names_what_is_wrong_with_the_arguments() {
         finished.stderr.contains("nope") && finished.stderr.contains("echo"),
         "it names what there is: {finished:?}"
     );
+}
+
+/// A manifest of tenants; the default one has nothing.
+async fn call_of(manifest: &str, words: &[&str]) -> Finished {
+    let launch = Launch::command(&["call", "--config", "manifest.yaml"]);
+    launch.write("manifest.yaml", manifest);
+    let launch = words.iter().fold(launch, |launch, word| launch.arg(word));
+    launch.run().await
+}
+
+#[tokio::test]
+async fn call_finds_a_tenants_tool() {
+    let manifest = format!(
+        "version: 1\ntools: []\ntenants:\n  acme: {{ tools: [\"file:{}\"] }}\n  zoo: {{ tools: [\"file:{}\"] }}\n  idle: {{ tools: [] }}\n",
+        guest("plain"),
+        guest("bad_list"),
+    );
+    let hi = r#"{"text":"hi there"}"#;
+    let called = call_of(&manifest, &["--tenant", "acme", "echo", hi]).await;
+    assert_eq!(called.code, Some(0), "{called:?}");
+    assert!(called.stdout.starts_with("hi there\n"), "{called:?}");
+    for (words, code, parts) in [
+        (
+            &["echo", hi][..],
+            2,
+            &["the tenant `default` has no tools", "--tenant: acme, zoo"][..],
+        ),
+        (
+            &["--tenant", "idle", "echo"],
+            2,
+            &["the tenant `idle` has no tools", "--tenant: acme, zoo"],
+        ),
+        (
+            &["--tenant", "nobody", "echo"],
+            2,
+            &["no tenant `nobody`", "--tenant: acme, zoo"],
+        ),
+        (&["--tenant", "acme", "nope"], 2, &["there is ", "echo"]),
+        (
+            &["--tenant", "zoo", "echo"],
+            3,
+            &["1 of 1 components could not be loaded"],
+        ),
+    ] {
+        let refused = call_of(&manifest, words).await;
+        assert_eq!(refused.code, Some(code), "{words:?}: {refused:?}");
+        for part in parts {
+            assert!(refused.stderr.contains(part), "{part}: {refused:?}");
+        }
+    }
 }
 
 #[tokio::test]

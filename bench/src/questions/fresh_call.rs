@@ -44,7 +44,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     runtime.block_on(loader.load(vec![source]));
     let invoker = Invoker::new(
         Arc::clone(loader.catalog()),
-        Arc::new(Ledger::local(&engine)),
+        Arc::new(Ledger::local(&engine, TenantId::default())),
     );
 
     let request = super::call_request();

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sandglass_manifest::{Audit as Settings, AuditTarget};
+use sandglass_manifest::{Audit as Settings, AuditTarget, ManifestError};
 use sha2::Sha256;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
@@ -40,13 +40,8 @@ pub struct Audit {
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The file.
-    #[error("audit: the file {} cannot be written: {error}; name another in audit.path", path.display())]
-    File {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] ManifestError),
     /// No randomness, no thread.
     #[error("audit: {0}")]
     System(#[from] io::Error),
@@ -88,15 +83,15 @@ impl Audit {
                 max_size,
                 keep,
             } => {
-                let failed = |error| AuditError::File {
-                    path: path.clone(),
-                    error,
+                let failed = |error| {
+                    let shown = path.display();
+                    path.error(format!("audit.path: the file {shown} cannot be written: {error}; make its folder, or name another"))
                 };
                 if file::is_special(path) {
                     // Opening a pipe waits for its reader: that is for the thread.
-                    Sink::Special(path.clone())
+                    Sink::Special(path.to_path_buf())
                 } else {
-                    let file = RotatingFile::open(path.clone(), max_size.get(), keep.get());
+                    let file = RotatingFile::open(path.to_path_buf(), max_size.get(), keep.get());
                     Sink::File(file.map_err(failed)?)
                 }
             }
@@ -270,7 +265,7 @@ mod tests {
     fn to_file(path: PathBuf) -> Settings {
         Settings {
             to: AuditTarget::File {
-                path,
+                path: path.into(),
                 max_size: "64MiB".parse().unwrap(),
                 keep: "2".parse().unwrap(),
             },

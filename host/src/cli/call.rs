@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use sandglass_manifest::{Manifest, TenantName};
 use serde_json::{Map, Value, json};
 
 use super::{Exit, Failure, local, print};
@@ -19,7 +20,7 @@ use crate::source::Fetcher;
 #[derive(Args)]
 #[command(
     override_usage = "sandglass call [OPTIONS] COMPONENT TOOL [ARGUMENTS]\n       sandglass call [OPTIONS] --config FILE TOOL [ARGUMENTS]",
-    after_help = "Examples:\n  sandglass call calculator.wasm add '{\"a\": 1, \"b\": 2}'\n  sandglass call --config sandglass.yaml get_weather '{\"city\": \"Oslo\"}'\n  sandglass call --json time.wasm get_current_time '{\"timezone\": \"Europe/Paris\"}' | jq .usage.fuel\n  sandglass call oci://ghcr.io/acme/time:1.2 get_current_time '{\"timezone\": \"UTC\"}'"
+    after_help = "Examples:\n  sandglass call calculator.wasm add '{\"a\": 1, \"b\": 2}'\n  sandglass call --config sandglass.yaml get_weather '{\"city\": \"Oslo\"}'\n  sandglass call --config sandglass.yaml --tenant acme add '{\"a\": 1, \"b\": 2}'\n  sandglass call --json time.wasm get_current_time '{\"timezone\": \"Europe/Paris\"}' | jq .usage.fuel\n  sandglass call oci://ghcr.io/acme/time:1.2 get_current_time '{\"timezone\": \"UTC\"}'"
 )]
 pub struct Call {
     /// The component (a file, oci://REGISTRY/REPOSITORY:TAG, https://HOST/FILE@sha256:DIGEST, configmap://NAMESPACE/NAME/KEY, or secret://..; not with --config), the tool's name, and the arguments, a JSON object [default: {}]
@@ -28,6 +29,9 @@ pub struct Call {
     /// The manifest (YAML or JSON) that has the tool
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The tenant of the manifest whose tool it is [default: `default`, whose tools are those of the top level]
+    #[arg(long, value_name = "NAME", requires = "config")]
+    tenant: Option<TenantName>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -52,19 +56,20 @@ impl Call {
                 "the arguments must be a JSON object, for example '{{\"a\": 1}}': {error}"
             ))
         })?;
+        let tenant = self.tenant.as_ref().map(TenantId::from).unwrap_or_default();
         let (engine, catalog) = match (component, &self.config) {
             (Some(component), _) => of_component(component).await?,
-            (None, config) => of_manifest(config.clone()).await?,
+            (None, config) => of_manifest(config.clone(), &tenant).await?,
         };
         let left_out: String = catalog
             .snapshot()
             .failures()
             .map(|(source, reason)| format!("; left out: {}: {reason}", source.location))
             .collect();
-        let invoker = Invoker::new(catalog, Arc::new(Ledger::local(&engine)));
+        let invoker = Invoker::new(catalog, Arc::new(Ledger::local(&engine, tenant.clone())));
         let completed = invoker
             .run(invoke::Call {
-                tenant: TenantId::default(),
+                tenant: tenant.clone(),
                 caller: Caller::Local,
                 operation: Operation::CallTool(CallTool {
                     name: tool.to_owned(),
@@ -79,12 +84,13 @@ impl Call {
             Ok(output) if output.is_error => Err(error_text(&output)),
             Ok(output) => Ok(plain_value(output)),
             Err(InvokeError::UnknownTool(name)) => {
-                let tools = invoker.catalog().snapshot().tenant(&TenantId::default());
+                let tools = invoker.catalog().snapshot().tenant(&tenant);
                 let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
-                let names = names.join(", ");
-                return Err(usage(format!(
-                    "Unknown tool: {name}; there is {names}{left_out}"
-                )));
+                let there = match names.as_slice() {
+                    [] => "there are no tools".to_owned(),
+                    names => format!("there is {}", names.join(", ")),
+                };
+                return Err(usage(format!("Unknown tool: {name}; {there}{left_out}")));
             }
             Err(error) => Err(error.to_string()),
         };
@@ -139,20 +145,44 @@ async fn of_component(given: &str) -> Result<(Engine, Arc<Catalog>), Failure> {
     local::load(sources).await
 }
 
-/// The default tenant's tools of a manifest, with its grants.
-async fn of_manifest(config: Option<PathBuf>) -> Result<(Engine, Arc<Catalog>), Failure> {
-    let (manifest, sources) = local::setup(config)?.read()?;
+/// A tenant's tools of a manifest, with its grants.
+async fn of_manifest(
+    config: Option<PathBuf>,
+    tenant: &TenantId,
+) -> Result<(Engine, Arc<Catalog>), Failure> {
+    let (manifest, mut sources) = local::setup(config)?.read()?;
+    sources.retain(|source| source.tenant == *tenant);
+    if sources.is_empty() {
+        return Err(no_tools(&manifest, tenant));
+    }
     let engine = local::engine(&manifest)?;
-    let stores = Stores::open(&manifest.stores)
-        .await
-        .map_err(|error| usage(error.to_string()))?;
+    let stores = Stores::open(&manifest.stores).await?;
     let fetcher = Fetcher::new(config::fetching(&manifest));
-    let tenant = TenantId::default();
-    let sources = sources
-        .into_iter()
-        .filter(|source| source.tenant == tenant)
-        .collect();
     let loader = Loader::new(engine.clone(), stores, fetcher);
-    loader.load(sources).await;
+    let snapshot = loader.load(sources).await;
+    let failed = snapshot.failures().count();
+    if failed > 0 && failed == snapshot.sources().len() {
+        return Err(Failure::left_out(&snapshot));
+    }
     Ok((engine, Arc::clone(loader.catalog())))
+}
+
+/// There is no source to look for the tool in.
+fn no_tools(manifest: &Manifest, tenant: &TenantId) -> Failure {
+    let known = config::tenants(manifest).get(tenant.as_str()).is_some();
+    let others: Vec<_> = manifest
+        .tenants
+        .iter()
+        .filter(|(_, tenant)| !tenant.tools.is_empty())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let mend = match others.as_slice() {
+        [] => "name tools in the manifest".to_owned(),
+        others => format!("name one that has with --tenant: {}", others.join(", ")),
+    };
+    usage(if known {
+        format!("the tenant `{tenant}` has no tools in the manifest; {mend}")
+    } else {
+        format!("the manifest has no tenant `{tenant}`; {mend}")
+    })
 }

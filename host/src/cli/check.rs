@@ -6,7 +6,6 @@ use clap::Args;
 use sandglass_manifest::Manifest;
 
 use super::{Exit, Failure, print};
-use crate::config::ConfigError;
 
 /// Check a manifest and print its resolved form: every default in its place.
 #[derive(Args)]
@@ -23,7 +22,7 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> Result<Exit, Failure> {
-        let manifest = Manifest::read(&self.file).map_err(ConfigError::from)?;
+        let manifest = Manifest::read(&self.file)?;
         if self.json {
             print::json(&serde_json::to_value(&manifest).unwrap_or_default());
         } else {

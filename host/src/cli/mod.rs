@@ -21,6 +21,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
+use sandglass_manifest::ManifestError;
+
+use crate::catalog::Snapshot;
 use crate::config::ConfigError;
 use crate::telemetry::trace::Export;
 use crate::telemetry::{self, LogLevel};
@@ -94,6 +97,29 @@ impl Failure {
             exit,
             message: message.into(),
         }
+    }
+
+    /// Components that were left out, and should not have been.
+    fn left_out(snapshot: &Snapshot) -> Self {
+        let reasons: Vec<String> = snapshot
+            .failures()
+            .map(|(source, reason)| format!("{}: {reason}", source.location))
+            .collect();
+        Self::new(
+            Exit::NothingLoaded,
+            format!(
+                "{} of {} components could not be loaded: {}",
+                reasons.len(),
+                snapshot.sources().len(),
+                reasons.join("; ")
+            ),
+        )
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        ConfigError::from(error).into()
     }
 }
 

@@ -140,16 +140,13 @@ impl Serve {
                     Arc::clone(&tenants),
                     scheme,
                 )
-                .await
-                .map_err(|error| usage(error.to_string()))?,
+                .await?,
             )),
             _ => None,
         };
         let engine = Engine::new(installation.engine(&manifest))
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let stores = Stores::open(&manifest.stores)
-            .await
-            .map_err(|error| usage(error.to_string()))?;
+        let stores = Stores::open(&manifest.stores).await?;
         let fetcher = Fetcher::new(config::fetching(&manifest));
         let loader = Arc::new(Loader::new(engine.clone(), stores, fetcher));
         // From here on it does not end the process.
@@ -157,6 +154,12 @@ impl Serve {
             .map_err(|error| usage(format!("signals: {error}")))?;
         let snapshot = loader.load(sources).await;
         self.check_loaded(&snapshot)?;
+        if let Some(identity) = &identity {
+            let has = |tenant: &_, tool: &str| snapshot.tenant(tenant).get(tool).is_some();
+            for word in identity.unmatched_scopes(has) {
+                tracing::warn!("{word}");
+            }
+        }
         let (reloader, reload) =
             Reloader::new(Arc::clone(&loader), setup, Arc::clone(&manifest), hangup);
         tokio::spawn(reloader.run());
@@ -261,12 +264,12 @@ impl Serve {
                 "audit: stdout carries MCP with --stdio; send the records to a file: `audit: { to: file, path: .. }`".to_owned(),
             ));
         }
-        let key = settings
-            .key
-            .as_ref()
-            .map(secret::read)
-            .transpose()
-            .map_err(|error| usage(format!("audit.key: {error}")))?;
+        let key = match &settings.key {
+            None => None,
+            Some(key) => Some(
+                secret::read(key).map_err(|problem| key.error(format!("audit.key: {problem}")))?,
+            ),
+        };
         Audit::start(settings, key.as_deref().map(str::as_bytes))
             .map(Some)
             .map_err(|error| usage(error.to_string()))
@@ -277,17 +280,7 @@ impl Serve {
         let all = snapshot.sources().len();
         let tools = snapshot.tools();
         if failed > 0 && (self.strict || failed == all) {
-            let reasons: Vec<String> = snapshot
-                .failures()
-                .map(|(source, reason)| format!("{}: {reason}", source.location))
-                .collect();
-            return Err(Failure::new(
-                Exit::NothingLoaded,
-                format!(
-                    "{failed} of {all} components could not be loaded: {}",
-                    reasons.join("; ")
-                ),
-            ));
+            return Err(Failure::left_out(snapshot));
         }
         for (source, reason) in snapshot.failures() {
             tracing::error!(

@@ -37,14 +37,19 @@ fn allowed(environment: impl Fn(&str) -> Option<String>) -> Result<Allow, Config
             let problem = format!("`{name}` is never passed on to tools; remove it");
             return Err(refuse(ALLOW_ENV, problem));
         }
-        if environment(name).is_none_or(|value| value.is_empty()) {
+        let wrong = match environment(name) {
+            None => "not set",
+            Some(value) if value.is_empty() => "empty",
+            Some(_) => "",
+        };
+        if !wrong.is_empty() {
             let problem =
-                format!("`{name}` is not set; set it, or remove the name (names only, no values)");
+                format!("`{name}` is {wrong}; set it, or remove the name (names only, no values)");
             return Err(refuse(ALLOW_ENV, problem));
         }
         // By reference: a value is read where it is delivered, and shown nowhere.
         let secret = SecretRef::Env(name.to_owned());
-        env.insert(name.to_owned(), TextOrSecret::Secret { secret });
+        env.insert(name.to_owned(), TextOrSecret::Secret { secret }.into());
     }
     let http = listed(environment(ALLOW_HTTP).as_deref())
         .map(|host| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::Histogram;
-use sandglass_manifest::{Manifest, Quota, Surroundings};
+use sandglass_manifest::{Manifest, Quota};
 use tokio_util::task::TaskTracker;
 
 use super::account::Account;
@@ -45,6 +45,21 @@ impl Ledger {
         for (name, tenant) in &manifest.tenants {
             quotas.insert(name.into(), tenant.quota);
         }
+        Self::of(engine, quotas, audit, durations)
+    }
+
+    /// For one caller at this machine, who asks this tenant: no quotas, nothing written down.
+    pub fn local(engine: &Engine, tenant: TenantId) -> Self {
+        let quotas = BTreeMap::from([(tenant, Quota::default())]);
+        Self::of(engine, quotas, None, None)
+    }
+
+    fn of(
+        engine: &Engine,
+        quotas: BTreeMap<TenantId, Quota>,
+        audit: Option<Audit>,
+        durations: Option<&Histograms>,
+    ) -> Self {
         let share = even_part(engine.max_instances(), quotas.len());
         let account = |id: TenantId, quota| {
             let gate = TenantGate::new(&quota, share, engine.lane());
@@ -66,12 +81,6 @@ impl Ledger {
             open: TaskTracker::new(),
             audit,
         }
-    }
-
-    /// For one caller at this machine: no quotas, nothing written down.
-    pub fn local(engine: &Engine) -> Self {
-        let manifest = Manifest::absent(&Surroundings::of_process());
-        Self::new(engine, &manifest, None, None)
     }
 
     /// Opens a call's account; none where there is no such tenant.

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sandglass_manifest::{Scope, TenantName};
 
@@ -103,6 +104,14 @@ impl Caller {
         }
     }
 
+    /// From when on the caller's credential is accepted no more.
+    pub fn expires(&self) -> Option<SystemTime> {
+        match self {
+            Self::Anonymous | Self::Local => None,
+            Self::Known(known) => known.expires,
+        }
+    }
+
     /// Whether the caller may read the metrics, and the usage and readiness of all tenants.
     pub fn may_manage(&self) -> bool {
         match self {
@@ -123,6 +132,8 @@ pub struct Known {
     pub tenant: TenantId,
     /// What they may do.
     pub scopes: Vec<Scope>,
+    /// From when on the credential is accepted no more, where it says so itself.
+    pub expires: Option<SystemTime>,
 }
 
 impl Caller {
@@ -166,6 +177,7 @@ mod tests {
             issuer: None,
             tenant: tenant.into(),
             scopes,
+            expires: None,
         }))
     }
 

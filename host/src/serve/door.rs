@@ -19,6 +19,16 @@ pub struct Visit {
 
 /// Authenticates a request where that is asked for, and finds its tenant. The credential goes no further.
 pub async fn enter(app: &App, request: &mut Request) -> Result<Visit, Response> {
+    admit(app, request, false).await
+}
+
+/// The same, but a probe of health needs no credential: it is told the status alone.
+pub async fn enter_or_probe(app: &App, request: &mut Request) -> Result<Visit, Response> {
+    let is_probe = matches!(request.uri().path(), "/health" | "/ready");
+    admit(app, request, is_probe).await
+}
+
+async fn admit(app: &App, request: &mut Request, is_probe: bool) -> Result<Visit, Response> {
     let bearer = Bearer::take(request);
     let Some(identity) = &app.identity else {
         if !find_tenant(app, Caller::Anonymous, request) {
@@ -29,10 +39,7 @@ pub async fn enter(app: &App, request: &mut Request) -> Result<Visit, Response> 
     let entrance = Entrance::of(request);
     let caller = match bearer {
         Ok(bearer) => identity.caller(&bearer).await,
-        // A probe has no credential, and is told the status alone.
-        Err(Refusal::Missing) if matches!(request.uri().path(), "/health" | "/ready") => {
-            return Ok(Visit { entrance: None });
-        }
+        Err(Refusal::Missing) if is_probe => return Ok(Visit { entrance: None }),
         Err(refusal) => Err(refusal),
     };
     // Whoever is refused learns nothing of which paths there are.

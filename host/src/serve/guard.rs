@@ -3,11 +3,13 @@
 //! A page in a browser can reach a server on loopback by a name that it makes
 //! resolve to 127.0.0.1 (DNS rebinding); its requests then carry that name as
 //! `Host`, and the page's own address as `Origin` (MCP, "Streamable HTTP: Security Warning").
+//! What a gateway before us could read in another way than we do does not come in at all.
 
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header, uri::Authority};
+use axum::http::uri::{Authority, Scheme};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::rest::ErrorBody;
@@ -32,56 +34,114 @@ pub enum Hosts {
     Any,
 }
 
+/// Why a request does not come in.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Refused {
+    /// Whom it is for could be read in two ways (RFC 9112, section 3.2).
+    #[error("{0}")]
+    Malformed(&'static str),
+    #[error("{name} {value:?} is not allowed; list it with {flag}")]
+    NotListed {
+        name: &'static str,
+        value: String,
+        flag: &'static str,
+    },
+}
+
 impl Guard {
-    /// The answer to a request that does not come in: 403.
+    /// The answer to a request that does not come in: 400 or 403.
     pub fn refuse(&self, request: &Request) -> Option<Response> {
-        let checked = self.check(request.headers(), request.uri().authority());
-        let reason = checked.err()?;
-        Some((StatusCode::FORBIDDEN, ErrorBody::new(reason)).into_response())
+        let refused = self.check(request).err()?;
+        let status = match refused {
+            Refused::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refused::NotListed { .. } => StatusCode::FORBIDDEN,
+        };
+        Some((status, ErrorBody::new(refused.to_string())).into_response())
     }
 
-    fn check(&self, headers: &HeaderMap, authority: Option<&Authority>) -> Result<(), String> {
-        let origins = headers.get_all(header::ORIGIN);
-        for origin in origins {
+    fn check(&self, request: &Request) -> Result<(), Refused> {
+        for origin in request.headers().get_all(header::ORIGIN) {
             let accepted = origin
                 .to_str()
                 .is_ok_and(|origin| self.origins.iter().any(|known| known == origin));
             if !accepted {
-                return Err(format!(
-                    "Origin {origin:?} is not allowed; list it with --allowed-origins"
-                ));
+                return Err(Refused::NotListed {
+                    name: "Origin",
+                    value: String::from_utf8_lossy(origin.as_bytes()).into_owned(),
+                    flag: "--allowed-origins",
+                });
             }
         }
-        if self.hosts == Hosts::Any {
+        let host = host_of(request)?;
+        let accepted = match &host {
+            Some(host) => self.accepts_host(host),
+            None => self.hosts == Hosts::Any,
+        };
+        if accepted {
             return Ok(());
         }
-        // HTTP/2 sends the authority in the URI.
-        let host = match (headers.get(header::HOST), authority) {
-            (Some(host), _) => host.to_str().unwrap_or_default().to_owned(),
-            (None, Some(authority)) => authority.to_string(),
-            (None, None) => String::new(),
-        };
-        if self.accepts_host(&host) {
-            Ok(())
-        } else {
-            Err(format!(
-                "Host {host:?} is not allowed; list it with --allowed-hosts"
-            ))
-        }
+        Err(Refused::NotListed {
+            name: "Host",
+            value: host.map(|host| host.to_string()).unwrap_or_default(),
+            flag: "--allowed-hosts",
+        })
     }
 
-    fn accepts_host(&self, host: &str) -> bool {
-        let Ok(authority) = host.parse::<Authority>() else {
-            return false;
-        };
+    fn accepts_host(&self, host: &Authority) -> bool {
         match &self.hosts {
             Hosts::Any => true,
-            Hosts::Loopback => is_loopback(authority.host()),
+            Hosts::Loopback => is_loopback(host.host()),
             Hosts::Listed(known) => known.iter().any(|known| {
-                known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(authority.host())
+                known.eq_ignore_ascii_case(host.as_str()) || known.eq_ignore_ascii_case(host.host())
             }),
         }
     }
+}
+
+/// Whom a request is for: its `Host`, or the authority of an absolute request target, or both where they are the same.
+fn host_of(request: &Request) -> Result<Option<Authority>, Refused> {
+    let mut headers = request.headers().get_all(header::HOST).iter();
+    let header = headers.next();
+    if headers.next().is_some() {
+        return Err(Refused::Malformed("There is more than one Host header"));
+    }
+    let header = match header {
+        None => None,
+        Some(value) => Some(
+            Authority::try_from(value.as_bytes())
+                .ok()
+                .filter(has_no_user)
+                .ok_or(Refused::Malformed("The Host header holds no host"))?,
+        ),
+    };
+    let target = request.uri().authority();
+    if !target.is_none_or(has_no_user) {
+        return Err(Refused::Malformed(
+            "The request target names a user: leave it out",
+        ));
+    }
+    match (header, target) {
+        (Some(host), Some(target)) if !is_same(&host, target, request.uri().scheme()) => Err(
+            Refused::Malformed("The request target and the Host header name different hosts"),
+        ),
+        (Some(host), _) => Ok(Some(host)),
+        (None, target) => Ok(target.cloned()),
+    }
+}
+
+/// `Host` is a host and a port (RFC 9110, section 7.2).
+fn has_no_user(authority: &Authority) -> bool {
+    !authority.as_str().contains('@')
+}
+
+fn is_same(one: &Authority, other: &Authority, scheme: Option<&Scheme>) -> bool {
+    let own = if scheme == Some(&Scheme::HTTPS) {
+        443
+    } else {
+        80
+    };
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(own);
+    one.host().eq_ignore_ascii_case(other.host()) && port(one) == port(other)
 }
 
 /// Whether a host name or address is this machine's loopback interface.
@@ -97,21 +157,81 @@ pub fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn check(guard: &Guard, headers: &[(&'static str, &str)]) -> bool {
-        let headers: HeaderMap = headers
+    use axum::body::Body;
+
+    fn request(target: &str, headers: &[(&str, &str)]) -> Request {
+        let request = Request::builder().uri(target);
+        headers
             .iter()
-            .map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()))
-            .map(|(name, value): (header::HeaderName, header::HeaderValue)| (name, value))
-            .collect();
-        guard.check(&headers, None).is_ok()
+            .fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            })
+            .body(Body::empty())
+            .unwrap()
+    }
+
+    fn check(guard: &Guard, headers: &[(&str, &str)]) -> bool {
+        guard.check(&request("/mcp", headers)).is_ok()
+    }
+
+    const LOOPBACK: Guard = Guard {
+        hosts: Hosts::Loopback,
+        origins: vec![],
+    };
+
+    const ANY: Guard = Guard {
+        hosts: Hosts::Any,
+        origins: vec![],
+    };
+
+    #[test]
+    fn what_names_two_hosts_or_a_user_is_malformed_wherever_the_server_is_bound() {
+        for (target, hosts) in [
+            ("/", &["a@localhost"][..]),
+            ("/", &["@localhost"]),
+            ("/", &["localhost", "localhost"]),
+            ("/", &["localhost", "evil.example"]),
+            ("/", &["localhost, evil.example"]),
+            ("/", &["localhost/"]),
+            ("http://evil.example/", &["localhost"]),
+            ("http://localhost/", &["evil.example"]),
+            ("http://localhost:81/", &["localhost"]),
+            ("https://localhost/", &["localhost:80"]),
+            ("http://a@localhost/", &["localhost"]),
+            ("http://a@localhost/", &[]),
+        ] {
+            let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+            for guard in [LOOPBACK, ANY] {
+                let refused = guard.check(&request(target, &headers)).unwrap_err();
+                assert!(
+                    matches!(refused, Refused::Malformed(_)),
+                    "{target} {hosts:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_absolute_target_comes_in_where_its_host_does() {
+        for (target, headers) in [
+            ("http://localhost/", &[("host", "LOCALHOST:80")][..]),
+            ("http://localhost:8000/", &[("host", "localhost:8000")]),
+            ("http://127.0.0.1/", &[]),
+        ] {
+            assert_eq!(
+                LOOPBACK.check(&request(target, headers)),
+                Ok(()),
+                "{target}"
+            );
+        }
+        let elsewhere = request("http://evil.example/", &[("host", "evil.example")]);
+        assert!(LOOPBACK.check(&elsewhere).is_err());
+        assert_eq!(ANY.check(&elsewhere), Ok(()));
     }
 
     #[test]
     fn on_loopback_only_loopback_hosts_come_in() {
-        let guard = Guard {
-            hosts: Hosts::Loopback,
-            origins: vec![],
-        };
+        let guard = LOOPBACK;
         for host in [
             "localhost",
             "LOCALHOST:8000",

@@ -23,7 +23,7 @@ pub mod listen;
 pub mod management;
 pub mod mcp;
 mod requester;
-mod rest;
+pub mod rest;
 pub mod router;
 pub mod stdio;
 pub mod tls;

@@ -80,7 +80,8 @@ pub async fn call(
     Ok(Json(json!({"result": plain_value(output)})).into_response())
 }
 
-fn decode(body: &[u8]) -> Result<CallTool, RestError> {
+/// The call that a body is: a JSON object with `tool` and, or not, `arguments`.
+pub fn decode(body: &[u8]) -> Result<CallTool, RestError> {
     let body: Value = serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)?;
     let Value::Object(mut body) = body else {
         return Err(RestError::NotAnObject);

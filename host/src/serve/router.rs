@@ -92,7 +92,7 @@ impl Surface {
             return to(public, request).await;
         }
         // Before any endpoint, and what is none: who asks, and whose tools.
-        let visit = match door::enter(app, &mut request).await {
+        let visit = match door::enter_or_probe(app, &mut request).await {
             Ok(visit) => visit,
             Err(refusal) => return refusal,
         };

@@ -7,7 +7,7 @@ use serde_saphyr::Location;
 
 use super::{Resolver, Seen};
 use crate::{
-    Allow, FolderGrant, HttpRule, ManifestError, Store, StoreName, TextOrSecret,
+    Allow, FolderGrant, HttpRule, ManifestError, Placed, Store, StoreName, TextOrSecret,
     allow::{AllowDocument, FolderDocument},
     document::Short,
     field::Field,
@@ -43,7 +43,7 @@ impl Resolver<'_> {
     fn env(
         &self,
         field: &Field<BTreeMap<EnvName, Field<TextOrSecretDocument>>>,
-    ) -> Result<BTreeMap<String, TextOrSecret>, ManifestError> {
+    ) -> Result<BTreeMap<String, Placed<TextOrSecret>>, ManifestError> {
         let Some((variables, place)) = field.get() else {
             return Ok(BTreeMap::new());
         };
@@ -53,8 +53,8 @@ impl Resolver<'_> {
         let mut resolved = BTreeMap::new();
         for (name, value) in variables {
             let (value, place) = value.get().expect("a key has a value");
-            let value = self.text_or_secret(value)?;
-            if matches!(&value, TextOrSecret::Text(text) if text.contains('\0')) {
+            let value = self.text_or_secret(value, place)?;
+            if matches!(&*value, TextOrSecret::Text(text) if text.contains('\0')) {
                 return self.refuse(place, "a variable's value cannot contain NUL");
             }
             resolved.insert(name.0.clone(), value);
@@ -70,7 +70,7 @@ impl Resolver<'_> {
         let host = body.host.value().cloned().expect("a required key");
         let nothing = "no request could pass; name a method, or remove the key for any";
         let methods = self.once_each(&body.methods, nothing)?;
-        Ok(HttpRule {
+        let rule = HttpRule {
             methods: methods.into_iter().map(|method| method.0).collect(),
             path: body.path.value().cloned().unwrap_or_default(),
             private: body.private.value().copied().unwrap_or_default(),
@@ -80,13 +80,29 @@ impl Resolver<'_> {
                 host,
                 body.port.value().map_or(HttpRule::PORT, |port| port.0),
             )
-        })
+        };
+        self.check_plain_text(body, &rule)?;
+        Ok(rule)
+    }
+
+    /// Port 80 is that of HTTP without TLS, and secrets are not sent over the internet in plain text: no request
+    /// would pass.
+    fn check_plain_text(&self, body: &HttpRuleBody, rule: &HttpRule) -> Result<(), ManifestError> {
+        if rule.port.get() != 80 || rule.private || !rule.has_secret() {
+            return Ok(());
+        }
+        let (_, place) = body.port.get().expect("80 is not the default");
+        self.refuse(
+            place,
+            "a secret header would go over port 80 in plain text, so no request passes; use port 443, \
+             or write `private: true` for a server of your own network",
+        )
     }
 
     fn headers(
         &self,
         body: &HttpRuleBody,
-    ) -> Result<BTreeMap<String, TextOrSecret>, ManifestError> {
+    ) -> Result<BTreeMap<String, Placed<TextOrSecret>>, ManifestError> {
         let Some((headers, place)) = body.headers.get() else {
             return Ok(BTreeMap::new());
         };
@@ -97,12 +113,12 @@ impl Resolver<'_> {
         let mut resolved = BTreeMap::new();
         for (name, value) in headers {
             let (value, place) = value.get().expect("a key has a value");
-            let value = self.text_or_secret(value)?;
+            let value = self.text_or_secret(value, place)?;
             let lower = name.0.to_ascii_lowercase();
             let what = format_args!("the header {lower}");
             self.only_once(&mut seen, lower.clone(), what, "remove one", place)?;
             // The value is not shown: it may be a credential.
-            if matches!(&value, TextOrSecret::Text(text) if HeaderValue::from_str(text).is_err()) {
+            if matches!(&*value, TextOrSecret::Text(text) if HeaderValue::from_str(text).is_err()) {
                 return self.refuse(
                     place,
                     format!("the value of {lower} has characters that no header can have"),

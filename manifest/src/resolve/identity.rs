@@ -6,7 +6,7 @@ use serde_saphyr::Location;
 
 use super::{Resolver, Seen, tenant::Tenants};
 use crate::{
-    Identity, JwtAlgorithm, JwtIssuer, ManifestError, Scope, TenantName, TenantOf, Token,
+    Identity, JwtAlgorithm, JwtIssuer, ManifestError, Placed, Scope, TenantName, TenantOf, Token,
     TokenEntry, TokenValue,
     field::Field,
     identity::{IdentityDocument, TokenDocument},
@@ -37,7 +37,7 @@ impl Resolver<'_> {
                 Some((path, place)) => {
                     let file = self.token_file_path(entry, path, place)?;
                     let what = "this file";
-                    self.only_once(&mut files, file.clone(), what, "remove one", place)?;
+                    self.only_once(&mut files, file.to_path_buf(), what, "remove one", place)?;
                     TokenEntry::File { file }
                 }
             });
@@ -78,7 +78,7 @@ impl Resolver<'_> {
         entry: &TokenDocument,
         path: &str,
         place: Location,
-    ) -> Result<PathBuf, ManifestError> {
+    ) -> Result<Placed<PathBuf>, ManifestError> {
         let alone = !entry.sha256.is_present()
             && !entry.secret.is_present()
             && !entry.name.is_present()
@@ -134,7 +134,11 @@ impl Resolver<'_> {
         })
     }
 
-    fn scopes(&self, token: &TokenDocument, place: Location) -> Result<Vec<Scope>, ManifestError> {
+    fn scopes(
+        &self,
+        token: &TokenDocument,
+        place: Location,
+    ) -> Result<Vec<Placed<Scope>>, ManifestError> {
         if !token.scopes.is_present() {
             return self.refuse(
                 place,
@@ -142,7 +146,11 @@ impl Resolver<'_> {
             );
         }
         let nothing = "the token could do nothing; for all tools write \"tools:*\"";
-        self.once_each(&token.scopes, nothing)
+        self.once_each(&token.scopes, nothing)?;
+        let scopes = self.members(&token.scopes, nothing)?;
+        Ok(scopes
+            .map(|(scope, place)| self.placed(scope.clone(), place))
+            .collect())
     }
 
     fn issuer(
@@ -151,10 +159,14 @@ impl Resolver<'_> {
         tenants: &Tenants,
         audiences: &mut Seen<(String, String)>,
     ) -> Result<JwtIssuer, ManifestError> {
-        let issuer = document.issuer.value().expect("a required key").0.clone();
+        let (issuer, place) = document.issuer.get().expect("a required key");
+        let issuer = self.placed(issuer.0.clone(), place);
         Ok(JwtIssuer {
             audience: self.audience(document, &issuer, audiences)?,
-            jwks: document.jwks.value().map(|url| url.0.clone()),
+            jwks: document
+                .jwks
+                .get()
+                .map(|(url, place)| self.placed(url.0.clone(), place)),
             ca: self.path_field("ca", &document.ca)?,
             tenant: self.tenant_of(document, tenants)?,
             scope_claims: self.scope_claims(document)?,

@@ -34,7 +34,7 @@ impl Resolver<'_> {
         }
         let cache_dir = match document.cache_dir.get() {
             None => absent.cache_dir,
-            Some((path, place)) => Some(self.path("engine.cache_dir", path, place)?),
+            Some((path, place)) => Some(self.path("engine.cache_dir", path, place)?.into_inner()),
         };
         fn or<T: Copy>(field: &Field<T>, absent: T) -> T {
             field.value().copied().unwrap_or(absent)

@@ -23,10 +23,13 @@ use std::{
 use serde_saphyr::Location;
 
 use crate::{
-    Defaults, Manifest, ManifestError, Origin, SecretRef, Surroundings, TextOrSecret, Version,
+    Defaults, Manifest, ManifestError, Origin, Placed, SecretRef, Surroundings, TextOrSecret,
+    Version,
     document::{DocumentBody, Short},
     field::Field,
-    keys, scalar,
+    keys,
+    place::Place,
+    scalar,
     secret::{SecretDocument, TextOrSecretDocument},
 };
 
@@ -111,6 +114,11 @@ impl<'a> Resolver<'a> {
         Err(ManifestError::at(place, self.origin, message))
     }
 
+    /// A value that may turn out to be of no use later.
+    fn placed<T>(&self, value: T, place: Location) -> Placed<T> {
+        Placed::new(value, Place::at(place, self.origin))
+    }
+
     /// Refuses a name that is not one of those that are known.
     fn refuse_unknown<'n, T>(
         &self,
@@ -183,19 +191,25 @@ impl<'a> Resolver<'a> {
     }
 
     /// A path that is written as text; `key` names it in the error.
-    fn path(&self, key: &str, path: &str, place: Location) -> Result<PathBuf, ManifestError> {
+    fn path(
+        &self,
+        key: &str,
+        path: &str,
+        place: Location,
+    ) -> Result<Placed<PathBuf>, ManifestError> {
         if path.is_empty() || path.contains(char::is_control) {
             let shown = scalar::quoted(path);
             return self.refuse(place, format!("{key} {shown} is not a path"));
         }
-        self.locate(Path::new(path), place)
+        let located = self.locate(Path::new(path), place)?;
+        Ok(self.placed(located, place))
     }
 
     fn path_field(
         &self,
         key: &str,
         field: &Field<String>,
-    ) -> Result<Option<PathBuf>, ManifestError> {
+    ) -> Result<Option<Placed<PathBuf>>, ManifestError> {
         field
             .get()
             .map(|(path, place)| self.path(key, path, place))
@@ -217,21 +231,26 @@ impl<'a> Resolver<'a> {
     fn text_or_secret(
         &self,
         document: &TextOrSecretDocument,
-    ) -> Result<TextOrSecret, ManifestError> {
-        match document {
-            Short::Text(text) => Ok(TextOrSecret::Text(text.clone())),
-            Short::Full(body) => Ok(TextOrSecret::Secret {
-                secret: self.secret(&body.secret)?,
-            }),
-        }
+        place: Location,
+    ) -> Result<Placed<TextOrSecret>, ManifestError> {
+        let value = match document {
+            Short::Text(text) => TextOrSecret::Text(text.clone()),
+            Short::Full(body) => TextOrSecret::Secret {
+                secret: self.secret(&body.secret)?.into_inner(),
+            },
+        };
+        Ok(self.placed(value, place))
     }
 
     /// A secret's place; the field is there, or its object would not deserialize.
-    fn secret(&self, field: &Field<SecretDocument>) -> Result<SecretRef, ManifestError> {
+    fn secret(&self, field: &Field<SecretDocument>) -> Result<Placed<SecretRef>, ManifestError> {
         let (secret, place) = field.get().expect("a required key");
         match (secret.file.get(), secret.env.get()) {
-            (Some((file, place)), None) => self.path("file", file, place).map(SecretRef::File),
-            (None, Some((name, _))) => Ok(SecretRef::Env(name.0.clone())),
+            (Some((file, place)), None) => {
+                let file = self.path("file", file, place)?.into_inner();
+                Ok(self.placed(SecretRef::File(file), place))
+            }
+            (None, Some((name, place))) => Ok(self.placed(SecretRef::Env(name.0.clone()), place)),
             (None, None) => self.refuse(
                 place,
                 "where the secret lies is missing; write `file` or `env`",

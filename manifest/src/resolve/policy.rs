@@ -68,7 +68,7 @@ impl Resolver<'_> {
         }
         for rule in self.allowed(environment)? {
             let secret = SecretRef::Env(rule.value.key.0.clone());
-            let value = TextOrSecret::Secret { secret };
+            let value = self.placed(TextOrSecret::Secret { secret }, rule.referenced);
             allow.env.insert(rule.value.key.0.clone(), value);
         }
         let memory = match resources {
@@ -124,6 +124,13 @@ impl Resolver<'_> {
                 "a folder is granted as a whole; write `fs://FOLDER/**`, one rule for each",
             );
         }
+        if folder.split('/').any(|segment| segment == "..") {
+            let shown = scalar::quoted(&uri.value);
+            return self.refuse(
+                place,
+                format!("{shown} leads out of a folder by `..`; write the whole path of the one that is meant, `fs:///FOLDER/**`"),
+            );
+        }
         let guest: String = folder
             .split('/')
             .filter(|segment| !matches!(*segment, "" | "."))
@@ -141,7 +148,7 @@ impl Resolver<'_> {
             return self.refuse(place, "this is a file; only folders can be granted");
         }
         Ok(FolderGrant {
-            host,
+            host: self.placed(host, place),
             guest,
             access: self.storage_access(access)?,
         })
@@ -169,7 +176,11 @@ impl Resolver<'_> {
             cidr,
             defaults,
         } = &rule.value;
-        self.refuse_key(cidr, "Wassette lets no request through for addresses")?;
+        self.refuse_key(
+            cidr,
+            "Wassette looks at a request's host alone, so `cidr` lets nothing through, here as there (write `host` \
+             for a server that is meant)",
+        )?;
         self.refuse_key(
             defaults,
             "the hosts that it stands for are not in the policy",

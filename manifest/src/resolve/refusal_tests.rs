@@ -112,6 +112,23 @@ fn grants_that_cannot_be_meant_are_refused() {
             "2:67: `a b` is not a method such as GET: a method is one word",
         ),
         (
+            "{http: [{host: a.com, methods: [CONNECT]}]}",
+            "2:67: `CONNECT` is not a method such as GET: tunnels and traces are not offered; remove it",
+        ),
+        (
+            "{http: [{host: a.com, methods: [GET, trace]}]}",
+            "2:72: `trace` is not a method such as GET: tunnels and traces are not offered; remove it",
+        ),
+        (
+            "{http: [{host: a.com, private: 'yes'}]}",
+            "2:66: write `true` or `false`, without quotes",
+        ),
+        (
+            "{http: [{host: a.com, port: 80, headers: {K: {secret: {env: K}}}}]}",
+            "2:63: a secret header would go over port 80 in plain text, so no request passes; use port 443, \
+             or write `private: true` for a server of your own network",
+        ),
+        (
             "{http: [{host: a.com, methods: [GET, get]}]}",
             "2:72: this is given in line 2 already; remove one",
         ),
@@ -211,6 +228,14 @@ fn stores_that_cannot_be_meant_are_refused() {
             "2:32: `url` is not `redis://HOST:PORT` or `rediss://HOST:PORT`",
         ),
         (
+            "stores: {c: {kind: redis, url: 'redis://a:99999'}}",
+            "2:32: in `url`, the port is no number from 1 to 65535",
+        ),
+        (
+            "stores: {c: {kind: redis, url: 'redis://u@[::1]:0/1'}}",
+            "2:32: in `url`, the port is no number from 1 to 65535",
+        ),
+        (
             "stores: {c: {kind: redis, url: 'redis://:s3cr3t@a'}}",
             "2:32: the URL holds a password; put it in a file and write `url: { secret: { file: PATH } }`",
         ),
@@ -291,6 +316,11 @@ fn identities_that_cannot_be_meant_are_refused() {
         (
             "identity: {tokens: [{scopes: ['tools:*']}]}",
             "2:21: what the token is compared with is missing; write `sha256`, `secret` or `file`",
+        ),
+        (
+            "identity: {tokens: [{sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, scopes: ['tools:*']}]}",
+            "2:30: this is the SHA-256 of nothing, and no token is empty; `printf %s TOKEN | sha256sum` prints \
+             that of a token",
         ),
         (
             "identity: {tokens: [{sha256: s3cr3t, scopes: ['tools:*']}]}",

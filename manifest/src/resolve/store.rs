@@ -10,6 +10,7 @@ use crate::{
     ManifestError, Store, StoreKind, StoreName, TextOrSecret,
     field::Field,
     store::{StoreDocument, StoreWord},
+    url,
 };
 
 impl Resolver<'_> {
@@ -24,7 +25,13 @@ impl Resolver<'_> {
             let kind = self.store_kind(document, place)?;
             if let (StoreKind::Embedded { path }, Some((_, place))) = (&kind, document.path.get()) {
                 let what = "a store in this file";
-                self.only_once(&mut paths, path.clone(), what, "choose another file", place)?;
+                self.only_once(
+                    &mut paths,
+                    path.to_path_buf(),
+                    what,
+                    "choose another file",
+                    place,
+                )?;
             }
             let quota = match document.quota.get() {
                 Some((quota, place)) if quota.get() == 0 => {
@@ -48,8 +55,8 @@ impl Resolver<'_> {
                 path: self.path("path", path, place)?,
             }),
             (StoreWord::Redis, None, Some((url, place))) => {
-                let url = self.text_or_secret(url)?;
-                if let TextOrSecret::Text(url) = &url {
+                let url = self.text_or_secret(url, place)?;
+                if let TextOrSecret::Text(url) = &*url {
                     self.check_redis_url(url, place)?;
                 }
                 Ok(StoreKind::Redis { url })
@@ -71,8 +78,8 @@ impl Resolver<'_> {
     }
 
     /// The URL is never shown: it may hold a password.
-    fn check_redis_url(&self, url: &str, place: Location) -> Result<(), ManifestError> {
-        let parsed = url.parse::<Uri>().ok();
+    fn check_redis_url(&self, given: &str, place: Location) -> Result<(), ManifestError> {
+        let parsed = given.parse::<Uri>().ok();
         let authority = parsed
             .as_ref()
             .filter(|uri| matches!(uri.scheme_str(), Some("redis" | "rediss")))
@@ -84,6 +91,9 @@ impl Resolver<'_> {
                 "`url` is not `redis://HOST:PORT` or `rediss://HOST:PORT`",
             );
         };
+        if !url::has_valid_port(authority) {
+            return self.refuse(place, format!("in `url`, {}", url::BAD_PORT));
+        }
         let user = authority.as_str().rsplit_once('@').map(|(user, _)| user);
         if user.is_some_and(|user| user.contains(':')) {
             return self.refuse(

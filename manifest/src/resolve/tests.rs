@@ -1,10 +1,14 @@
 //! What a manifest says about grants, stores, tenants, identity and audit.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::{
-    Access, Audit, AuditTarget, ByteSize, Cosign, Fuel, JwtAlgorithm, Manifest, Scope, SecretRef,
-    StoreKind, TenantName, TenantOf, TextOrSecret, TokenEntry, TokenValue, Tool,
+    Access, Audit, AuditTarget, ByteSize, Cosign, Fuel, JwtAlgorithm, Manifest, ManifestError,
+    Placed, Scope, SecretRef, StoreKind, TenantName, TenantOf, TextOrSecret, TokenEntry,
+    TokenValue, Tool,
     manifest::tests::{accept, tools},
 };
 
@@ -71,6 +75,10 @@ fn tenant(name: &str) -> TenantName {
     name.parse().expect("a tenant's name")
 }
 
+fn placed(path: &str) -> Placed<PathBuf> {
+    PathBuf::from(path).into()
+}
+
 fn file(path: &str) -> SecretRef {
     SecretRef::File(path.into())
 }
@@ -82,10 +90,10 @@ fn grants_land_in_the_resolved_form() {
         panic!("two tools");
     };
     let allow = &weather.allow;
-    assert_eq!(allow.env["UNITS"], TextOrSecret::Text("metric".to_owned()));
-    assert_eq!(allow.env["EMPTY"], TextOrSecret::Text(String::new()));
+    assert_eq!(*allow.env["UNITS"], TextOrSecret::Text("metric".to_owned()));
+    assert_eq!(*allow.env["EMPTY"], TextOrSecret::Text(String::new()));
     assert_eq!(
-        allow.env["API_KEY"],
+        *allow.env["API_KEY"],
         TextOrSecret::Secret {
             secret: file("/etc/key")
         }
@@ -111,12 +119,12 @@ fn grants_land_in_the_resolved_form() {
     assert!(address.private);
     let headers: Vec<_> = address.headers.keys().collect();
     assert_eq!(headers, ["authorization", "x-version"]);
-    assert_eq!(address.ca, Some("/etc/ca.pem".into()));
+    assert_eq!(address.ca, Some(placed("/etc/ca.pem")));
 
     let [data, out] = &*allow.files else {
         panic!("two folders");
     };
-    assert_eq!(data.host, Path::new("/etc/data"));
+    assert_eq!(*data.host, Path::new("/etc/data"));
     assert_eq!((&*data.guest, data.access), ("/data", Access::Read));
     assert_eq!((&*out.guest, out.access), ("/", Access::ReadWrite));
     let stores: Vec<_> = allow.keyvalue.iter().map(|name| name.as_str()).collect();
@@ -138,7 +146,7 @@ fn stores_and_audit_land_in_the_resolved_form() {
     assert_eq!(
         store("cache").kind,
         StoreKind::Embedded {
-            path: "/etc/cache.redb".into()
+            path: placed("/etc/cache.redb")
         }
     );
     assert_eq!(store("shared").quota, ByteSize::mib(64));
@@ -148,17 +156,18 @@ fn stores_and_audit_land_in_the_resolved_form() {
             url: TextOrSecret::Secret {
                 secret: SecretRef::Env("REDIS_URL".to_owned())
             }
+            .into()
         }
     );
     assert_eq!(
         manifest.audit,
         Some(Audit {
             to: AuditTarget::File {
-                path: "/etc/audit.log".into(),
+                path: placed("/etc/audit.log"),
                 max_size: ByteSize::mib(1),
                 keep: "3".parse().expect("a count"),
             },
-            key: Some(SecretRef::Env("AUDIT_KEY".to_owned())),
+            key: Some(SecretRef::Env("AUDIT_KEY".to_owned()).into()),
         })
     );
     assert_eq!(
@@ -237,10 +246,13 @@ fn identity_lands_in_the_resolved_form() {
     ));
     assert_eq!(ada.name.as_deref(), Some("Ada"));
     assert_eq!(ada.tenant, tenant("acme"));
-    assert_eq!(ada.scopes, [Scope::AllTools, Scope::Management]);
-    assert_eq!(secret.value, TokenValue::Secret(file("/etc/token")));
+    assert_eq!(
+        ada.scopes,
+        [Scope::AllTools.into(), Scope::Management.into()]
+    );
+    assert_eq!(secret.value, TokenValue::Secret(file("/etc/token").into()));
     assert_eq!(secret.tenant, TenantName::default());
-    assert_eq!(tokens, Path::new("/etc/tokens.yaml"));
+    assert_eq!(**tokens, Path::new("/etc/tokens.yaml"));
 
     let [login, local] = &*identity.jwt else {
         panic!("two issuers");
@@ -264,13 +276,40 @@ fn the_resolved_form_of_every_key_is_a_manifest_of_the_same_meaning() {
 }
 
 #[test]
+fn what_refers_to_something_outside_knows_its_place() {
+    let manifest = accept(FULL);
+    let place = |error: ManifestError| {
+        assert!(error.to_string().ends_with(": it is gone"), "{error}");
+        let line = error.line().expect("a line") as usize;
+        let rest = FULL.lines().nth(line - 1).expect("the line is there");
+        let column = error.column().expect("a column") as usize;
+        rest.chars().skip(column - 1).collect::<String>()
+    };
+    let store = |name: &str| &manifest.stores[&name.parse().expect("a store's name")].kind;
+    let StoreKind::Embedded { path } = store("cache") else {
+        panic!("a file");
+    };
+    assert!(place(path.error("it is gone")).starts_with("cache.redb"));
+    let audit = manifest.audit.as_ref().expect("audit");
+    let key = audit.key.as_ref().expect("a key");
+    assert!(place(key.error("it is gone")).starts_with("AUDIT_KEY"));
+    let allow = &tools(&manifest)[0].allow;
+    assert!(place(allow.files[0].host.error("it is gone")).starts_with("data"));
+    let unplaced = Placed::from(1).error("it is gone");
+    assert_eq!(
+        (unplaced.to_string().as_str(), unplaced.line()),
+        ("it is gone", None)
+    );
+}
+
+#[test]
 fn a_file_of_tokens_is_read_with_the_manifests_tenants() {
     let folder = std::env::temp_dir().join(format!("sandglass-tokens-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("tokens.yaml");
     let read = |manifest: &Manifest, text: &str| {
         fs::write(&path, text).expect("a file");
-        manifest.read_tokens(&path)
+        manifest.read_tokens(&path.clone().into())
     };
     let manifest = accept(FULL);
     let tokens = read(
@@ -280,10 +319,10 @@ fn a_file_of_tokens_is_read_with_the_manifests_tenants() {
     .expect("two tokens");
     assert_eq!(
         tokens[0].value,
-        TokenValue::Secret(SecretRef::File(folder.join("a")))
+        TokenValue::Secret(SecretRef::File(folder.join("a")).into())
     );
     assert_eq!(tokens[0].tenant, tenant("acme"));
-    assert_eq!(tokens[1].scopes, [Scope::Management]);
+    assert_eq!(tokens[1].scopes, [Scope::Management.into()]);
     assert_eq!(read(&manifest, "[]").expect("no token"), []);
 
     for (text, part) in [
@@ -296,11 +335,28 @@ fn a_file_of_tokens_is_read_with_the_manifests_tenants() {
             ":1:11: a file of tokens names no other file",
         ),
         ("tokens: []", ":1:1: "),
+        (
+            "\n",
+            ": the file is empty; list the tokens in it, or write `[]`",
+        ),
     ] {
         let error = read(&manifest, text).expect_err(text).to_string();
         assert!(error.contains(&format!("tokens.yaml{part}")), "{error}");
     }
     fs::remove_dir_all(&folder).expect("its own folder");
-    let error = manifest.read_tokens(&path).expect_err("gone").to_string();
-    assert!(error.contains("tokens.yaml: cannot be read"), "{error}");
+    let manifest = accept(&format!(
+        "version: 1\nidentity:\n  tokens: [ {{ file: {} }} ]",
+        path.display()
+    ));
+    let identity = manifest.identity.as_ref().expect("identity");
+    let [TokenEntry::File { file }] = &*identity.tokens else {
+        panic!("a file");
+    };
+    let error = manifest.read_tokens(file).expect_err("gone").to_string();
+    let begin = "/etc/sandglass.yaml:3:21: identity.tokens: the file ";
+    assert!(error.starts_with(begin), "{error}");
+    assert!(
+        error.contains("cannot be read: ") && error.ends_with("make it, or correct `file`"),
+        "{error}"
+    );
 }

@@ -7,7 +7,7 @@ use serde_saphyr::Location;
 
 use super::{Resolver, Seen};
 use crate::{
-    Allow, Engine, Limits, ManifestError, SourceRef, Store, StoreName, Tool, ToolFilter,
+    Allow, Engine, Limits, ManifestError, Placed, SourceRef, Store, StoreName, Tool, ToolFilter,
     document::{Short, ToolBody, ToolDocument},
     field::Field,
 };
@@ -66,7 +66,10 @@ impl<'d> Tools<'_, 'd> {
             self.resolver
                 .only_once(&mut self.names, name.as_str(), what, mend, place)?;
         }
-        let policy = self.resolver.path_field("policy", &body.policy)?;
+        let policy = self
+            .resolver
+            .path_field("policy", &body.policy)?
+            .map(Placed::into_inner);
         let (allow, limits) = self.grants(body, inherited, policy.as_deref())?;
         Ok(Tool {
             verify: self.resolver.verify(&body.verify, &source.0)?,

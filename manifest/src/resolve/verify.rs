@@ -6,7 +6,7 @@ use serde_saphyr::Location;
 
 use super::{Resolver, Seen};
 use crate::{
-    Cosign, ManifestError, SignatureRule, SourceRef, Verify,
+    Cosign, ManifestError, Placed, SignatureRule, SourceRef, Verify,
     field::Field,
     source,
     verify::{CosignDocument, SignatureRuleDocument, VerifyDocument},
@@ -73,12 +73,11 @@ impl Resolver<'_> {
 
     /// A path, with or without `file:` before it.
     fn key_file(&self, file: &str, place: Location) -> Result<PathBuf, ManifestError> {
-        match file.strip_prefix("file:") {
-            None => self.path("key", file, place),
-            Some(path) => match source::file_path(path) {
-                Ok(path) => self.path("key", path, place),
-                Err(problem) => self.refuse(place, problem),
-            },
-        }
+        let path = match file.strip_prefix("file:").map(source::file_path) {
+            None => file,
+            Some(Ok(path)) => path,
+            Some(Err(problem)) => return self.refuse(place, problem),
+        };
+        self.path("key", path, place).map(Placed::into_inner)
     }
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use sandglass_manifest::TextOrSecret;
+use sandglass_manifest::{ManifestError, Placed, TextOrSecret};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi_config::WasiConfigVariables;
 
-use super::GrantError;
 use super::secret::Value;
 
 /// The variables that a source's tools see. The host's own are never among them.
@@ -20,14 +19,16 @@ pub struct Env {
 
 impl Env {
     /// Reads the secrets among the values. Blocks on files.
-    pub(super) fn configure(given: &BTreeMap<String, TextOrSecret>) -> Result<Self, GrantError> {
+    pub(super) fn configure(
+        given: &BTreeMap<String, Placed<TextOrSecret>>,
+    ) -> Result<Self, ManifestError> {
         let variables = given
             .iter()
             .map(|(name, value)| {
                 let value = Value::read(value, &format!("allow.env.{name}"))?;
                 Ok((name.clone(), value))
             })
-            .collect::<Result<Arc<[_]>, GrantError>>()?;
+            .collect::<Result<Arc<[_]>, ManifestError>>()?;
         let config = variables
             .iter()
             .map(|(name, value)| (name.as_str(), value.0.as_str()))
@@ -66,8 +67,11 @@ mod tests {
         std::fs::write(file.path(), "s3cret\n").unwrap();
         let secret = SecretRef::File(file.path().to_owned());
         let env = Env::configure(&BTreeMap::from([
-            ("UNITS".to_owned(), TextOrSecret::Text("metric".to_owned())),
-            ("KEY".to_owned(), TextOrSecret::Secret { secret }),
+            (
+                "UNITS".to_owned(),
+                TextOrSecret::Text("metric".to_owned()).into(),
+            ),
+            ("KEY".to_owned(), TextOrSecret::Secret { secret }.into()),
         ]))
         .unwrap();
         let values: Vec<_> = env
@@ -87,7 +91,7 @@ mod tests {
     #[test]
     fn an_error_names_the_variable() {
         let secret = SecretRef::Env("SANDGLASS_TEST_NOT_SET".to_owned());
-        let given = BTreeMap::from([("KEY".to_owned(), TextOrSecret::Secret { secret })]);
+        let given = BTreeMap::from([("KEY".to_owned(), TextOrSecret::Secret { secret }.into())]);
         let error = Env::configure(&given).unwrap_err().to_string();
         assert!(error.starts_with("allow.env.KEY: "), "{error}");
     }

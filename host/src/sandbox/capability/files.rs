@@ -7,10 +7,9 @@
 use std::io;
 use std::sync::Arc;
 
-use sandglass_manifest::{Access, FolderGrant};
+use sandglass_manifest::{Access, FolderGrant, ManifestError};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use super::GrantError;
 use super::trail::Trail;
 
 /// The folders that a source's tools see.
@@ -21,14 +20,15 @@ pub struct Files {
 
 impl Files {
     /// Checks that the folders are there. Blocks on the file system.
-    pub(super) fn configure(given: &[FolderGrant]) -> Result<Self, GrantError> {
+    pub(super) fn configure(given: &[FolderGrant]) -> Result<Self, ManifestError> {
         for (index, folder) in given.iter().enumerate() {
             let refuse = |problem| {
-                let field = format!("allow.files[{index}].host");
-                GrantError::new(field, problem)
+                folder
+                    .host
+                    .error(format!("allow.files[{index}].host: {problem}"))
             };
             let shown = folder.host.display();
-            match std::fs::read_dir(&folder.host) {
+            match std::fs::read_dir(&*folder.host) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                     return Err(refuse(format!(
@@ -55,7 +55,7 @@ impl Files {
                 Access::Read => FsPerms::ReadOnly,
                 Access::ReadWrite => FsPerms::ReadWrite,
             };
-            if let Err(error) = wasi.preopened_dir(&folder.host, &folder.guest, permissions) {
+            if let Err(error) = wasi.preopened_dir(&*folder.host, &folder.guest, permissions) {
                 trail.denied(format!(
                     "the folder {} for {}: {error}",
                     folder.host.display(),
@@ -157,7 +157,7 @@ mod tests {
 
     fn folder(host: &Path, access: Access) -> FolderGrant {
         FolderGrant {
-            host: host.to_owned(),
+            host: host.to_owned().into(),
             guest: "/data".to_owned(),
             access,
         }

@@ -12,17 +12,16 @@ mod secret;
 mod summary;
 mod trail;
 
-use std::fmt::Display;
 use std::sync::Arc;
 
-use sandglass_manifest::{Allow, HttpLimits};
+use sandglass_manifest::{Allow, HttpLimits, ManifestError};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi_config::WasiConfigVariables;
 
 pub use self::env::Env;
 pub use self::files::Files;
 pub use self::http::Http;
-pub use self::keyvalue::{KeyValue, Stores};
+pub use self::keyvalue::{KeyValue, Stores, UnknownStore};
 pub use self::summary::Summary;
 pub use self::trail::Trail;
 
@@ -39,22 +38,15 @@ pub struct Grants {
     pub keyvalue: KeyValue,
 }
 
-/// A grant that cannot be given as it is written.
+/// Why a grant cannot be given as it is written. No text holds a secret.
 #[derive(Debug, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct GrantError {
-    field: String,
-    problem: String,
-}
-
-impl GrantError {
-    /// `field` is the place in the manifest's tool; `problem` says what is wrong and what to do, without values.
-    pub(super) fn new(field: impl Into<String>, problem: impl Display) -> Self {
-        Self {
-            field: field.into(),
-            problem: problem.to_string(),
-        }
-    }
+pub enum GrantError {
+    /// A value in the manifest, with its place.
+    #[error(transparent)]
+    Value(#[from] ManifestError),
+    /// A key-value store.
+    #[error("allow.keyvalue: {0}")]
+    Store(#[from] UnknownStore),
 }
 
 impl Grants {
@@ -64,9 +56,7 @@ impl Grants {
             env: Env::configure(&allow.env)?,
             http: Http::configure(&allow.http)?,
             files: Files::configure(&allow.files)?,
-            keyvalue: stores
-                .grant(tenant, &allow.keyvalue)
-                .map_err(|error| GrantError::new("allow.keyvalue", error))?,
+            keyvalue: stores.grant(tenant, &allow.keyvalue)?,
         })
     }
 

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use sandglass_manifest::TextOrSecret;
+use sandglass_manifest::{ManifestError, Placed, TextOrSecret};
 
-use super::GrantError;
 use crate::secret;
 
 /// A text that is handed to a guest or a server, and never shown.
@@ -18,14 +17,14 @@ impl fmt::Debug for Value {
 }
 
 impl Value {
-    /// Reads it from where it lies. `field` names its place in the manifest.
-    pub(super) fn read(given: &TextOrSecret, field: &str) -> Result<Self, GrantError> {
-        let text = match given {
+    /// Reads it from where it lies. `field` is what the manifest calls it.
+    pub(super) fn read(given: &Placed<TextOrSecret>, field: &str) -> Result<Self, ManifestError> {
+        let text = match &**given {
             TextOrSecret::Text(text) => Ok(text.clone()),
             TextOrSecret::Secret { secret } => secret::read(secret),
         };
         text.map(Self)
-            .map_err(|problem| GrantError::new(field, problem))
+            .map_err(|problem| given.error(format!("{field}: {problem}")))
     }
 }
 
@@ -35,16 +34,16 @@ mod tests {
 
     use sandglass_manifest::SecretRef;
 
-    fn file(content: &[u8]) -> Result<Value, GrantError> {
+    fn file(content: &[u8]) -> Result<Value, ManifestError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         let secret = SecretRef::File(file.path().to_owned());
-        Value::read(&TextOrSecret::Secret { secret }, "allow.env.KEY")
+        Value::read(&TextOrSecret::Secret { secret }.into(), "allow.env.KEY")
     }
 
-    fn environment(name: &str) -> Result<Value, GrantError> {
+    fn environment(name: &str) -> Result<Value, ManifestError> {
         let secret = SecretRef::Env(name.to_owned());
-        Value::read(&TextOrSecret::Secret { secret }, "allow.env.KEY")
+        Value::read(&TextOrSecret::Secret { secret }.into(), "allow.env.KEY")
     }
 
     #[test]
@@ -79,7 +78,8 @@ mod tests {
     #[test]
     fn a_missing_secret_names_its_place_and_the_mend() {
         let secret = SecretRef::File("/no/such/file".into());
-        let error = Value::read(&TextOrSecret::Secret { secret }, "allow.env.KEY").unwrap_err();
+        let error =
+            Value::read(&TextOrSecret::Secret { secret }.into(), "allow.env.KEY").unwrap_err();
         let error = error.to_string();
         assert!(error.contains("/no/such/file cannot be read"), "{error}");
         assert!(error.contains("correct `file`"), "{error}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sandglass_manifest::{Access, Allow, FolderGrant, HttpRule, TextOrSecret};
+use sandglass_manifest::{Access, Allow, FolderGrant, HttpRule, Placed, TextOrSecret};
 
 /// What a source is allowed, in one line:
 /// `env UNITS, API_KEY (secret); http GET api.weather.com:443/v1 (header Authorization injected); files /srv/data -> /data (read)`.
@@ -44,8 +44,8 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
-fn variable((name, value): (&String, &TextOrSecret)) -> String {
-    match value {
+fn variable((name, value): (&String, &Placed<TextOrSecret>)) -> String {
+    match **value {
         TextOrSecret::Text(_) => name.clone(),
         TextOrSecret::Secret { .. } => format!("{name} (secret)"),
     }
@@ -97,15 +97,17 @@ fn folder(folder: &FolderGrant) -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::path::PathBuf;
 
     use sandglass_manifest::{HostPattern, SecretRef};
 
     #[test]
     fn grants_are_told_in_one_line_without_values() {
-        let secret = || TextOrSecret::Secret {
-            secret: SecretRef::Env("TOKEN".to_owned()),
+        let secret = || {
+            let secret = SecretRef::Env("TOKEN".to_owned());
+            Placed::from(TextOrSecret::Secret { secret })
         };
-        let text = |text: &str| TextOrSecret::Text(text.to_owned());
+        let text = |text: &str| Placed::from(TextOrSecret::Text(text.to_owned()));
         let allow = Allow {
             env: BTreeMap::from([
                 ("KEY".to_owned(), secret()),
@@ -128,11 +130,11 @@ mod tests {
                     path: Default::default(),
                     private: true,
                     headers: BTreeMap::new(),
-                    ca: Some("/ca.pem".into()),
+                    ca: Some(PathBuf::from("/ca.pem").into()),
                 },
             ],
             files: vec![FolderGrant {
-                host: "/srv/data".into(),
+                host: PathBuf::from("/srv/data").into(),
                 guest: "/data".to_owned(),
                 access: Access::Read,
             }],

@@ -33,16 +33,17 @@ impl Bearer {
             ));
         }
         let value = value.ok_or(Refusal::Missing)?;
+        // One blank (RFC 9110, section 11.4); a tab too is none of the scheme's, so that it is told what is wrong.
         let (scheme, token) = value
             .to_str()
             .ok()
-            .and_then(|value| value.split_once(' '))
+            .and_then(|value| value.split_once([' ', '\t']))
             .ok_or(Refusal::Missing)?;
         if !scheme.eq_ignore_ascii_case("Bearer") {
             return Err(Refusal::Missing);
         }
         let token = token.trim_matches(' ');
-        if token.is_empty() || !token.bytes().all(is_token_byte) {
+        if !is_token(token) || value.as_bytes()[scheme.len()] != b' ' {
             return Err(Refusal::Malformed(
                 "The Authorization header holds no bearer token",
             ));
@@ -70,13 +71,16 @@ impl fmt::Debug for Bearer {
 /// RFC 6750's other place for a token: servers and proxies log it there (section 5.3).
 fn has_token_in_query(request: &Request) -> bool {
     request.uri().query().is_some()
-        && Query::<Vec<(String, String)>>::try_from_uri(request.uri())
-            .is_ok_and(|query| query.iter().any(|(name, _)| name == "access_token"))
+        && Query::<Vec<(String, String)>>::try_from_uri(request.uri()).is_ok_and(|query| {
+            let is_token = |name: &str| name.eq_ignore_ascii_case("access_token");
+            query.iter().any(|(name, _)| is_token(name))
+        })
 }
 
-/// `b64token`, RFC 6750, section 2.1.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+/// Whether a text can be sent as a bearer token: `b64token`, RFC 6750, section 2.1.
+pub(super) fn is_token(text: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_token)
 }
 
 #[cfg(test)]
@@ -110,6 +114,9 @@ mod tests {
             ("/mcp", &["Bearer a", "Bearer a"][..]),
             ("/mcp", &["Bearer "]),
             ("/mcp", &["Bearer a b"]),
+            ("/mcp", &["Bearer\ta"]),
+            ("/mcp?ACCESS_TOKEN=a", &[]),
+            ("/mcp?Access%5fToken=a", &["Bearer a"]),
             ("/mcp?access_token=a", &[]),
             ("/mcp?b=c&access%5Ftoken=a", &["Bearer a"]),
         ] {

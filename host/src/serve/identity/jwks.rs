@@ -1,6 +1,6 @@
 //! An issuer's keys: fetched, kept, and fetched again.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use reqwest::Url;
 use reqwest::redirect::Policy;
-use sandglass_manifest::{JwtAlgorithm, JwtIssuer};
+use sandglass_manifest::{JwtAlgorithm, JwtIssuer, ManifestError};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -52,46 +52,23 @@ pub struct Key {
     published: Jwk,
 }
 
-/// Why an issuer's keys cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum JwksError {
-    /// The certificates of `ca`.
-    #[error("identity: issuer {issuer}: `ca`: {}: {error}; it must hold certificates in PEM", file.display())]
-    Ca {
-        /// Whose.
-        issuer: String,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        error: String,
-    },
-    /// The keys.
-    #[error(
-        "identity: issuer {issuer}: its keys cannot be had: {reason}; check `issuer` and `jwks`, and that this host can reach them (`ca` adds a certificate authority)"
-    )]
-    Keys {
-        /// Whose.
-        issuer: String,
-        /// Why not.
-        reason: String,
-    },
-}
-
 impl Jwks {
     /// Fetches an issuer's keys, and again every ten minutes for as long as they are held.
-    pub async fn fetch(config: &JwtIssuer) -> Result<Arc<Self>, JwksError> {
+    ///
+    /// # Errors
+    /// Certificates that cannot be read, an issuer that does not answer or has no keys.
+    pub async fn fetch(config: &JwtIssuer) -> Result<Arc<Self>, ManifestError> {
         let jwks = Self {
-            issuer: config.issuer.clone(),
-            url: config.jwks.clone(),
+            issuer: config.issuer.to_string(),
+            url: config.jwks.as_ref().map(|url| url.to_string()),
             client: client(config)?,
             keys: ArcSwap::default(),
             generation: AtomicU64::new(0),
             asked: Mutex::new(Instant::now()),
         };
-        jwks.refresh().await.map_err(|reason| JwksError::Keys {
-            issuer: config.issuer.clone(),
-            reason,
-        })?;
+        jwks.refresh()
+            .await
+            .map_err(|reason| no_keys(config, &reason))?;
         let jwks = Arc::new(jwks);
         let held = Arc::downgrade(&jwks);
         tokio::spawn(async move {
@@ -222,28 +199,44 @@ impl Jwks {
     }
 }
 
-fn client(config: &JwtIssuer) -> Result<reqwest::Client, JwksError> {
+fn no_keys(config: &JwtIssuer, reason: &str) -> ManifestError {
+    let (field, place) = match &config.jwks {
+        Some(jwks) => ("jwks", jwks),
+        None => ("issuer", &config.issuer),
+    };
+    let issuer = &*config.issuer;
+    place.error(format!(
+        "identity.jwt.{field}: the keys of {issuer} cannot be had: {reason}; check `issuer` and `jwks`, and that this host can reach them (`ca` adds a certificate authority)"
+    ))
+}
+
+fn client(config: &JwtIssuer) -> Result<reqwest::Client, ManifestError> {
     let mut builder = reqwest::Client::builder()
         .timeout(TIMEOUT)
         .connect_timeout(TIMEOUT / 2)
         .redirect(Policy::none());
     if let Some(file) = &config.ca {
-        let certificates = std::fs::read(file)
-            .map_err(|error| error.to_string())
-            .and_then(|pem| {
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| with_causes(&error))
-            })
-            .map_err(|error| JwksError::Ca {
-                issuer: config.issuer.clone(),
-                file: file.clone(),
-                error,
-            })?;
+        let certificates = certificates(file).map_err(|problem| {
+            let shown = file.display();
+            file.error(format!(
+                "identity.jwt.ca: the certificates in {shown} cannot be used: {problem}; name a PEM file with certificates"
+            ))
+        })?;
         builder = builder.tls_certs_merge(certificates);
     }
-    builder.build().map_err(|error| JwksError::Keys {
-        issuer: config.issuer.clone(),
-        reason: with_causes(&error),
-    })
+    builder
+        .build()
+        .map_err(|error| no_keys(config, &with_causes(&error)))
+}
+
+fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>, String> {
+    let pem = std::fs::read(file).map_err(|error| error.to_string())?;
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| with_causes(&error))?;
+    if certificates.is_empty() {
+        return Err("there are none".to_owned());
+    }
+    Ok(certificates)
 }
 
 /// Keys that anybody on the way could exchange are none.

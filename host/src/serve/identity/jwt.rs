@@ -1,19 +1,20 @@
 //! JSON web tokens (RFC 7519) as access tokens: RFC 9068, and the tokens of issuers that came before it.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
-use sandglass_manifest::{JwtAlgorithm, JwtIssuer, Scope, TenantOf};
+use sandglass_manifest::{JwtAlgorithm, JwtIssuer, ManifestError, Scope, TenantOf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::challenge::Refusal;
-use super::jwks::{Jwks, JwksError};
+use super::jwks::Jwks;
 use crate::invoke::{Known, Tenants};
 
 /// Seconds that the issuer's clock and ours may differ.
-pub const LEEWAY: u64 = 60;
+const LEEWAY: u64 = 60;
 
 /// The claims that name the caller, most telling first: the subject, else the client in its various spellings.
 const NAME_CLAIMS: [&str; 4] = ["sub", "azp", "appid", "oid"];
@@ -30,15 +31,13 @@ pub struct Issuer {
 pub struct Checked {
     /// Whose it is.
     pub known: Arc<Known>,
-    /// The `exp` claim, in seconds since 1970.
-    pub expires: u64,
     /// That of the issuer's keys when it was checked.
     pub generation: u64,
 }
 
 impl Issuer {
     /// Fetches the issuer's keys.
-    pub async fn start(config: JwtIssuer) -> Result<Self, JwksError> {
+    pub async fn start(config: JwtIssuer) -> Result<Self, ManifestError> {
         Ok(Self {
             jwks: Jwks::fetch(&config).await?,
             name: config.issuer.as_str().into(),
@@ -75,7 +74,7 @@ impl Issuer {
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
-        validation.set_issuer(&[&self.config.issuer]);
+        validation.set_issuer(&[&*self.config.issuer]);
         validation.set_audience(&self.config.audience);
         validation.set_required_spec_claims(&["iss", "aud", "exp"]);
         let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &key.decoding, &validation)
@@ -83,10 +82,6 @@ impl Issuer {
             .claims;
         Ok(Checked {
             known: Arc::new(self.known(&claims, tenants)?),
-            expires: claims
-                .get("exp")
-                .and_then(Value::as_f64)
-                .map_or(0, |seconds| seconds as u64),
             generation,
         })
     }
@@ -109,6 +104,7 @@ impl Issuer {
             issuer: Some(Arc::clone(&self.name)),
             tenant: tenant.clone(),
             scopes: self.scopes(claims),
+            expires: expiry(claims),
         })
     }
 
@@ -126,6 +122,14 @@ impl Issuer {
         }
         scopes
     }
+}
+
+/// The first moment at which a token is refused: the `exp` claim, in seconds since 1970, counts itself. None where it
+/// is further off than clocks go.
+fn expiry(claims: &Map<String, Value>) -> Option<SystemTime> {
+    let exp = claims.get("exp").and_then(Value::as_f64).unwrap_or(0.0) as u64;
+    let refused = exp.saturating_add(LEEWAY).saturating_add(1);
+    UNIX_EPOCH.checked_add(Duration::from_secs(refused))
 }
 
 fn scope(text: &str) -> Option<Scope> {

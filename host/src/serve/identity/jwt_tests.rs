@@ -104,7 +104,7 @@ impl Server {
 
     fn config(&self) -> JwtIssuer {
         JwtIssuer {
-            issuer: self.url.clone(),
+            issuer: self.url.clone().into(),
             audience: vec!["api://sandglass".to_owned()],
             jwks: None,
             ca: None,
@@ -330,7 +330,7 @@ async fn an_issuer_without_keys_stops_the_start_and_is_named() {
         "{error}"
     );
     let elsewhere = JwtIssuer {
-        issuer: format!("{}/other", server.url),
+        issuer: format!("{}/other", server.url).into(),
         ..server.config()
     };
     assert!(start(elsewhere).await.contains("404"));

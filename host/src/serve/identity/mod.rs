@@ -16,14 +16,12 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use axum::http::uri::Authority;
-use sandglass_manifest::{self as manifest, Manifest};
+use sandglass_manifest::{self as manifest, Manifest, ManifestError};
 
 pub use bearer::Bearer;
 pub use challenge::{Entrance, MissingScope, Refusal};
-pub use jwks::JwksError;
-pub use tokens::TokensError;
 
-use crate::invoke::{Caller, Tenants};
+use crate::invoke::{Caller, TenantId, Tenants};
 use jwt::Issuer;
 use tokens::Tokens;
 use verified::Verified;
@@ -40,25 +38,17 @@ pub struct Identity {
     scheme: &'static str,
 }
 
-/// Why nobody can be told apart.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    /// The static tokens.
-    #[error(transparent)]
-    Tokens(#[from] TokensError),
-    /// An issuer's keys.
-    #[error(transparent)]
-    Keys(#[from] JwksError),
-}
-
 impl Identity {
     /// Reads the tokens and fetches the issuers' keys. `scheme` is what the listener speaks.
+    ///
+    /// # Errors
+    /// Tokens that cannot be read, keys that cannot be had.
     pub async fn start(
         manifest: Arc<Manifest>,
         config: &manifest::Identity,
         tenants: Arc<Tenants>,
         scheme: &'static str,
-    ) -> Result<Self, IdentityError> {
+    ) -> Result<Self, ManifestError> {
         let tokens = Tokens::load(manifest)?;
         let mut issuers = Vec::new();
         for issuer in &config.jwt {
@@ -75,6 +65,11 @@ impl Identity {
                 .map(|url| url.trim_end_matches('/').to_owned()),
             scheme,
         })
+    }
+
+    /// A word on each scope of a static token that names a tool which its tenant does not have.
+    pub fn unmatched_scopes(&self, has: impl Fn(&TenantId, &str) -> bool) -> Vec<ManifestError> {
+        self.tokens.unmatched(has)
     }
 
     /// Who has this token.

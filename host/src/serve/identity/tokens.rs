@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sandglass_manifest::{Manifest, ManifestError, SecretRef, Token, TokenEntry, TokenValue};
+use sandglass_manifest::{Manifest, ManifestError, Placed, Scope, Token, TokenEntry, TokenValue};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::bearer;
 use crate::invoke::{Known, TenantId};
 use crate::secret;
 use crate::watch::Watch;
@@ -23,23 +24,17 @@ pub struct Tokens {
 struct Accepted {
     sha256: [u8; 32],
     known: Arc<Known>,
-}
-
-/// Why the tokens cannot be had. No text holds a token.
-#[derive(Debug, thiserror::Error)]
-pub enum TokensError {
-    /// A list of tokens.
-    #[error(transparent)]
-    List(#[from] ManifestError),
-    /// A token in a secret.
-    #[error("identity: a token: {0}")]
-    Secret(String),
+    /// As they are written.
+    scopes: Vec<Placed<Scope>>,
 }
 
 impl Tokens {
     /// Reads all tokens, and those in files again when they change. A change that cannot be read leaves the old tokens
     /// in place and is logged.
-    pub fn load(manifest: Arc<Manifest>) -> Result<Self, TokensError> {
+    ///
+    /// # Errors
+    /// A list or a secret that cannot be read, or holds something else. No text holds a token.
+    pub fn load(manifest: Arc<Manifest>) -> Result<Self, ManifestError> {
         let accepted = read(&manifest)?;
         let current = Arc::new(ArcSwap::from_pointee(accepted));
         let watch = Watch::new(entries(&manifest).filter_map(file));
@@ -48,6 +43,26 @@ impl Tokens {
             current,
             _reload: AbortOnDropHandle::new(tokio::spawn(reload)),
         })
+    }
+
+    /// A word on each scope that names a tool which its tenant does not have. `has` tells which it has.
+    pub fn unmatched(&self, has: impl Fn(&TenantId, &str) -> bool) -> Vec<ManifestError> {
+        let tokens = self.current.load();
+        let scopes = tokens.iter().flat_map(|token| {
+            token
+                .scopes
+                .iter()
+                .map(|scope| (&token.known.tenant, scope))
+        });
+        scopes
+            .filter_map(|(tenant, scope)| match &**scope {
+                Scope::Tool(name) if !has(tenant, name) => Some(scope.error(format!(
+                    "identity.tokens: the scope `{}` allows nothing: the tenant `{tenant}` has no such tool now; correct the name, or see why the tool is left out",
+                    **scope
+                ))),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Whose token has this hash. All are looked at, each in constant time.
@@ -87,8 +102,8 @@ fn file(entry: &TokenEntry) -> Option<&Path> {
     match entry {
         TokenEntry::File { file } => Some(file),
         TokenEntry::Token(token) => match &token.value {
-            TokenValue::Secret(SecretRef::File(file)) => Some(file),
-            TokenValue::Secret(SecretRef::Env(_)) | TokenValue::Sha256(_) => None,
+            TokenValue::Secret(secret) => secret.file(),
+            TokenValue::Sha256(_) => None,
         },
     }
 }
@@ -100,7 +115,7 @@ fn entries(manifest: &Manifest) -> impl Iterator<Item = &TokenEntry> {
         .flat_map(|identity| &identity.tokens)
 }
 
-fn read(manifest: &Manifest) -> Result<Vec<Accepted>, TokensError> {
+fn read(manifest: &Manifest) -> Result<Vec<Accepted>, ManifestError> {
     let mut accepted = Vec::new();
     for entry in entries(manifest) {
         match entry {
@@ -115,12 +130,23 @@ fn read(manifest: &Manifest) -> Result<Vec<Accepted>, TokensError> {
     Ok(accepted)
 }
 
-fn accept(token: &Token) -> Result<Accepted, TokensError> {
+fn accept(token: &Token) -> Result<Accepted, ManifestError> {
     let sha256 = match &token.value {
         TokenValue::Sha256(hash) => *hash,
         TokenValue::Secret(secret) => {
-            let token = secret::read(secret).map_err(TokensError::Secret)?;
-            Sha256::digest(token).into()
+            let value = secret::read(secret).and_then(|value| {
+                if bearer::is_token(&value) {
+                    Ok(value)
+                } else {
+                    Err("a bearer token has letters, digits and -._~+/= alone (RFC 6750, section 2.1); is there a blank or a line break in it?".to_owned())
+                }
+            });
+            let refuse = |problem| match &token.name {
+                Some(name) => format!("identity.tokens: the secret of `{name}`: {problem}"),
+                None => format!("identity.tokens: the token's secret: {problem}"),
+            };
+            let value = value.map_err(|problem| secret.error(refuse(problem)))?;
+            Sha256::digest(value).into()
         }
     };
     let name = token.name.clone().unwrap_or_else(|| {
@@ -134,9 +160,14 @@ fn accept(token: &Token) -> Result<Accepted, TokensError> {
         name,
         issuer: None,
         tenant: TenantId::from(&token.tenant),
-        scopes: token.scopes.clone(),
+        scopes: token.scopes.iter().map(|scope| (**scope).clone()).collect(),
+        expires: None,
     });
-    Ok(Accepted { sha256, known })
+    Ok(Accepted {
+        sha256,
+        known,
+        scopes: token.scopes.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -228,6 +259,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_scope_for_a_tool_that_is_not_there_is_told_with_its_place() {
+        let tokens = Tokens::load(manifest(&format!(
+            "{{ sha256: {}, scopes: [\"tools:*\", management, \"tools:add\"] }},\n  {{ sha256: {}, tenant: acme, scopes: [\"tools:add\"] }}",
+            hex("one"),
+            hex("two")
+        )))
+        .unwrap();
+        let told = tokens.unmatched(|tenant, tool| tenant.as_str() == "default" && tool == "add");
+        let [told] = &*told else {
+            panic!("{told:?}");
+        };
+        assert_eq!(told.line(), Some(5));
+        let told = told.to_string();
+        assert!(
+            told.contains(
+                "the scope `tools:add` allows nothing: the tenant `acme` has no such tool"
+            ),
+            "{told}"
+        );
+    }
+
+    #[tokio::test]
     async fn an_empty_secret_is_no_token() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let entry = format!(
@@ -236,5 +289,25 @@ mod tests {
         );
         let error = Tokens::load(manifest(&entry)).err().unwrap();
         assert!(error.to_string().contains("is empty"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_no_header_can_carry_names_its_token_and_is_not_shown() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let entry = format!(
+            "{{ secret: {{ file: {} }}, name: ann, scopes: [\"tools:*\"] }}",
+            file.path().display()
+        );
+        for token in ["gehe im", " geheim", "geheim\n\n", "gehe\tim", "gehéim"] {
+            std::fs::write(file.path(), token).unwrap();
+            let error = Tokens::load(manifest(&entry)).err().unwrap();
+            assert_eq!(error.line(), Some(4), "{error}");
+            let error = error.to_string();
+            assert!(
+                error.contains("the secret of `ann`: a bearer token has letters"),
+                "{error}"
+            );
+            assert!(!error.contains("heim"), "{error}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::abandoned::watched;
+use super::expiry::bounded;
 use super::handler::McpServer;
 use super::message::{Malformed, Message};
 use super::sessions::{REQUESTER, Sessions, requester};
@@ -201,7 +202,7 @@ impl Mcp {
                     if resumes {
                         session.resumed.notify_waiters();
                     }
-                    response
+                    bounded(response, &asks.caller)
                 }
             },
             None => self.to_stateful(parts, Bytes::new()).await,

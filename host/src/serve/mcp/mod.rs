@@ -11,6 +11,7 @@
 )]
 
 mod abandoned;
+mod expiry;
 pub mod gate;
 pub mod handler;
 pub(super) mod message;

@@ -23,13 +23,12 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use sandglass_manifest::{HttpLimits, HttpRule};
+use sandglass_manifest::{HttpLimits, HttpRule, ManifestError};
 
 use self::budget::Budgets;
 use self::resolve::{Resolve, System};
 use self::rule::Rule;
 pub(in crate::sandbox) use self::send::Outbound;
-use super::GrantError;
 use super::trail::Trail;
 
 /// The requests that a source's tools may make.
@@ -51,7 +50,7 @@ impl Default for Http {
 
 impl Http {
     /// Reads secrets and certificates of the rules. Blocks on files.
-    pub(super) fn configure(rules: &[HttpRule]) -> Result<Self, GrantError> {
+    pub(super) fn configure(rules: &[HttpRule]) -> Result<Self, ManifestError> {
         let rules = rules
             .iter()
             .enumerate()

@@ -8,10 +8,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Uri};
 use rustls::ClientConfig;
-use sandglass_manifest::{HostPattern, HttpRule, PathPrefix, TextOrSecret};
+use sandglass_manifest::{HostPattern, HttpRule, ManifestError, PathPrefix, Placed, TextOrSecret};
 use wasmtime_wasi_http::Error;
 
-use super::super::GrantError;
 use super::super::secret::Value;
 use super::tls;
 
@@ -29,17 +28,14 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// Reads what the rule refers to. `field` names its place in the manifest. Blocks on files.
-    pub(super) fn compile(rule: &HttpRule, field: &str) -> Result<Self, GrantError> {
+    /// Reads what the rule refers to. `field` is what the manifest calls it. Blocks on files.
+    pub(super) fn compile(rule: &HttpRule, field: &str) -> Result<Self, ManifestError> {
         let methods = rule
             .methods
             .iter()
             .map(|method| {
                 Method::from_bytes(method.as_bytes()).map_err(|_| {
-                    GrantError::new(
-                        format!("{field}.methods"),
-                        format!("{method:?} is no method"),
-                    )
+                    Placed::from(method).error(format!("{field}.methods: {method:?} is no method"))
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -48,8 +44,12 @@ impl Rule {
             .iter()
             .map(|(name, value)| injected(name, value, field))
             .collect::<Result<_, _>>()?;
-        let tls = tls::trust(rule.ca.as_deref())
-            .map_err(|problem| GrantError::new(format!("{field}.ca"), problem))?;
+        let tls = match &rule.ca {
+            None => tls::plain(),
+            Some(ca) => {
+                tls::trust(ca).map_err(|problem| ca.error(format!("{field}.ca: {problem}")))?
+            }
+        };
         Ok(Self {
             host: rule.host.clone(),
             port: rule.port.get(),
@@ -57,10 +57,7 @@ impl Rule {
             path: rule.path.clone(),
             private: rule.private,
             headers,
-            secret: rule
-                .headers
-                .values()
-                .any(|value| matches!(value, TextOrSecret::Secret { .. })),
+            secret: rule.has_secret(),
             tls,
         })
     }
@@ -82,16 +79,16 @@ impl Rule {
 
 fn injected(
     name: &str,
-    value: &TextOrSecret,
+    given: &Placed<TextOrSecret>,
     field: &str,
-) -> Result<(HeaderName, HeaderValue), GrantError> {
+) -> Result<(HeaderName, HeaderValue), ManifestError> {
     let field = format!("{field}.headers.{name}");
-    let value = Value::read(value, &field)?;
-    let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| GrantError::new(&*field, "it is no header's name"))?;
+    let refuse = |problem| given.error(format!("{field}: {problem}"));
+    let value = Value::read(given, &field)?;
+    let name =
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse("it is no header's name"))?;
     let mut value = HeaderValue::from_str(&value.0).map_err(|_| {
-        GrantError::new(
-            &*field,
+        refuse(
             "a header's value has no line breaks and only visible ASCII; is it the right secret?",
         )
     })?;

@@ -19,7 +19,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
-use sandglass_manifest::{HostPattern, HttpLimits, HttpRule, Limits, SecretRef, TextOrSecret};
+use sandglass_manifest::{
+    HostPattern, HttpLimits, HttpRule, Limits, Placed, SecretRef, TextOrSecret,
+};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::server::Server;
@@ -159,11 +161,11 @@ fn denials(outbound: &Outbound) -> Vec<String> {
     outbound.trail.denials().collect()
 }
 
-fn secret(content: &str) -> (tempfile::NamedTempFile, TextOrSecret) {
+fn secret(content: &str) -> (tempfile::NamedTempFile, Placed<TextOrSecret>) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), content).unwrap();
     let secret = SecretRef::File(file.path().to_owned());
-    (file, TextOrSecret::Secret { secret })
+    (file, TextOrSecret::Secret { secret }.into())
 }
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";

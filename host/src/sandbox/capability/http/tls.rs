@@ -28,11 +28,13 @@ static SYSTEM: LazyLock<RootCertStore> = LazyLock::new(|| {
 /// What connections without a `ca` of their own use.
 static PLAIN: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| Arc::new(config(SYSTEM.clone())));
 
+/// Trust in the system's certificates.
+pub(super) fn plain() -> Arc<ClientConfig> {
+    Arc::clone(&PLAIN)
+}
+
 /// Trust in the system's certificates, and in those of the file. Blocks on files.
-pub(super) fn trust(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
-    let Some(path) = ca else {
-        return Ok(Arc::clone(&PLAIN));
-    };
+pub(super) fn trust(path: &Path) -> Result<Arc<ClientConfig>, String> {
     let shown = path.display();
     let refuse = |error: &dyn std::fmt::Display| {
         format!(
@@ -72,7 +74,7 @@ mod tests {
     fn a_file_without_certificates_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for path in [file.path(), Path::new("/no/such/file")] {
-            let error = trust(Some(path)).unwrap_err();
+            let error = trust(path).unwrap_err();
             assert!(error.contains(&path.display().to_string()), "{error}");
         }
     }

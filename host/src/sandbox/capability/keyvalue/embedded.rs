@@ -56,7 +56,7 @@ impl Embedded {
         let path = path.to_owned();
         let database = tokio::task::spawn_blocking(move || open(&path))
             .await
-            .map_err(|_| "it is damaged: restore it, or remove it".to_owned())??;
+            .map_err(|_| "it is damaged; restore it, or remove it".to_owned())??;
         let database = Arc::new(database);
         let (jobs, waiting) = mpsc::channel(GROUP);
         let thread = std::thread::Builder::new()
@@ -178,16 +178,18 @@ fn open(path: &Path) -> Result<Database, String> {
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("{error}; name a file in a folder that the host can write to"))?;
     let database = Database::builder()
         .set_cache_size(CACHE)
         .create_file(file)
         .map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => {
-                "it is in use, by another host or another store: give each a file of its own"
+                "it is in use, by another host or another store; give each a file of its own"
                     .to_owned()
             }
-            error => error.to_string(),
+            error => {
+                format!("it is no store, or damaged ({error}); name another file, or restore it")
+            }
         })?;
     // A read finds no table that no write has made.
     let make = || -> Result<(), redb::Error> {
@@ -197,7 +199,7 @@ fn open(path: &Path) -> Result<Database, String> {
         transaction.open_table(TENANTS)?;
         Ok(transaction.commit()?)
     };
-    make().map_err(|error| error.to_string())?;
+    make().map_err(|error| format!("it cannot be written: {error}; name another file"))?;
     Ok(database)
 }
 

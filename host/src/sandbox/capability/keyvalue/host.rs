@@ -195,7 +195,7 @@ mod tests {
         let store = |name: &str| {
             let path = folder.path().join(name);
             let store = Store {
-                kind: StoreKind::Embedded { path },
+                kind: StoreKind::Embedded { path: path.into() },
                 quota: Store::QUOTA,
             };
             (name.parse().unwrap(), store)

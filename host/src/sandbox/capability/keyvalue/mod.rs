@@ -13,7 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sandglass_manifest::{Store, StoreKind, StoreName};
+use sandglass_manifest::{ManifestError, Store, StoreKind, StoreName};
 
 use bucket::{Backend, Bucket, OpenStore};
 use embedded::Embedded;
@@ -31,57 +31,35 @@ pub struct Stores(BTreeMap<StoreName, Arc<OpenStore>>);
 #[derive(Debug, Clone, Default)]
 pub struct KeyValue(Arc<BTreeMap<String, Bucket>>);
 
-/// Why a store cannot be used. Each text says what to do, and none holds a secret.
+/// A grant names a store that is not there.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file of an embedded store cannot be opened.
-    #[error("the store `{store}` cannot be opened at {path}: {problem}")]
-    File {
-        /// The store's name.
-        store: String,
-        /// Its file.
-        path: String,
-        /// What is wrong, and what to do.
-        problem: String,
-    },
-    /// The URL of a Redis store is none.
-    #[error("the store `{store}` has a bad url: {problem}")]
-    Url {
-        /// The store's name.
-        store: String,
-        /// What is wrong, and what to do.
-        problem: String,
-    },
-    /// A grant names a store that is not there.
-    #[error("the store `{0}` is not defined: add it to the manifest's `stores`")]
-    Unknown(String),
-}
+#[error("the store `{0}` is not defined: add it to the manifest's `stores`")]
+pub struct UnknownStore(String);
 
 impl Stores {
     /// Opens the stores. A Redis server that does not answer is only warned of: it is tried again at each use.
     ///
     /// # Errors
-    /// A file that cannot be opened, a URL that is none, a secret that is not there.
-    pub async fn open(stores: &BTreeMap<StoreName, Store>) -> Result<Self, StoreError> {
+    /// A file that cannot be opened, a URL that is none, a secret that is not there. No text holds a secret.
+    pub async fn open(stores: &BTreeMap<StoreName, Store>) -> Result<Self, ManifestError> {
         let mut open = BTreeMap::new();
         for (name, store) in stores {
             let backend = match &store.kind {
                 StoreKind::Embedded { path } => {
                     let embedded = Embedded::open(name.as_str(), path).await;
-                    Backend::Embedded(embedded.map_err(|problem| StoreError::File {
-                        store: name.as_str().to_owned(),
-                        path: path.display().to_string(),
-                        problem,
+                    Backend::Embedded(embedded.map_err(|problem| {
+                        let shown = path.display();
+                        path.error(format!(
+                            "stores.{name}.path: {shown} cannot be opened: {problem}"
+                        ))
                     })?)
                 }
                 StoreKind::Redis { url } => {
-                    let redis = Value::read(url, "url")
-                        .map_err(|error| error.to_string())
-                        .and_then(|url| Redis::new(name.as_str(), &url.0));
-                    Backend::Redis(Box::new(redis.map_err(|problem| StoreError::Url {
-                        store: name.as_str().to_owned(),
-                        problem,
-                    })?))
+                    let field = format!("stores.{name}.url");
+                    let value = Value::read(url, &field)?;
+                    let redis = Redis::new(name.as_str(), &value.0)
+                        .map_err(|problem| url.error(format!("{field}: {problem}")))?;
+                    Backend::Redis(Box::new(redis))
                 }
             };
             let store = OpenStore::new(name.as_str(), store.quota, backend);
@@ -95,11 +73,11 @@ impl Stores {
     ///
     /// # Errors
     /// A name that is none of the stores'.
-    pub fn grant(&self, tenant: &str, names: &[StoreName]) -> Result<KeyValue, StoreError> {
+    pub fn grant(&self, tenant: &str, names: &[StoreName]) -> Result<KeyValue, UnknownStore> {
         let tenant: Arc<str> = tenant.into();
         let grant = |name: &StoreName| {
             let Some(store) = self.0.get(name) else {
-                return Err(StoreError::Unknown(name.as_str().to_owned()));
+                return Err(UnknownStore(name.as_str().to_owned()));
             };
             let bucket = Bucket::new(Arc::clone(store), Arc::clone(&tenant));
             Ok((name.as_str().to_owned(), bucket))

@@ -60,11 +60,8 @@ impl Redis {
     /// The server at this URL; nothing is sent yet. An error says what to do and does not quote the URL,
     /// which may hold a password.
     pub(super) fn new(store: &str, url: &str) -> Result<Self, String> {
-        // Two providers of cryptography are linked, and rustls picks none by itself.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = Client::open(url).map_err(|error| {
-            let problem = error.category();
-            format!("{problem}; write redis://host:6379/0, or rediss:// for TLS")
+        let client = Client::open(url).map_err(|_| {
+            "what it holds is no URL of a Redis server; write redis://host:6379/0, or rediss:// for TLS"
         })?;
         Ok(Self {
             store: store.into(),

@@ -1,17 +1,20 @@
 //! What holds for every kind of store, and what for one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use sandglass_manifest::{ByteSize, SecretRef, Store, StoreKind, StoreName, TextOrSecret};
+use sandglass_manifest::{
+    ByteSize, ManifestError, SecretRef, Store, StoreKind, StoreName, TextOrSecret,
+};
 use tempfile::TempDir;
 
+use super::Stores;
 use super::bucket::{Bucket, BucketError, MAX_KEYS, MAX_VALUE};
-use super::{StoreError, Stores};
 
 /// Names and keys with everything that could end, join or widen a name of the store's own.
 const HOSTILE: [&str; 14] = [
@@ -65,6 +68,13 @@ impl Drop for Server {
     }
 }
 
+fn redis_server() -> OsString {
+    const VARIABLE: &str = "SANDGLASS_REDIS_SERVER";
+    std::env::var_os(VARIABLE).unwrap_or_else(|| {
+        panic!("{VARIABLE} is not set: run `cargo xtask test`, which has a server")
+    })
+}
+
 impl Place {
     fn embedded() -> Self {
         Self {
@@ -73,22 +83,20 @@ impl Place {
         }
     }
 
-    /// `cargo xtask test` names a server; without one there is nothing to test.
-    fn redis() -> Option<Self> {
-        let program = std::env::var_os("SANDGLASS_REDIS_SERVER")?;
+    fn redis() -> Self {
         let mut place = Self::embedded();
-        place.server = Some(Server::start(&program, place.folder.path()));
-        Some(place)
+        place.server = Some(Server::start(&redis_server(), place.folder.path()));
+        place
     }
 
     fn kind(&self, name: &StoreName) -> StoreKind {
         let folder = self.folder.path();
         match self.server {
             None => StoreKind::Embedded {
-                path: folder.join(name.as_str()),
+                path: folder.join(name.as_str()).into(),
             },
             Some(_) => StoreKind::Redis {
-                url: TextOrSecret::Text(format!("unix://{}/redis.sock", folder.display())),
+                url: TextOrSecret::Text(format!("unix://{}/redis.sock", folder.display())).into(),
             },
         }
     }
@@ -165,9 +173,7 @@ macro_rules! properties {
         mod redis {
             $(#[tokio::test]
             async fn $property() {
-                if let Some(place) = super::Place::redis() {
-                    super::$property(place).await;
-                }
+                super::$property(super::Place::redis()).await;
             })*
         }
     };
@@ -463,7 +469,7 @@ async fn values_outlive_the_host(place: Place) {
     }
 }
 
-async fn open_one(kind: StoreKind) -> Result<Stores, StoreError> {
+async fn open_one(kind: StoreKind) -> Result<Stores, ManifestError> {
     let quota = Store::QUOTA;
     Stores::open(&[(name("cache"), Store { kind, quota })].into()).await
 }
@@ -474,7 +480,7 @@ async fn problem(kind: StoreKind) -> String {
 
 fn redis_at(url: impl Into<String>) -> StoreKind {
     StoreKind::Redis {
-        url: TextOrSecret::Text(url.into()),
+        url: TextOrSecret::Text(url.into()).into(),
     }
 }
 
@@ -496,12 +502,14 @@ async fn only_granted_stores_open_and_only_defined_ones_are_granted() {
 async fn a_file_is_for_one_store_of_one_host() {
     let place = Place::embedded();
     let path = place.folder.path().join("file");
-    let kind = StoreKind::Embedded { path: path.clone() };
+    let kind = StoreKind::Embedded {
+        path: path.clone().into(),
+    };
     let first = open_one(kind.clone()).await.unwrap();
     assert_eq!(
         problem(kind.clone()).await,
         format!(
-            "the store `cache` cannot be opened at {}: it is in use, by another host or another store: give each a file of its own",
+            "stores.cache.path: {} cannot be opened: it is in use, by another host or another store; give each a file of its own",
             path.display()
         )
     );
@@ -517,11 +525,14 @@ async fn a_file_that_is_no_store_stays_as_it_is() {
     let path = place.folder.path().join("file");
     let text = "something else\n".repeat(1_000);
     std::fs::write(&path, &text).unwrap();
-    let told = problem(StoreKind::Embedded { path: path.clone() }).await;
-    assert!(told.contains("cannot be opened at"), "{told}");
+    let embedded = |path: &Path| StoreKind::Embedded {
+        path: path.to_owned().into(),
+    };
+    let told = problem(embedded(&path)).await;
+    assert!(told.contains("cannot be opened: it is no store"), "{told}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     let path = place.folder.path().join("no/folder");
-    let told = problem(StoreKind::Embedded { path }).await;
+    let told = problem(embedded(&path)).await;
     assert!(told.contains("No such file or directory"), "{told}");
 }
 
@@ -537,7 +548,7 @@ async fn a_bad_url_is_not_quoted_and_a_missing_secret_is_named() {
         assert!(!told.contains("hunter2"), "{told}");
     }
     let secret = |secret| StoreKind::Redis {
-        url: TextOrSecret::Secret { secret },
+        url: TextOrSecret::Secret { secret }.into(),
     };
     let told = problem(secret(SecretRef::Env("SANDGLASS_NOT_SET".to_owned()))).await;
     assert!(told.contains("SANDGLASS_NOT_SET"), "{told}");
@@ -547,9 +558,7 @@ async fn a_bad_url_is_not_quoted_and_a_missing_secret_is_named() {
 
 #[tokio::test]
 async fn a_server_that_is_away_fails_each_use_until_it_is_back() {
-    let Some(mut place) = Place::redis() else {
-        return;
-    };
+    let mut place = Place::redis();
     let away = || Err(BucketError::Unreachable("cache".into()));
     let bucket = place.bucket(Store::QUOTA).await;
     set(&bucket, "k", "1").await.unwrap();
@@ -558,8 +567,7 @@ async fn a_server_that_is_away_fails_each_use_until_it_is_back() {
         for _ in 0..3 {
             assert_eq!(set(&bucket, "k", "2").await, away());
         }
-        let program = std::env::var_os("SANDGLASS_REDIS_SERVER").unwrap();
-        place.server = Some(Server::start(&program, place.folder.path()));
+        place.server = Some(Server::start(&redis_server(), place.folder.path()));
         set(&bucket, "k", "3").await.unwrap();
     }
     assert_eq!(
@@ -586,9 +594,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_wrong_password_is_no_error_of_the_start_and_is_not_told() {
-    let Some(place) = Place::redis() else {
-        return;
-    };
+    let place = Place::redis();
     let socket = place.folder.path().join("redis.sock");
     let url = format!("unix://{}?pass=hunter2", socket.display());
     let stores = open_one(redis_at(url)).await.unwrap();

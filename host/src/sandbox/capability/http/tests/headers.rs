@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn keyed(server: &Server, headers: BTreeMap<String, TextOrSecret>) -> HttpRule {
+fn keyed(server: &Server, headers: BTreeMap<String, Placed<TextOrSecret>>) -> HttpRule {
     HttpRule {
         headers,
         ..rule("127.0.0.1", server.port())

@@ -11,7 +11,7 @@ async fn the_rules_certificates_are_trusted_for_the_name_as_given() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(ca.as_bytes()).unwrap();
     let trusting = |host: &str| HttpRule {
-        ca: Some(file.path().to_owned()),
+        ca: Some(file.path().to_owned().into()),
         ..rule(host, server.port())
     };
     let liar = Liar::new(&[&["127.0.0.1"]]);
