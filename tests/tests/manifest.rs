@@ -75,7 +75,7 @@ async fn a_manifest_error_names_its_place() {
 async fn keys_that_have_no_effect_yet_are_refused() {
     for yaml in [
         "version: 1\ntools:\n  - python: |\n      def add(a: int) -> int: return a\n    name: calculator\n",
-        "version: 1\ntools: [ secret://ns/time/time.wasm ]\n",
+        "version: 1\ntools:\n  - javascript: |\n      export function add(a, b) { return a + b }\n    name: calculator\n",
     ] {
         let finished = Launch::manifest(yaml).run().await;
         assert_eq!(finished.code, Some(2), "{yaml:?}: {finished:?}");
