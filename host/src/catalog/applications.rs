@@ -19,6 +19,9 @@ const MAX_EXPANSION: u64 = 100_000;
 /// Applications to one instance: some 20 milliseconds of checking.
 const MAX_APPLICATIONS: u64 = 250_000;
 
+/// What the match of one pattern counts for beside the application of an ordinary subschema.
+const PATTERN: u64 = 50;
+
 /// The subschemas of a schema, and which of them each applies. The first one is the schema itself.
 #[derive(Debug)]
 pub struct Applications {
@@ -32,6 +35,8 @@ type Applied = BTreeMap<usize, (usize, u64)>;
 struct Subschema {
     /// Comes before those that it applies in place.
     rank: usize,
+    /// What applying it once counts for, without those that it applies.
+    weight: u64,
     /// To the same place.
     in_place: Vec<usize>,
     /// To the property of this name.
@@ -77,7 +82,7 @@ impl Applications {
         let mut here: Vec<(&Subschema, u64)> = Vec::new();
         while let Some((_, (index, times))) = applied.pop_first() {
             let subschema = &self.subschemas[index];
-            match left.checked_sub(times) {
+            match left.checked_sub(times.saturating_mul(subschema.weight)) {
                 Some(rest) => *left = rest,
                 None => return false,
             }
@@ -147,11 +152,30 @@ impl Applications {
         Ok(())
     }
 
-    /// Whether it is recursive, or has too many applications when all is written out.
+    /// Whether it is recursive, has too many applications when all is written out, or applies more than a plain type
+    /// to each part of an instance, which can have hundreds of thousands.
     fn is_expensive(&self) -> bool {
         let mut sizes = vec![Size::Unseen; self.subschemas.len()];
-        self.size(0, &mut sizes)
-            .is_none_or(|size| size > MAX_EXPANSION)
+        let Some(size) = self.size(0, &mut sizes) else {
+            return true;
+        };
+        size > MAX_EXPANSION
+            || self.subschemas.iter().any(|subschema| {
+                [&subschema.any_property, &subschema.item]
+                    .into_iter()
+                    .any(|parts| self.sum(parts, &mut sizes).is_none_or(|size| size > 1))
+            })
+    }
+
+    /// The sizes of all these; `None` where one is recursive.
+    fn sum<'a>(
+        &self,
+        subschemas: impl IntoIterator<Item = &'a usize>,
+        sizes: &mut [Size],
+    ) -> Option<u64> {
+        subschemas.into_iter().try_fold(0_u64, |sum, &index| {
+            Some(sum.saturating_add(self.size(index, sizes)?))
+        })
     }
 
     /// `None` for a recursive subschema.
@@ -168,10 +192,7 @@ impl Applications {
             .chain(subschema.property.values())
             .chain(&subschema.any_property)
             .chain(&subschema.item);
-        let mut total: u64 = 1;
-        for &child in applied {
-            total = total.saturating_add(self.size(child, sizes)?);
-        }
+        let total = self.sum(applied, sizes)?.saturating_add(subschema.weight);
         sizes[index] = Size::Known(total);
         Some(total)
     }
@@ -206,12 +227,12 @@ impl<'a> Reader<'a> {
         }
         let index = self.subschemas.len();
         self.known.insert(std::ptr::from_ref(schema), index);
-        self.subschemas.push(Subschema::default());
-        let Value::Object(keywords) = schema else {
-            return Ok(index);
+        let mut subschema = Subschema {
+            weight: 1,
+            ..Subschema::default()
         };
-        let mut subschema = Subschema::default();
-        for (keyword, value) in keywords {
+        self.subschemas.push(Subschema::default());
+        for (keyword, value) in schema.as_object().into_iter().flatten() {
             match keyword.as_str() {
                 "$ref" | "$dynamicRef" | "$recursiveRef" => {
                     if let Value::String(reference) = value {
@@ -229,23 +250,46 @@ impl<'a> Reader<'a> {
                         subschema.property.insert(name.clone(), self.read(value)?);
                     }
                 }
-                "patternProperties" | "additionalProperties" | "unevaluatedProperties" => {
+                "patternProperties"
+                | "additionalProperties"
+                | "unevaluatedProperties"
+                | "propertyNames" => {
                     subschema
                         .any_property
                         .extend(self.read_all(keyword, value)?);
+                    if let ("patternProperties", Value::Object(patterns)) = (&**keyword, value) {
+                        subschema
+                            .any_property
+                            .push(self.match_of_patterns(patterns.len()));
+                    }
                 }
                 "items" | "prefixItems" | "additionalItems" | "contains" | "unevaluatedItems" => {
                     subschema.item.extend(self.read_all(keyword, value)?);
                 }
-                // Applied to names, which have no parts; or to nothing, until something refers to them.
-                "propertyNames" | "$defs" | "definitions" => {
+                // Applied to nothing, until something refers to them.
+                "$defs" | "definitions" => {
                     self.read_all(keyword, value)?;
+                }
+                "pattern" => subschema.weight += PATTERN,
+                // Gone through one by one.
+                "enum" | "required" => {
+                    let values = value.as_array().map_or(0, Vec::len);
+                    subschema.weight += values as u64;
                 }
                 _ => {}
             }
         }
         self.subschemas[index] = subschema;
         Ok(index)
+    }
+
+    /// What matching a name against so many patterns counts for, as a subschema.
+    fn match_of_patterns(&mut self, patterns: usize) -> usize {
+        self.subschemas.push(Subschema {
+            weight: PATTERN * patterns as u64,
+            ..Subschema::default()
+        });
+        self.subschemas.len() - 1
     }
 
     /// The schemas under a keyword: one, a list, or a map of them.
@@ -345,9 +389,36 @@ mod tests {
     }
 
     #[test]
+    fn what_applies_to_each_item_is_paid_for_each() {
+        let cases: Vec<Value> = (0..1_000).map(|case| json!({"const": case})).collect();
+        let names: Vec<String> = (0..1_000).map(|name| name.to_string()).collect();
+        let zeros = |items: usize| json!(vec![0; items]);
+        for schema in [
+            json!({"items": {"anyOf": cases}}),
+            json!({"items": {"enum": names}}),
+            json!({"items": {"required": names}}),
+        ] {
+            let applications = Applications::of(&schema).unwrap().expect("it is expensive");
+            assert!(!applications.exceed(&zeros(100)), "{schema}");
+            assert!(applications.exceed(&zeros(1_000)), "{schema}");
+        }
+        let schema = json!({"patternProperties": {"^a": true, "^b": true}});
+        let applications = Applications::of(&schema).unwrap().expect("it is expensive");
+        let named: serde_json::Map<String, Value> = (0..3_000)
+            .map(|name| (name.to_string(), json!(0)))
+            .collect();
+        assert!(applications.exceed(&Value::Object(named)));
+        let schema = json!({"items": {"type": "object", "properties": {"a": {"type": "string"}}}});
+        let applications = Applications::of(&schema).unwrap().expect("it is counted");
+        assert!(!applications.exceed(&json!(vec![json!({"a": "b"}); 50_000])));
+    }
+
+    #[test]
     fn an_ordinary_schema_needs_no_counting() {
-        let schema =
-            json!({"type": "object", "properties": {"a": {"enum": [{"$ref": "http://x"}]}}});
+        let schema = json!({"type": "object", "properties": {
+            "a": {"enum": [{"$ref": "http://x"}]},
+            "b": {"type": "array", "items": {"type": "number"}},
+        }});
         assert!(Applications::of(&schema).unwrap().is_none());
     }
 }

@@ -15,7 +15,7 @@ use super::applications::Applications;
 const MAX_SCHEMA: usize = 256 << 10;
 
 /// Steps of one `pattern` match.
-const PATTERN_STEPS: usize = 100_000;
+const PATTERN_STEPS: usize = 10_000;
 
 /// Errors of one instance that are reported.
 const REPORTED_ERRORS: usize = 5;
@@ -110,7 +110,7 @@ impl Schema {
             && applications.exceed(instance)
         {
             return Err(
-                "too deep or too large to be checked against this tool's recursive schema; send less at once"
+                "too deep or too large to be checked against this tool's schema; send less at once"
                     .to_owned(),
             );
         }
