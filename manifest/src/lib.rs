@@ -76,6 +76,7 @@ pub use store::{Store, StoreKind, StoreName};
 pub use tenant::{Quota, Tenant, TenantName};
 pub use verify::{Cosign, SignatureRule, Verify};
 pub use wassette::WassettePolicy;
+pub use yaml::read_document;
 
 #[cfg(test)]
 mod properties;

@@ -45,7 +45,7 @@ const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Serve {
     /// The manifest (YAML or JSON)
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Speak MCP on stdin and stdout instead of HTTP
     #[arg(long)]
     stdio: bool,
