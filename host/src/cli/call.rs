@@ -158,7 +158,7 @@ async fn of_manifest(
     let engine = local::engine(&manifest)?;
     let stores = Stores::open(&manifest.stores).await?;
     let fetcher = Fetcher::new(config::fetching(&manifest));
-    let loader = Loader::new(engine.clone(), stores, fetcher);
+    let loader = Loader::new(engine.clone(), stores, fetcher, local::interpreters()?);
     let snapshot = loader.load(sources).await;
     let failed = snapshot.failures().count();
     if failed > 0 && failed == snapshot.sources().len() {
