@@ -47,7 +47,7 @@ impl LocalTools {
         let engine = local::engine(&manifest)?;
         let stores = Stores::open(&manifest.stores).await?;
         let fetcher = Fetcher::new(config::fetching(&manifest));
-        let loader = Loader::new(engine.clone(), stores, fetcher);
+        let loader = Loader::new(engine.clone(), stores, fetcher, local::interpreters()?);
         let snapshot = loader.load(sources).await;
         let failed = snapshot.failures().count();
         if failed > 0 && failed == snapshot.sources().len() {
