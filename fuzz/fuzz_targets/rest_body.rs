@@ -11,7 +11,7 @@ use serde_json::Value;
 /// One with each kind of check.
 static KNOWN: LazyLock<Schema> = LazyLock::new(|| {
     Schema::compile_object(
-        r#"{
+        r##"{
             "type": "object",
             "properties": {
                 "a": { "type": "integer", "minimum": -3, "maximum": 9007199254740993 },
@@ -23,7 +23,7 @@ static KNOWN: LazyLock<Schema> = LazyLock::new(|| {
             "required": ["a"],
             "additionalProperties": false,
             "$defs": { "d": { "type": "object", "properties": { "d": { "$ref": "#/$defs/d" } } } }
-        }"#,
+        }"##,
     )
     .expect("a schema")
 });

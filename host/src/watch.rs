@@ -18,7 +18,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What tells that a file was written or replaced, without its content: the same stamp, the same content.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stamp {
     device: u64,
     inode: u64,

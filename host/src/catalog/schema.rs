@@ -1,10 +1,11 @@
-//! JSON schemas of tools: checked and compiled once, at load.
+//! JSON schemas of tools: checked at load, compiled with the first call. A compiled one takes many times the memory of its
+//! text, and most tools are idle.
 //!
 //! A schema comes from a guest and is not trusted: nothing is fetched for it,
 //! patterns have a backtracking limit, references must end, and what an instance
 //! would cost to check is counted first where it could be much.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value, json};
@@ -20,12 +21,13 @@ const PATTERN_STEPS: usize = 10_000;
 /// Errors of one instance that are reported.
 const REPORTED_ERRORS: usize = 5;
 
-/// A schema with its compiled validator.
+/// A schema, and how instances are checked.
 #[derive(Debug)]
 pub struct Schema {
     /// The schema as the guest gave it; `true` and `false` in their object forms.
     pub document: Arc<Map<String, Value>>,
-    validator: Validator,
+    /// From the first instance on.
+    validator: OnceLock<Validator>,
     /// Where an instance can make the check expensive.
     applications: Option<Applications>,
 }
@@ -63,11 +65,7 @@ impl Schema {
         }
         let document: Value = serde_json::from_str(text)?;
         let applications = Applications::of(&document)?;
-        let validator = jsonschema::options()
-            .offline()
-            .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(PATTERN_STEPS))
-            .build(&document)
-            .map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        validator(&document).map_err(SchemaError::Invalid)?;
         let document = match document {
             Value::Object(document) => document,
             Value::Bool(true) => Map::new(),
@@ -75,7 +73,7 @@ impl Schema {
         };
         Ok(Self {
             document: Arc::new(document),
-            validator,
+            validator: OnceLock::new(),
             applications,
         })
     }
@@ -114,17 +112,28 @@ impl Schema {
                     .to_owned(),
             );
         }
-        if self.validator.is_valid(instance) {
+        let validator = self.validator.get_or_init(|| {
+            let document = Value::Object(Map::clone(&self.document));
+            validator(&document).expect("it could be compiled when it was loaded")
+        });
+        if validator.is_valid(instance) {
             return Ok(());
         }
-        let errors: Vec<String> = self
-            .validator
+        let errors: Vec<String> = validator
             .iter_errors(instance)
             .take(REPORTED_ERRORS)
             .map(|error| describe(&error))
             .collect();
         Err(errors.join("; "))
     }
+}
+
+fn validator(document: &Value) -> Result<Validator, String> {
+    jsonschema::options()
+        .offline()
+        .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(PATTERN_STEPS))
+        .build(document)
+        .map_err(|error| error.to_string())
 }
 
 fn integral_properties(schema: &Map<String, Value>, instance: &mut Map<String, Value>) {

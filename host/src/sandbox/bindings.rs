@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
     world: "sandglass:tool/provider",
     imports: { default: trappable },
     exports: { default: async },
+    additional_derives: [serde::Deserialize, serde::Serialize],
 });
 
 pub use self::exports::sandglass::tool::tools::{

@@ -6,8 +6,10 @@
 //! so it is only taken from files that nobody but their owner can write, and it
 //! never comes from outside: components are compiled here.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -55,26 +57,59 @@ impl Origin {
     }
 }
 
+/// A whole file of machine code, as it was checked.
+#[derive(Debug)]
+pub(super) struct CodeFile {
+    file: File,
+    path: PathBuf,
+    pub origin: Origin,
+}
+
+impl CodeFile {
+    /// Leads to the very file that was checked, also when another lies in its place by now, or none.
+    pub(super) fn path(&self) -> PathBuf {
+        let opened = PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        if opened.exists() {
+            opened
+        } else {
+            self.path.clone()
+        }
+    }
+}
+
+impl fmt::Display for CodeFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
 impl CodeCache {
-    /// The first valid file for this component and engine, and where it was.
-    pub(super) fn find(&self, digest: &Digest, engine: u64) -> Option<(PathBuf, Origin)> {
+    /// The first valid file for this component and engine.
+    pub(super) fn find(&self, digest: &Digest, engine: u64) -> Option<CodeFile> {
         let levels = [(&self.seed, Origin::Seed), (&self.folder, Origin::Cache)];
         levels.into_iter().find_map(|(folder, origin)| {
             let path = folder.as_ref()?.join(file_name(digest, engine));
-            match check(&path) {
-                Ok(()) => {
-                    if origin == Origin::Cache {
-                        touch(&path);
-                    }
-                    Some((path, origin))
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "compiled component not used");
-                    None
-                }
-            }
+            let file = opened(&path, origin, |_| ())?;
+            Some(CodeFile { file, path, origin })
         })
+    }
+
+    /// What was noted of a component.
+    pub(super) fn note(&self, digest: &Digest, program: u64) -> Option<Vec<u8>> {
+        let path = self.folder.as_ref()?.join(note_name(digest, program));
+        let mut note = Vec::new();
+        opened(&path, Origin::Cache, |piece| note.extend_from_slice(piece))?;
+        Some(note)
+    }
+
+    /// Notes something of a component for the next start. Failing to is no error.
+    pub(super) fn keep_note(&self, digest: &Digest, program: u64, note: &[u8]) {
+        if let Some(folder) = &self.folder {
+            let name = note_name(digest, program);
+            if let Err(error) = write_checked(folder, &name, note) {
+                tracing::debug!(folder = %folder.display(), %error, "not noted");
+            }
+        }
     }
 
     /// Keeps machine code in the writable folder, if there is one. Failing to is no error: it costs the next start time.
@@ -93,17 +128,41 @@ pub(super) fn write(
     engine: u64,
     code: &[u8],
 ) -> io::Result<PathBuf> {
-    let sum = Sha256::digest(code);
-    let name = file_name(digest, engine);
-    write_whole(folder, &name, &[code, &sum, TRAILER])
+    write_checked(folder, &file_name(digest, engine), code)
+}
+
+fn write_checked(folder: &Path, name: &str, content: &[u8]) -> io::Result<PathBuf> {
+    let sum = Sha256::digest(content);
+    write_whole(folder, name, &[content, &sum, TRAILER])
 }
 
 fn file_name(digest: &Digest, engine: u64) -> String {
     format!("{}-{engine:016x}.cwasm", digest.hex())
 }
 
+fn note_name(digest: &Digest, program: u64) -> String {
+    format!("{}-{program:016x}.tools", digest.hex())
+}
+
+/// A file that may be used, told of in the log if it may not. `each` gets what is in it, piece by piece.
+fn opened(path: &Path, origin: Origin, each: impl FnMut(&[u8])) -> Option<File> {
+    match check(path, each) {
+        Ok(file) => {
+            if origin == Origin::Cache {
+                touch(path);
+            }
+            Some(file)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "compiled component not used");
+            None
+        }
+    }
+}
+
 /// The file is whole, and only its owner (root or we) can have written it.
-fn check(path: &Path) -> io::Result<()> {
+fn check(path: &Path, mut each: impl FnMut(&[u8])) -> io::Result<File> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     let owner = metadata.uid();
@@ -127,6 +186,7 @@ fn check(path: &Path) -> io::Result<()> {
             break;
         }
         sum.update(piece);
+        each(piece);
         let length = piece.len();
         code.consume(length);
     }
@@ -135,7 +195,7 @@ fn check(path: &Path) -> io::Result<()> {
     if trailer != [sum.finalize().as_slice(), TRAILER].concat() {
         return Err(damaged());
     }
-    Ok(())
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -157,11 +217,13 @@ mod tests {
         let cache = cache(folder.path());
         let digest = Digest::of(b"component");
         cache.keep(&digest, 1, b"code");
-        let (path, origin) = cache.find(&digest, 1).unwrap();
-        assert_eq!(origin, Origin::Cache);
-        assert!(fs::read(path).unwrap().starts_with(b"code"));
-        assert_eq!(cache.find(&digest, 2), None);
-        assert_eq!(cache.find(&Digest::of(b"another"), 1), None);
+        let found = cache.find(&digest, 1).unwrap();
+        assert_eq!(found.origin, Origin::Cache);
+        assert!(cache.find(&digest, 2).is_none());
+        assert!(cache.find(&Digest::of(b"another"), 1).is_none());
+        // What was found stays, whatever becomes of the cache.
+        fs::remove_dir_all(folder.path()).unwrap();
+        assert!(fs::read(found.path()).unwrap().starts_with(b"code"));
     }
 
     #[test]
@@ -172,13 +234,13 @@ mod tests {
         let path = write(folder.path(), &digest, 1, b"some code").unwrap();
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-        assert_eq!(cache.find(&digest, 1), None);
+        assert!(cache.find(&digest, 1).is_none());
         let mut changed = whole.clone();
         changed[0] ^= 1;
         fs::write(&path, changed).unwrap();
-        assert_eq!(cache.find(&digest, 1), None);
+        assert!(cache.find(&digest, 1).is_none());
         fs::write(&path, b"").unwrap();
-        assert_eq!(cache.find(&digest, 1), None);
+        assert!(cache.find(&digest, 1).is_none());
         fs::write(&path, whole).unwrap();
         assert!(cache.find(&digest, 1).is_some());
     }
@@ -190,7 +252,7 @@ mod tests {
         let digest = Digest::of(b"component");
         let path = write(folder.path(), &digest, 1, b"code").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-        assert_eq!(cache.find(&digest, 1), None);
+        assert!(cache.find(&digest, 1).is_none());
     }
 
     #[test]

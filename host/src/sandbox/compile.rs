@@ -15,8 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-use super::cache::{self, Origin};
-use super::component::{LoadError, check_kind};
+use super::cache::{self, CodeFile};
+use super::compiled::{LoadError, check_kind};
 use super::engine::{Engine, compile_config};
 use crate::source::Digest;
 
@@ -84,32 +84,35 @@ fn ended(reason: &dyn std::fmt::Display) -> CompileError {
 /// One component a core at a time: compiling must not starve the serving threads.
 static COMPILING: Semaphore = Semaphore::const_new(2);
 
-/// Machine code for a component, from the cache or fresh.
+/// The file of a component's machine code, whole and checked, if it was compiled before.
+pub(super) async fn find(engine: &Engine, digest: &Digest) -> Option<CodeFile> {
+    let (engine, digest) = (engine.clone(), digest.clone());
+    let find = move || engine.cache.find(&digest, engine.compatibility_hash());
+    tokio::task::spawn_blocking(find).await.ok().flatten()
+}
+
+/// Maps machine code.
+pub(super) async fn map(
+    engine: &Engine,
+    file: &CodeFile,
+) -> wasmtime::Result<wasmtime::component::Component> {
+    let (engine, path) = (engine.clone(), file.path());
+    // SAFETY: the file's checksum was right and only its owner, root or we, can write
+    // it (`cache::find`); such files are only written by `cache::write`.
+    let map =
+        move || unsafe { wasmtime::component::Component::deserialize_file(&engine.wasmtime, path) };
+    tokio::task::spawn_blocking(map).await?
+}
+
+/// Compiles a component, and keeps its machine code.
 pub(super) async fn compile(
     engine: &Engine,
     digest: &Digest,
     bytes: Bytes,
-) -> Result<(wasmtime::component::Component, Origin), CompileError> {
+) -> Result<wasmtime::component::Component, CompileError> {
     let size = bytes.len() as u64;
     if size > MAX_COMPONENT {
         return Err(CompileError::TooLarge { size });
-    }
-    let hash = engine.compatibility_hash();
-    let lookup = {
-        let (engine, digest) = (engine.clone(), digest.clone());
-        tokio::task::spawn_blocking(move || {
-            let (path, origin) = engine.cache.find(&digest, hash)?;
-            match map(&engine, &path) {
-                Ok(component) => Some((component, origin)),
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), error = format!("{error:#}"), "compiled component not used");
-                    None
-                }
-            }
-        })
-    };
-    if let Ok(Some(found)) = lookup.await {
-        return Ok(found);
     }
     let _permit = COMPILING
         .acquire()
@@ -131,20 +134,15 @@ pub(super) async fn compile(
     };
     let (engine, digest) = (engine.clone(), digest.clone());
     tokio::task::spawn_blocking(move || {
-        engine.cache.keep(&digest, hash, &code);
+        engine
+            .cache
+            .keep(&digest, engine.compatibility_hash(), &code);
         // SAFETY: the bytes are what this engine's own compiler just produced.
         unsafe { wasmtime::component::Component::deserialize(&engine.wasmtime, &code) }
-            .map(|component| (component, Origin::Fresh))
             .map_err(|error| CompileError::Unusable(format!("{error:#}")))
     })
     .await
     .map_err(|error| ended(&error))?
-}
-
-fn map(engine: &Engine, path: &Path) -> wasmtime::Result<wasmtime::component::Component> {
-    // SAFETY: the file's checksum was right and only its owner, root or we, can write
-    // it (`cache::find`); such files are only written by `cache::write`.
-    unsafe { wasmtime::component::Component::deserialize_file(&engine.wasmtime, path) }
 }
 
 async fn compile_in_process(binary: &Path, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {

@@ -6,21 +6,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sandglass_manifest::Limits;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::types::ComponentItem;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::bindings::{self, CallRequest, Outcome};
-use super::cache::Origin;
 use super::capability::{Grants, Trail};
-use super::compile::{self, CompileError};
+use super::compiled::{Compiled, Inspection, LoadError, check_kind};
 use super::engine::{Engine, YIELD_INTERVAL};
 use super::fault::{Fault, OutputExceeded};
-use super::kind::{Kind, Provider, TOOLS_INTERFACE};
+use super::kind::Kind;
 use super::lanes::Lane;
 use super::memory::MemoryCap;
 use super::output::{GuestOutput, Observer, Silent};
-use super::reflect::{LeftOut, ReflectError, Reflected};
+use super::reflect::LeftOut;
 use super::script::{Bound, Script, View};
 use super::state::CallState;
 use crate::source::Digest;
@@ -37,35 +35,12 @@ pub struct Component {
     script: Option<Arc<Bound>>,
 }
 
-/// What all who load the same bytes share.
-pub(super) struct Compiled {
-    kind: Kind,
-    inspection: Inspection,
-}
-
 /// What a component says of its tools.
 pub struct Listed {
     /// The tools.
     pub tools: Vec<bindings::Tool>,
     /// The functions of a [`Script`] that cannot be tools.
     pub left_out: Vec<LeftOut>,
-}
-
-/// What is known of a component without running it.
-#[derive(Debug, Clone)]
-pub struct Inspection {
-    /// SHA-256 of the component's bytes.
-    pub digest: Digest,
-    /// Bytes of the component.
-    pub size: u64,
-    /// The interfaces it imports: what it would need to be granted.
-    pub imports: Vec<String>,
-    /// The interfaces it exports.
-    pub exports: Vec<String>,
-    /// The exported functions that are no tools. Empty where the component lists its tools itself.
-    pub left_out: Vec<LeftOut>,
-    /// Where its machine code came from.
-    pub compiled: Origin,
 }
 
 /// What a call used.
@@ -89,40 +64,6 @@ pub trait Payer: Send + 'static {
 /// Nobody is charged.
 impl Payer for () {
     fn charge(&mut self, _: Usage, _: Trail) {}
-}
-
-/// Why a component cannot be loaded. Each text says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The bytes are not WebAssembly.
-    #[error(
-        "not a WebAssembly file (it does not start with `\\0asm`): build a component, for example with `cargo build --target wasm32-wasip2`; Python source needs a name that ends with .py, or `language: python`"
-    )]
-    NotWasm,
-    /// A core module.
-    #[error(
-        "a core WebAssembly module, not a component: build for wasm32-wasip2, or wrap it with `wasm-tools component new`"
-    )]
-    CoreModule,
-    /// An import that this host does not offer.
-    #[error(
-        "imports `{0}`, which this host does not offer: it offers WASI 0.2 (cli, clocks, random, io, filesystem, sockets, http), wasi:config, wasi:keyvalue@0.2.0-draft and sandglass:tool/host@0.1.0"
-    )]
-    UnknownImport(String),
-    /// WASI 0.3.
-    #[error(
-        "imports `{0}`: WASI 0.3 and async component functions are not supported; build for WASI 0.2 (wasm32-wasip2)"
-    )]
-    Wasi03(String),
-    /// It does not list tools, and its exports cannot be made some.
-    #[error(transparent)]
-    Reflect(#[from] ReflectError),
-    /// The linker refuses it.
-    #[error("cannot be linked: {0}")]
-    Link(String),
-    /// It could not be compiled.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
 }
 
 /// Why a component's tools are not known.
@@ -181,12 +122,31 @@ impl Component {
         &self.name
     }
 
-    /// Asks the component for its tools: a guest call as any other, with nobody listening.
+    /// Its tools. A component is asked for them the first time only, but for source text, which is read each time.
     pub async fn list_tools(&self, limits: &Limits) -> Result<Listed, DescribeError> {
+        if self.script.is_some() {
+            return self.ask_for_tools(limits).await;
+        }
+        if let Some(tools) = self.compiled.listed(&self.engine, limits).await {
+            return Ok(Listed {
+                tools,
+                left_out: Vec::new(),
+            });
+        }
+        let listed = self.ask_for_tools(limits).await?;
+        self.compiled
+            .keep(&self.engine, limits, &listed.tools)
+            .await;
+        Ok(listed)
+    }
+
+    /// A guest call as any other, with nobody listening.
+    async fn ask_for_tools(&self, limits: &Limits) -> Result<Listed, DescribeError> {
+        let kind = self.kind().await?.clone();
         let _slot = self.engine.slot(DESCRIBE_WAIT).await.ok_or(Fault::Busy)?;
         let script = self.script.as_ref().map(View::reading);
-        let mut store = self.store(limits, &Grants::default(), script, Arc::new(Silent));
-        let (kind, limits) = (self.compiled.kind.clone(), *limits);
+        let mut store = self.store(&kind, limits, &Grants::default(), script, Arc::new(Silent));
+        let limits = *limits;
         let listing = async move {
             let listed =
                 tokio::time::timeout(limits.timeout.get(), kind.list_tools(&mut store)).await;
@@ -208,6 +168,13 @@ impl Component {
         self.engine.lane().run(listing).await
     }
 
+    async fn kind(&self) -> Result<&Kind, Fault> {
+        self.compiled.kind(&self.engine).await.map_err(|error| {
+            tracing::error!(source = &*self.name, "{error}");
+            Fault::Host
+        })
+    }
+
     /// Calls a tool in an instance of its own: made now, dropped before this returns.
     ///
     /// Dropping the returned future stops the guest at its next yield and frees its slot.
@@ -220,17 +187,27 @@ impl Component {
         lane: &Lane,
         payer: P,
     ) -> (Result<Outcome, Fault>, P) {
+        let kind = match self.kind().await {
+            Ok(kind) => kind.clone(),
+            Err(fault) => return (Err(fault), payer),
+        };
         let Some(slot) = self.engine.slot(limits.queue.wait.get()).await else {
             return (Err(Fault::Busy), payer);
         };
         let mut running = Running {
-            store: self.store(limits, grants, self.script.as_ref().map(View::of), observer),
+            store: self.store(
+                &kind,
+                limits,
+                grants,
+                self.script.as_ref().map(View::of),
+                observer,
+            ),
             started: Instant::now(),
             fuel: limits.fuel.get(),
             payer: Some(payer),
             _slot: slot,
         };
-        let (kind, limits) = (self.compiled.kind.clone(), *limits);
+        let limits = *limits;
         lane.run(async move {
             let store = &mut running.store;
             let calling = kind.call(store, &request, limits.output.get());
@@ -250,6 +227,7 @@ impl Component {
 
     fn store(
         &self,
+        kind: &Kind,
         limits: &Limits,
         grants: &Grants,
         script: Option<View>,
@@ -272,50 +250,8 @@ impl Component {
         store
             .fuel_async_yield_interval(Some(YIELD_INTERVAL))
             .expect("the engine is configured to consume fuel");
-        store.set_hostcall_fuel(self.compiled.kind.lift_budget(limits.output.get()));
+        store.set_hostcall_fuel(kind.lift_budget(limits.output.get()));
         store
-    }
-}
-
-impl Compiled {
-    async fn load(engine: &Engine, digest: Digest, bytes: Bytes) -> Result<Self, LoadError> {
-        let size = bytes.len() as u64;
-        let (component, compiled) = compile::compile(engine, &digest, bytes.clone()).await?;
-        let types = component.component_type();
-        let imports: Vec<String> = types
-            .imports(&engine.wasmtime)
-            .map(|(name, _)| name.to_owned())
-            .collect();
-        let exports: Vec<String> = types
-            .exports(&engine.wasmtime)
-            .map(|(name, _)| name.to_owned())
-            .collect();
-        if let Some(import) = imports.iter().find(|name| is_wasi_03(name)) {
-            return Err(LoadError::Wasi03(import.clone()));
-        }
-        let pre = engine
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| link_error(engine, &component, &error))?;
-        let (kind, left_out) = if exports.iter().any(|name| name.starts_with(TOOLS_INTERFACE)) {
-            let provider = Provider::new(&component, pre)
-                .map_err(|error| LoadError::Link(format!("{error:#}")))?;
-            (Kind::Provider(provider), Vec::new())
-        } else {
-            let (reflected, left_out) = Reflected::new(&component, pre, &bytes)?;
-            (Kind::Reflected(Arc::new(reflected)), left_out)
-        };
-        Ok(Self {
-            kind,
-            inspection: Inspection {
-                digest,
-                size,
-                imports,
-                exports,
-                left_out,
-                compiled,
-            },
-        })
     }
 }
 
@@ -350,43 +286,6 @@ impl<P: Payer> Drop for Running<P> {
     }
 }
 
-/// A core module and a component share the magic number and differ in the version
-/// field (component model, "Binary": version and layer).
-pub fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
-    match bytes.get(..8) {
-        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
-        Some([0, b'a', b's', b'm', _, _, 0, 0]) => Err(LoadError::CoreModule),
-        _ => Err(LoadError::NotWasm),
-    }
-}
-
-fn is_wasi_03(import: &str) -> bool {
-    import.starts_with("wasi:") && import.contains("@0.3")
-}
-
-fn link_error(
-    engine: &Engine,
-    component: &wasmtime::component::Component,
-    error: &wasmtime::Error,
-) -> LoadError {
-    // Each import on its own: the linker's text names the first one that it misses.
-    let text = format!("{error:#}");
-    component
-        .component_type()
-        .imports(&engine.wasmtime)
-        .find(|(name, item)| {
-            matches!(
-                item.ty,
-                ComponentItem::ComponentInstance(_) | ComponentItem::ComponentFunc(_)
-            ) && text.contains(&format!("`{name}`"))
-                && text.contains("not found in the linker")
-        })
-        .map_or_else(
-            || LoadError::Link(text.clone()),
-            |(name, _)| LoadError::UnknownImport(name.to_owned()),
-        )
-}
-
 /// From what wasmtime says to what a person needs to know.
 fn fault(error: &wasmtime::Error, store: &Store<CallState>, limits: &Limits) -> Fault {
     let trap = error.downcast_ref::<Trap>();
@@ -418,37 +317,5 @@ fn fault(error: &wasmtime::Error, store: &Store<CallState>, limits: &Limits) -> 
     Fault::Trap {
         reason: reason.trim_start_matches("wasm trap: ").to_owned(),
         message: store.data().output.panic_message(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_of_files_are_told_apart() {
-        assert!(check_kind(b"\0asm\x0d\0\x01\0rest").is_ok());
-        assert!(matches!(
-            check_kind(b"\0asm\x01\0\0\0"),
-            Err(LoadError::CoreModule)
-        ));
-        for bytes in [&b""[..], b"\0asm", b"#!/bin/sh\n"] {
-            assert!(matches!(check_kind(bytes), Err(LoadError::NotWasm)));
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_a_component_or_are_refused(mut bytes: Vec<u8>, header: bool) {
-            if header {
-                bytes.splice(0..0, *b"\0asm\x0d\0\x01\0");
-            }
-            // A component's header alone is not enough to be one: the compiler decides in a process of its own.
-            assert_eq!(check_kind(&bytes).is_ok(), bytes.starts_with(b"\0asm") && bytes.len() >= 8 && bytes[6..8] == [1, 0]);
-            if header && bytes.len() > 8 {
-                let engine = wasmtime::Engine::default();
-                _ = wasmtime::component::Component::from_binary(&engine, &bytes);
-            }
-        }
     }
 }

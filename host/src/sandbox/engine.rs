@@ -9,7 +9,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationCo
 
 use super::cache::CodeCache;
 use super::compile::Compiler;
-use super::component::Compiled;
+use super::compiled::Compiled;
 use super::lanes::{Lane, Lanes};
 use super::shared::Shared;
 use super::state::{self, CallState};

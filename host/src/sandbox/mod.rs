@@ -5,6 +5,7 @@
 //! - [`engine`]: the one wasmtime configuration, and the pool of instance slots.
 //! - [`compile`]: from bytes to machine code, bounded, in a process of its own.
 //! - [`cache`]: machine code kept by digest: a read-only seed and a writable folder.
+//! - [`compiled`], [`listing`]: a component as all who load it share it, and what was noted of it at an earlier start.
 //! - [`component`]: a loaded component, and one call of it in a fresh instance.
 //! - [`kind`], [`reflect`]: components that list their tools, and others, whose functions are made tools.
 //! - [`script`]: source text that is bound to an interpreter.
@@ -19,11 +20,13 @@ pub mod bindings;
 pub mod cache;
 pub mod capability;
 pub mod compile;
+pub mod compiled;
 pub mod component;
 pub mod engine;
 pub mod fault;
 mod kind;
 pub mod lanes;
+mod listing;
 mod memory;
 mod output;
 pub mod reflect;
@@ -32,7 +35,8 @@ mod shared;
 mod state;
 
 pub use capability::{GrantError, Grants, Stores, Summary, Trail};
-pub use component::{Component, Inspection, Listed, LoadError, Payer, Usage};
+pub use compiled::{Inspection, LoadError};
+pub use component::{Component, Listed, Payer, Usage};
 pub use engine::{Engine, EngineSettings};
 pub use fault::Fault;
 pub use lanes::Lane;

@@ -40,7 +40,7 @@ pub struct Entry {
 pub enum Kind {
     /// Bytes as they were downloaded.
     Blob,
-    /// A compiled component.
+    /// A compiled component, or what was noted of its tools.
     Code,
 }
 
@@ -115,7 +115,10 @@ impl ByteCache {
             return Ok(Vec::new());
         };
         let mut entries = files(folder, Kind::Code)?;
-        entries.retain(|entry| entry.path.extension().is_some_and(|kind| kind == "cwasm"));
+        entries.retain(|entry| {
+            let extension = entry.path.extension();
+            extension.is_some_and(|kind| kind == "cwasm" || kind == "tools")
+        });
         entries.extend(files(&blobs, Kind::Blob)?);
         entries.sort_by_key(|entry| entry.used);
         Ok(entries)

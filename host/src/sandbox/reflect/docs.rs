@@ -17,7 +17,7 @@ const MAX_DESCRIPTION: usize = 4 << 10;
 
 /// The doc comments of a component's functions.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Docs {
+pub(in crate::sandbox) struct Docs {
     #[serde(default)]
     worlds: HashMap<String, World>,
     #[serde(default)]
@@ -56,7 +56,7 @@ enum Function {
 
 impl Docs {
     /// The docs of a component. One without them, or with some that cannot be read, has none.
-    pub(super) fn of(component: &[u8]) -> Self {
+    pub(in crate::sandbox) fn of(component: &[u8]) -> Self {
         section(component)
             .filter(|section| section.len() <= MAX_SECTION)
             .and_then(|section| match section {

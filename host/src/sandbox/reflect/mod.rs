@@ -14,13 +14,13 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wasmtime::Store;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Val};
 
-use self::docs::Docs;
+pub(super) use self::docs::Docs;
 use self::schema::Way;
 use self::shape::{Budget, Field, NoShape, Shape};
 use super::bindings::{CallError, CallRequest, Outcome, Success, Tool};
@@ -43,7 +43,7 @@ pub(super) struct Reflected {
 }
 
 /// An exported function that is no tool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Its name in the component: `acme:math/ops@0.1.0#add`.
     pub function: String,
@@ -107,13 +107,13 @@ struct Function {
 }
 
 impl Reflected {
-    /// What of a component's exports can be tools, and what cannot. `bytes` are the component's.
+    /// What of a component's exports can be tools, and what cannot.
     pub(super) fn new(
         component: &Component,
         pre: InstancePre<CallState>,
-        bytes: &[u8],
+        docs: &Docs,
     ) -> Result<(Self, Vec<LeftOut>), ReflectError> {
-        let (functions, left_out) = reflect(component, &Docs::of(bytes))?;
+        let (functions, left_out) = reflect(component, docs)?;
         Ok((Self { pre, functions }, left_out))
     }
 

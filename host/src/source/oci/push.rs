@@ -15,7 +15,7 @@ use sandglass_manifest::{Digest, OciReference};
 use super::OciError;
 use super::registry::{Action, Registry};
 use crate::sandbox::LoadError;
-use crate::sandbox::component::check_kind;
+use crate::sandbox::compiled::check_kind;
 use crate::source::Fetcher;
 use crate::source::http::{Authorization, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
 

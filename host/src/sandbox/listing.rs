@@ -1,0 +1,77 @@
+//! What a component said of itself, noted for the next start: the same bytes in the same program say the same again.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::LazyLock;
+
+use sandglass_manifest::Limits;
+use serde::{Deserialize, Serialize};
+
+use super::bindings::Tool;
+use super::compiled::Inspection;
+use super::engine::Engine;
+use super::reflect::LeftOut;
+use crate::source::Digest;
+use crate::watch::Stamp;
+
+/// The note.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Listing {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    pub left_out: Vec<LeftOut>,
+    /// The limits that its listing kept to.
+    limits: String,
+    tools: Vec<Tool>,
+}
+
+impl Listing {
+    pub fn new(inspection: &Inspection, limits: &Limits, tools: &[Tool]) -> Self {
+        Self {
+            imports: inspection.imports.clone(),
+            exports: inspection.exports.clone(),
+            left_out: inspection.left_out.clone(),
+            limits: text(limits),
+            tools: tools.to_vec(),
+        }
+    }
+
+    /// What was noted of a component, by this program.
+    pub async fn find(engine: &Engine, digest: &Digest) -> Option<Self> {
+        let program = program(engine)?;
+        let (cache, digest) = (engine.cache.clone(), digest.clone());
+        let find = move || serde_json::from_slice(&cache.note(&digest, program)?).ok();
+        tokio::task::spawn_blocking(find).await.ok().flatten()
+    }
+
+    /// The tools, if they were listed with these limits.
+    pub fn of(self, limits: &Limits) -> Option<Vec<Tool>> {
+        (self.limits == text(limits)).then_some(self.tools)
+    }
+
+    /// Notes it.
+    pub async fn keep(self, engine: &Engine, digest: &Digest) {
+        let Some(program) = program(engine) else {
+            return;
+        };
+        let Ok(note) = serde_json::to_vec(&self) else {
+            return;
+        };
+        let (cache, digest) = (engine.cache.clone(), digest.clone());
+        _ = tokio::task::spawn_blocking(move || cache.keep_note(&digest, program, &note)).await;
+    }
+}
+
+fn text(limits: &Limits) -> String {
+    serde_json::to_string(limits).unwrap_or_default()
+}
+
+/// Tells this program's notes from those of others, which may make other tools of the same component.
+fn program(engine: &Engine) -> Option<u64> {
+    static STAMP: LazyLock<Option<Stamp>> =
+        LazyLock::new(|| Stamp::of(&std::env::current_exe().ok()?));
+    let mut hasher = DefaultHasher::new();
+    STAMP.as_ref()?.hash(&mut hasher);
+    engine.compatibility_hash().hash(&mut hasher);
+    Some(hasher.finish())
+}
