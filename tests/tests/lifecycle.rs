@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use sandglass_tests::{
-    Answer, Finished, Folder, Held, Host, Launch, PATIENCE, core_module, eventually, guest,
+    Answer, Finished, Folder, Held, Host, Launch, PATIENCE, core_module, eventually, guest, tool,
 };
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -390,4 +390,27 @@ async fn connections_over_the_most_that_there_may_be_wait_for_their_turn() {
         .expect("a place is free")
         .expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+/// Machine code is mapped with the first call, from the file that was checked at the start.
+#[tokio::test]
+async fn a_tool_that_was_never_called_is_there_when_the_cache_is_gone() {
+    let cache = tempfile::tempdir().expect("a temporary folder");
+    let manifest = json!({
+        "version": 1,
+        "tools": [tool("echo"), guest("shapes")],
+        "engine": { "cache_dir": cache.path() },
+    })
+    .to_string();
+    let first = Host::start(&manifest).await;
+    let tools = first.tools().await;
+    drop(first);
+    let host = Host::start(&manifest).await;
+    assert!(host.log().contains(r#"compiled="cache""#), "{}", host.log());
+    std::fs::remove_dir_all(cache.path()).expect("the folder is ours");
+    assert_eq!(host.tools().await, tools);
+    let answer = host.call("echo", json!({"text": "hi"})).await;
+    assert_eq!(answer.json(), json!({"result": "Echo: hi"}));
+    let answer = host.call("test_shapes_values_0_1_0_negate", json!({"n": 4}));
+    assert_eq!(answer.await.json(), json!({"result": -4}));
 }

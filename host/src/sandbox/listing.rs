@@ -75,3 +75,49 @@ fn program(engine: &Engine) -> Option<u64> {
     engine.compatibility_hash().hash(&mut hasher);
     Some(hasher.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::EngineSettings;
+    use crate::sandbox::cache::{CodeCache, Origin};
+    use crate::sandbox::compile::Compiler;
+
+    #[tokio::test]
+    async fn what_was_noted_holds_for_the_same_limits_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::new(EngineSettings {
+            max_memory: 1 << 20,
+            max_instances: 1,
+            compiler: Compiler::InProcess,
+            cache: CodeCache {
+                seed: None,
+                folder: Some(folder.path().to_owned()),
+            },
+        })
+        .unwrap();
+        let digest = Digest::of(b"component");
+        let inspection = Inspection {
+            digest: digest.clone(),
+            size: 9,
+            imports: vec!["wasi:cli/environment@0.2.0".to_owned()],
+            exports: Vec::new(),
+            left_out: Vec::new(),
+            compiled: Origin::Fresh,
+        };
+        let limits = Limits::DEFAULT;
+        Listing::new(&inspection, &limits, &[])
+            .keep(&engine, &digest)
+            .await;
+        let find = async || Listing::find(&engine, &digest).await.unwrap();
+        assert_eq!(find().await.imports, inspection.imports);
+        assert!(find().await.of(&limits).is_some());
+        let fewer = Limits {
+            log: sandglass_manifest::ByteSize::bytes(1),
+            ..limits
+        };
+        assert!(find().await.of(&fewer).is_none());
+        let other = Digest::of(b"other");
+        assert!(Listing::find(&engine, &other).await.is_none());
+    }
+}
