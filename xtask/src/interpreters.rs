@@ -35,6 +35,7 @@ pub fn build() -> Result<()> {
         ]);
         command.args(["--python-path", "."]);
         command.arg("--python-path").arg(&sdk);
+        command.arg("--python-path").arg(clients::tzdata()?);
         command.arg("--output").current_dir(&app);
         // Sources that are run leave nothing in their folders.
         command.env("PYTHONDONTWRITEBYTECODE", "1");

@@ -1,10 +1,12 @@
 """A Python function as a tool: what it says of itself, and how it is called."""
 
 import inspect
+import json
 import re
 import typing
 
-from . import docstrings, types
+from . import docstrings, tasks, types
+from .content import Block
 from .types import MISSING, Mismatch, UnknownType, kind_of
 from .values import NotJson, to_json, to_json_value
 
@@ -99,14 +101,15 @@ def call(function, planned, arguments):
         first.append(arguments.pop(name))
     result = function(*first, **arguments)
     if is_async:
-        from .tasks import run
-
-        return run(result)
+        return tasks.run(result)
     return result
 
 
 def result_text(result):
     """What a function returned as JSON text. Fails with `ToolError`."""
+    if type(result) in (int, str, bool):
+        # By the encoder that is there already.
+        return json.dumps(result)
     try:
         return to_json(result)
     except NotJson as problem:
@@ -175,7 +178,5 @@ def _output(hint):
 
 
 def _is_content(hint):
-    from .content import Block
-
     parts = typing.get_args(hint) or (hint,)
     return any(isinstance(part, type) and issubclass(part, Block) for part in parts)

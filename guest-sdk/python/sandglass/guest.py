@@ -1,9 +1,9 @@
 """Between the contract's types (wit/) and the functions: what `componentize-py` exports."""
 
+import collections
 import json
 import os
 import sys
-import traceback
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -12,6 +12,9 @@ from wit_world.imports import host
 from wit_world.imports import sandglass_tool_types as types
 
 from . import content, functions, http, tools
+
+#: Lines of an exception's way that are logged.
+_TRACE = 10
 
 http.install()
 
@@ -70,13 +73,23 @@ def answer(function, planned, arguments):
 def failed(error):
     """An exception as the call's error; where it was raised goes to the log."""
     if not isinstance(error, functions.ToolError):
-        # From where the tool's own code begins.
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if not frame.filename.startswith("/")]
-        for frame in own:
-            print(f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}', file=sys.stderr)
+        for line in _trace(error):
+            print(line, file=sys.stderr)
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
     return wit.Outcome_Failed(wit.CallError_Failed(functions.failure_text(error)))
+
+
+def _trace(error):
+    """The tool's own lines that led there, the last ones of many."""
+    lines = collections.deque(maxlen=_TRACE)
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        # Modules of the component have whole paths, the tool's own source only a name.
+        if not code.co_filename.startswith("/"):
+            lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}')
+        trace = trace.tb_next
+    return lines
 
 
 def log(message, level):
