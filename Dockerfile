@@ -8,7 +8,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cargo build --locked --release --package sandglass \
     && install -D --target-directory=/out/usr/local/bin target/release/sandglass \
     && install -D --mode=644 --target-directory=/out/usr/local/share/sandglass/tools target/tools/*.wasm \
-    && /out/usr/local/bin/sandglass seed /out/usr/local/share/sandglass/seed /out/usr/local/share/sandglass/tools/*.wasm
+    && install -D --mode=644 --target-directory=/out/usr/local/share/sandglass/interpreters target/share/sandglass/interpreters/*.wasm \
+    && /out/usr/local/bin/sandglass seed /out/usr/local/share/sandglass/seed \
+        /out/usr/local/share/sandglass/tools/*.wasm /out/usr/local/share/sandglass/interpreters/*.wasm
 
 # Nothing writes to the image at run time, so it runs with a read-only root (`docker run --read-only`).
 FROM gcr.io/distroless/cc-debian12:nonroot

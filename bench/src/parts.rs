@@ -1,9 +1,10 @@
-//! What must have been built before: the `echo` tool, a hostile guest, and `sandglass` itself.
+//! What must have been built before: the `echo` tool, a hostile guest, the interpreters, and `sandglass` itself.
 
 use std::env;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use sandglass::config::Installation;
 
 /// The parts' places.
 pub struct Parts {
@@ -11,6 +12,8 @@ pub struct Parts {
     pub echo: PathBuf,
     /// A component with a tool that spins.
     pub hostile: PathBuf,
+    /// The folder of the interpreters of source text.
+    pub interpreters: PathBuf,
     /// The server.
     pub sandglass: PathBuf,
     /// This program, which is also what the server is measured against.
@@ -32,6 +35,7 @@ impl Parts {
         Ok(Self {
             echo,
             hostile,
+            interpreters: Installation::of(sandglass.clone()).interpreters(),
             sandglass,
             bench,
         })

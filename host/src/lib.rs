@@ -12,6 +12,7 @@
 //! The other flow is loading: [`config`] -> [`source`] -> [`sandbox`] compiles -> [`catalog`]; `reload` says when again.
 
 pub mod audit;
+pub mod author;
 pub mod catalog;
 pub mod cli;
 pub mod config;

@@ -14,7 +14,7 @@ use serde::{
 };
 
 use crate::{
-    SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version,
+    Language, SourceName, SourceRef, StoreName, TenantName, ToolPrefix, Version,
     allow::AllowDocument,
     audit::AuditDocument,
     engine::EngineDocument,
@@ -90,12 +90,27 @@ pub(crate) struct DefaultsDocument {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Tool")]
 #[schemars(extend("allOf" = [
+    { "oneOf": [{ "required": ["source"] }, { "required": ["python"] }] },
+    { "not": { "required": ["python", "language"] } },
     { "not": { "required": ["include", "exclude"] } },
     { "not": { "required": ["allow", "policy"] } },
 ]))]
 pub(crate) struct ToolBody {
-    /// Where the component lies; a list joins its parts in order.
+    /// Where the component, or a file of source text, lies; a list joins a component's parts in order.
+    #[serde(default)]
     pub source: Field<WholeOrParts>,
+    /// Python source, in the place of `source`: each of its functions is a tool, unless its name starts with `_`.
+    #[serde(default)]
+    #[schemars(extend("minLength" = 1))]
+    pub python: Field<String>,
+    /// What the text at `source` is written in, unless the file's or key's name says so. A component needs none.
+    #[serde(default)]
+    pub language: Field<Language>,
+    /// Of source text, leave out the functions that cannot be tools, and serve the others; else one such function
+    /// leaves out all.
+    #[serde(default)]
+    #[schemars(extend("default" = false))]
+    pub partial: Field<bool>,
     /// The source's name in logs, audit and status; no other source may have it.
     #[serde(default)]
     pub name: Field<SourceName>,
@@ -150,7 +165,7 @@ impl Forms for DocumentBody {
 }
 
 impl Forms for ToolBody {
-    const EXPECTED: &'static str = "a tool: a source, or an object with `source`";
+    const EXPECTED: &'static str = "a tool: a source, or an object with `source` or `python`";
 }
 
 impl<'de, S, T> Deserialize<'de> for Short<S, T>

@@ -3,7 +3,7 @@
 use crate::scalar::quoted;
 
 /// Keys of a tool, that is of the object that has `source`, that this version does not serve.
-const NOT_YET: [&str; 2] = ["python", "javascript"];
+const NOT_YET: [&str; 1] = ["javascript"];
 
 /// The error for a key in an object that takes only the `known` ones.
 pub(crate) fn refuse(key: &str, known: &[&str]) -> String {
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_key_of_later_versions_is_called_so_only_where_it_belongs() {
-        assert!(refuse("python", &["source", "name"]).contains("not yet supported"));
-        assert!(refuse("python", &["version", "tools"]).contains("unknown key"));
+        assert!(refuse("javascript", &["source", "name"]).contains("not yet supported"));
+        assert!(refuse("javascript", &["version", "tools"]).contains("unknown key"));
     }
 }

@@ -34,6 +34,7 @@ mod resolve;
 mod scalar;
 mod schema;
 mod scope;
+mod script;
 mod secret;
 mod size;
 mod source;
@@ -69,6 +70,7 @@ pub use place::Placed;
 pub use scalar::InvalidValue;
 pub use schema::json_schema;
 pub use scope::Scope;
+pub use script::{Inline, Language};
 pub use secret::{SecretRef, TextOrSecret};
 pub use size::ByteSize;
 pub use source::{HttpsSource, SourceRef};
@@ -76,6 +78,7 @@ pub use store::{Store, StoreKind, StoreName};
 pub use tenant::{Quota, Tenant, TenantName};
 pub use verify::{Cosign, SignatureRule, Verify};
 pub use wassette::WassettePolicy;
+pub use yaml::read_document;
 
 #[cfg(test)]
 mod properties;

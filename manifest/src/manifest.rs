@@ -8,9 +8,9 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Allow, Audit, Cosign, Engine, Identity, Limits, ManifestError, Origin, Placed, SignatureRule,
-    SourceName, SourceRef, Store, StoreName, Surroundings, Tenant, TenantName, Token, ToolFilter,
-    ToolPrefix, Verify,
+    Allow, Audit, Cosign, Engine, Identity, Language, Limits, ManifestError, Origin, Placed,
+    SignatureRule, SourceName, SourceRef, Store, StoreName, Surroundings, Tenant, TenantName,
+    Token, ToolFilter, ToolPrefix, Verify,
     document::{Document, DocumentBody},
     resolve::Resolver,
     scalar::{self, InvalidValue, Scalar},
@@ -62,8 +62,15 @@ pub struct Defaults {
 /// A source of tools.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tool {
-    /// Where the component lies.
+    /// Where the component or the source text lies.
+    #[serde(flatten, serialize_with = "SourceRef::as_entry")]
     pub source: SourceRef,
+    /// What is written there in, where its name does not say so and it is no component.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Whether a source text's functions that cannot be tools are left out, instead of the whole text.
+    #[serde(skip_serializing_if = "is_false")]
+    pub partial: bool,
     /// The source's name in logs, audit and status, if it was given one; unique in the manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<SourceName>,

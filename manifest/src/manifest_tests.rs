@@ -273,15 +273,18 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
             "tools:\n  - source: ./x.wasm\n    name: a\n    name: b",
             "4:5: the key `name` is there twice; remove one",
         ),
-        ("tools: [{ name: a }]", "1:11: the key `source` is missing"),
+        (
+            "tools: [{ name: a }]",
+            "1:9: the key `source` is missing; write `source`, or `python` with source text",
+        ),
         (
             "engine: { max_instances: 1 }",
             "1:9: the key `version` is missing; write `version: 1` at the beginning",
         ),
         // Of later versions.
         (
-            "tools:\n  - python: |\n      def add(): ...\n    name: a",
-            "2:5: the key `python` is not yet supported; remove it",
+            "tools:\n  - javascript: |\n      export function add() {}\n    name: a",
+            "2:5: the key `javascript` is not yet supported; remove it",
         ),
         (
             "tools:\n  - oci://ghcr.io/acme/time",
@@ -383,7 +386,7 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         ),
         (
             "tools: [[./x.wasm]]",
-            "1:9: expected a tool: a source, or an object with `source`, found sequence",
+            "1:9: expected a tool: a source, or an object with `source` or `python`, found sequence",
         ),
         (
             "tools: [no, true]",

@@ -6,10 +6,10 @@ use std::{
     str::FromStr,
 };
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
-    Digest, KubernetesKey, KubernetesObject, OciReference, Part, Parts,
+    Digest, Inline, KubernetesKey, KubernetesObject, Language, OciReference, Part, Parts,
     kubernetes::{self, KubernetesKind},
     oci,
     scalar::{self, InvalidValue, Scalar},
@@ -30,6 +30,8 @@ pub enum SourceRef {
     Kubernetes(KubernetesKey),
     /// Parts that are one component when they are joined.
     Joined(Parts),
+    /// Source text in the manifest itself; it has a key of its own there.
+    Inline(Inline),
 }
 
 impl SourceRef {
@@ -38,7 +40,7 @@ impl SourceRef {
     pub fn can_move(&self) -> bool {
         match self {
             Self::Oci(reference) => reference.digest().is_none(),
-            Self::File(_) | Self::Https(_) => false,
+            Self::File(_) | Self::Https(_) | Self::Inline(_) => false,
             Self::Kubernetes(_) | Self::Joined(_) => self.objects().next().is_some(),
         }
     }
@@ -48,7 +50,7 @@ impl SourceRef {
         let (whole, parts) = match self {
             Self::Kubernetes(key) => (Some(key), &[][..]),
             Self::Joined(parts) => (None, parts.as_slice()),
-            Self::Oci(_) | Self::Https(_) | Self::File(_) => (None, &[][..]),
+            Self::Oci(_) | Self::Https(_) | Self::File(_) | Self::Inline(_) => (None, &[][..]),
         };
         let parts = parts.iter().filter_map(|part| match part {
             Part::Kubernetes(key) => Some(key),
@@ -57,12 +59,24 @@ impl SourceRef {
         whole.into_iter().chain(parts).map(KubernetesKey::object)
     }
 
+    /// What it is written in, where it is source text or its name says so.
+    pub fn language(&self) -> Option<Language> {
+        match self {
+            Self::Inline(inline) => Some(inline.language),
+            Self::File(path) => Language::of_file(path),
+            Self::Kubernetes(key) => Language::of_file(key.key()),
+            Self::Oci(_) | Self::Https(_) | Self::Joined(_) => None,
+        }
+    }
+
     /// The files and folders that it names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let (whole, parts) = match self {
             Self::File(path) => (Some(path.as_path()), &[][..]),
             Self::Joined(parts) => (None, parts.as_slice()),
-            Self::Oci(_) | Self::Https(_) | Self::Kubernetes(_) => (None, &[][..]),
+            Self::Oci(_) | Self::Https(_) | Self::Kubernetes(_) | Self::Inline(_) => {
+                (None, &[][..])
+            }
         };
         let parts = parts.iter().filter_map(|part| match part {
             Part::File(path) => Some(path.as_path()),
@@ -96,11 +110,14 @@ impl HttpsSource {
     }
 }
 
-/// A file's name without `.wasm` and what follows it.
+/// A file's name without `.wasm` and what follows it, and without the end of a language's files.
 pub(crate) fn name_of_file(file: &str) -> &str {
     match file.split_once(".wasm") {
         Some((stem, _)) if !stem.is_empty() => stem,
-        _ => file,
+        _ => match file.rsplit_once('.') {
+            Some((stem, _)) if !stem.is_empty() && Language::of_file(file).is_some() => stem,
+            _ => file,
+        },
     }
 }
 
@@ -149,7 +166,7 @@ fn parse(given: &str) -> Result<SourceRef, String> {
         },
         None if looks_like_a_path(given) => Ok(SourceRef::File(given.into())),
         None => Err(
-            "a path starts with ./, ../, ~/ or /, or ends with .wasm or /; or write `file:` or `oci://` before it"
+            "a path starts with ./, ../, ~/ or /, or ends with .wasm, .py or /; or write `file:` or `oci://` before it"
                 .to_owned(),
         ),
     }
@@ -214,6 +231,7 @@ fn looks_like_a_path(given: &str) -> bool {
     starts.iter().any(|start| given.starts_with(start))
         || matches!(given, "." | ".." | "~")
         || given.ends_with(".wasm")
+        || Language::of_file(given).is_some()
         || given.ends_with('/')
 }
 
@@ -225,6 +243,7 @@ impl fmt::Display for SourceRef {
             Self::Https(source) => source.fmt(f),
             Self::Kubernetes(key) => key.fmt(f),
             Self::Joined(parts) => parts.fmt(f),
+            Self::Inline(inline) => inline.fmt(f),
         }
     }
 }
@@ -235,6 +254,20 @@ impl Serialize for SourceRef {
             Self::Joined(parts) => output.collect_seq(parts.as_slice().iter().map(Part::to_string)),
             one => output.collect_str(one),
         }
+    }
+}
+
+impl SourceRef {
+    /// As a tool's entry has it: under `source`, or under its language.
+    pub(crate) fn as_entry<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        let mut entry = output.serialize_map(Some(1))?;
+        match self {
+            Self::Inline(inline) => {
+                entry.serialize_entry(inline.language.as_str(), &*inline.text)?
+            }
+            one => entry.serialize_entry("source", one)?,
+        }
+        entry.end()
     }
 }
 
@@ -260,6 +293,7 @@ mod tests {
             ("x.wasm", "x.wasm"),
             ("a/b:c.wasm", "a/b:c.wasm"),
             ("~/tools", "~/tools"),
+            ("x.py", "x.py"),
             ("file:x", "x"),
             ("file:./x.wasm", "./x.wasm"),
             ("file:/x.wasm", "/x.wasm"),

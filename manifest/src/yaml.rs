@@ -48,6 +48,15 @@ pub(crate) fn text_of(path: &Path, origin: &Origin) -> Result<String, ManifestEr
     Ok(text)
 }
 
+/// Reads another document than the manifest, within the same bounds and with the same errors.
+///
+/// # Errors
+/// It cannot be read, or is not what is wanted: file, line and column, and what to do.
+pub fn read_document<T: DeserializeOwned>(path: &Path) -> Result<T, ManifestError> {
+    let origin = Origin::File(path.to_owned());
+    read(&text_of(path, &origin)?, &origin)
+}
+
 /// Reads a document.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, origin: &Origin) -> Result<T, ManifestError> {
     if text.len() as u64 > LONGEST.get() {

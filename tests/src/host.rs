@@ -21,6 +21,8 @@ pub struct Launch {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     folder: TempDir,
+    /// Where it runs, if not in its own folder.
+    working_folder: Option<PathBuf>,
     serves: bool,
 }
 
@@ -48,6 +50,7 @@ impl Launch {
                 ),
             ],
             folder: tempfile::tempdir().expect("a temporary folder"),
+            working_folder: None,
             serves: false,
         }
     }
@@ -57,6 +60,13 @@ impl Launch {
         let mut launch = Self::command(&["serve", "--port", "0"]);
         launch.serves = true;
         // Hosts of tests that run at once must not fight for the default one.
+        launch.env("SANDGLASS_MANAGEMENT_PORT", "0")
+    }
+
+    /// `sandglass dev` in a project's folder, on a free port.
+    pub fn dev(project: &Path) -> Self {
+        let mut launch = Self::command(&["dev", "--port", "0"]).arg(project);
+        launch.serves = true;
         launch.env("SANDGLASS_MANAGEMENT_PORT", "0")
     }
 
@@ -102,6 +112,12 @@ impl Launch {
         self
     }
 
+    /// Runs it in this folder.
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.working_folder = Some(folder.to_owned());
+        self
+    }
+
     /// Writes a file into the launch's own folder and returns its path.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.folder.path().join(name);
@@ -109,7 +125,7 @@ impl Launch {
         path
     }
 
-    /// The launch's own folder; it is the working folder too.
+    /// The launch's own folder; it is the working folder too, unless [`Launch::within`] names another.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -121,7 +137,7 @@ impl Launch {
             .args(&self.arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.folder.path())
+            .current_dir(self.working_folder.as_deref().unwrap_or(self.folder.path()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -131,7 +147,7 @@ impl Launch {
 
     /// Starts it and waits until it listens.
     pub async fn start(self) -> Host {
-        assert!(self.serves, "only `serve` listens");
+        assert!(self.serves, "only `serve` and `dev` listen");
         let mut child = self
             .as_command()
             .spawn()

@@ -36,6 +36,14 @@ impl Clients {
     }
 }
 
+/// What names componentize-py's version.
+pub const COMPONENTIZE_PY_LOCK: &str = "requirements-componentize-py.txt";
+
+/// A lock file of `tests/clients`.
+pub fn lock(name: &str) -> PathBuf {
+    project::root().join("tests/clients").join(name)
+}
+
 /// Makes components of Python.
 pub fn componentize_py() -> Result<Command> {
     let environment = Environment::set_up("componentize-py")?;
@@ -74,7 +82,7 @@ struct Environment {
 impl Environment {
     /// Installs `tests/clients/requirements-<name>.txt`.
     fn set_up(name: &str) -> Result<Self> {
-        let requirements = project::root().join(format!("tests/clients/requirements-{name}.txt"));
+        let requirements = lock(&format!("requirements-{name}.txt"));
         let environment = Self {
             folder: project::target("clients").join(name),
         };

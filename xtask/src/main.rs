@@ -10,6 +10,8 @@ mod command;
 mod debian;
 mod environment;
 mod foreign;
+mod interpreters;
+mod once;
 mod packages;
 mod project;
 mod serve;
@@ -30,7 +32,7 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   serve [-- ARGS]    Build the first-party tools and the host, then serve them on http://127.0.0.1:8000
-  tools [--guests]   Build the first-party tools into target/tools; with --guests also the test guests into target/guests
+  tools [--guests]   Build the first-party tools into target/tools, and the interpreters; with --guests also the test guests into target/guests
   test [-- ARGS]     Build everything and run all tests; ARGS go to `cargo test`
   bench [-- ARGS]    Build everything for release and run the benches; ARGS go to them
   ci                 Formatting, lints, licences, Dockerfile, then all tests: what .ci/run does

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{run, step};
-use crate::project;
 use crate::toolchain::Toolchain;
+use crate::{interpreters, project};
 
 /// A workspace of components.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +50,9 @@ pub const GUESTS: Workspace = Workspace {
 /// How every component starts: magic number, version 13, layer 1 (a core module has version 1, layer 0).
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 
-/// Builds the components of these workspaces.
+/// Builds the components of these workspaces, and the interpreters that the host runs source text with.
 pub fn build(workspaces: &[Workspace]) -> Result<()> {
+    interpreters::build()?;
     let toolchain = Toolchain::set_up()?;
     for workspace in workspaces {
         step(format_args!("building the {}", workspace.name));

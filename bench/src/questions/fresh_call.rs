@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use sandglass::catalog::{Loader, Source};
+use sandglass::catalog::{Interpreters, Loader, Source};
 use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, Operation, TenantId};
 use sandglass::sandbox::cache::CodeCache;
 use sandglass::sandbox::{Component, Grants, Silent, Stores};
@@ -31,6 +31,8 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let source = Source {
         tenant: TenantId::default(),
         reference: SourceRef::File(bench.parts.echo.clone()),
+        language: None,
+        partial: false,
         name: None,
         prefix: None,
         signatures: Vec::new(),
@@ -40,7 +42,12 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         allow: Allow::default(),
     };
     let fetcher = Fetcher::new(FetchSettings::default());
-    let loader = Loader::new(engine.clone(), Stores::default(), fetcher);
+    let loader = Loader::new(
+        engine.clone(),
+        Stores::default(),
+        fetcher,
+        Interpreters::new(bench.parts.interpreters.clone()),
+    );
     runtime.block_on(loader.load(vec![source]));
     let invoker = Invoker::new(
         Arc::clone(loader.catalog()),

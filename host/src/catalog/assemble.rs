@@ -82,7 +82,7 @@ fn tell(entry: &Entry, loaded: &Loaded) {
     let name = loaded.component.name();
     tracing::info!(
         source = name,
-        digest = %inspection.digest,
+        digest = %loaded.component.digest(),
         compiled = inspection.compiled.as_str(),
         tools = loaded.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(","),
         "{}", if entry.serving.is_some() { "loaded again" } else { "loaded" }
@@ -101,9 +101,9 @@ fn tell(entry: &Entry, loaded: &Loaded) {
 
 fn status(entry: &Entry) -> SourceStatus {
     let state = match (&entry.serving, &entry.problem) {
-        (Some(loaded), None) => SourceState::loaded(loaded.component.inspection()),
+        (Some(loaded), None) => SourceState::loaded(&loaded.component),
         (Some(loaded), Some(reason)) => SourceState::Stale {
-            digest: loaded.component.inspection().digest.clone(),
+            digest: loaded.component.digest().clone(),
             reason: reason.clone(),
         },
         (None, reason) => SourceState::Failed {

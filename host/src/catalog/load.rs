@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sandglass_manifest::{Allow, Cosign, Limits, SourceRef, ToolFilter, ToolPrefix};
+use bytes::Bytes;
+use sandglass_manifest::{Allow, Cosign, Language, Limits, SourceRef, ToolFilter, ToolPrefix};
 
 use super::definition::Definitions;
+use super::interpreters::{InterpreterError, Interpreters};
 use super::pins::{PinKey, Pins};
 use super::tool::{Tool, ToolError};
 use crate::invoke::{Admission, TenantId};
 use crate::sandbox::component::DescribeError;
-use crate::sandbox::{Component, Engine, GrantError, Grants, LoadError, Stores, bindings};
+use crate::sandbox::{
+    Component, Engine, GrantError, Grants, Listed, LoadError, Script, Stores, bindings,
+};
 use crate::source::verify::{KeyError, KeyName, Signers};
 use crate::source::{Digest, Fetched, Fetcher, Found, SourceError, Version};
 use crate::watch::Stamp;
@@ -20,8 +24,12 @@ use crate::watch::Stamp;
 pub struct Source {
     /// Whose tools these are.
     pub tenant: TenantId,
-    /// Where the components come from.
+    /// Where the components or the source text come from.
     pub reference: SourceRef,
+    /// What the text there is written in, where its name does not say so.
+    pub language: Option<Language>,
+    /// Serves what of a source text can be tools, and leaves out the rest.
+    pub partial: bool,
     /// The source's name in logs and status, where the manifest gives one.
     pub name: Option<String>,
     /// Goes before each tool's name.
@@ -63,7 +71,13 @@ pub(super) enum LeftOut {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
-    Describe(#[from] DescribeError),
+    Interpreter(#[from] InterpreterError),
+    #[error("the source text is not UTF-8 (byte {at}): save it as UTF-8")]
+    NotText { at: usize },
+    #[error("{0}")]
+    Script(String),
+    #[error(transparent)]
+    Describe(DescribeError),
     #[error(transparent)]
     Tool(#[from] ToolError),
     #[error("two of its tools are named `{0}`: a component's tool names must differ")]
@@ -112,6 +126,7 @@ pub(super) struct Tools<'a> {
     pub stores: &'a Stores,
     pub fetcher: &'a Fetcher,
     pub pins: &'a Arc<Pins>,
+    pub interpreters: &'a Interpreters,
 }
 
 /// A component as it was loaded the last time.
@@ -148,16 +163,24 @@ impl Tools<'_> {
         let signed_by: Arc<[KeyName]> = signed_by.into();
         let grants = configure(source, self.stores).await?;
         let name = source.name_of(found);
-        let component = match before.as_ref().map(|before| &before.loaded.component) {
-            Some(component)
-                if component.name() == name
-                    && component.inspection().digest == Digest::of(&bytes) =>
-            {
-                component.clone()
+        let serving = before.as_ref().map(|before| &before.loaded.component);
+        let component = self.component(source, found, &name, bytes, serving).await?;
+        let Listed {
+            tools: described,
+            left_out,
+        } = match component.list_tools(&source.limits).await {
+            Ok(listed) => listed,
+            // An interpreter says what is wrong with the text.
+            Err(DescribeError::Guest(problem)) if component.script().is_some() => {
+                return Err(LeftOut::Script(problem));
             }
-            _ => Component::load(self.engine, &name, bytes).await?,
+            Err(error) => return Err(LeftOut::Describe(error)),
         };
-        let described = component.list_tools(&source.limits).await?;
+        for function in left_out {
+            let text = format!("`{}` is left out: {}", function.function, function.reason);
+            tracing::warn!(source = name, "{text}");
+            add_notice(&mut notice, text);
+        }
         check_filter(
             &source.filter,
             described.iter().map(|tool| tool.name.as_str()),
@@ -168,7 +191,7 @@ impl Tools<'_> {
             }
             let text = format!("what its tools say of themselves has changed: {changes}");
             tracing::warn!(source = name, reference = %source.reference, "{text}");
-            notice = Some(notice.map_or(text.clone(), |notice| format!("{notice}; {text}")));
+            add_notice(&mut notice, text);
         }
         let admission = before
             .filter(|before| before.same_source)
@@ -211,6 +234,38 @@ impl Tools<'_> {
         }))
     }
 
+    /// The component that these bytes are, or the interpreter of the text that they are; what serves already where
+    /// they are the same.
+    async fn component(
+        &self,
+        source: &Source,
+        found: &Found,
+        name: &str,
+        bytes: Bytes,
+        serving: Option<&Component>,
+    ) -> Result<Component, LeftOut> {
+        let language = source.language.or(found.reference().language());
+        let script = match language.filter(|_| !bytes.starts_with(WASM)) {
+            None => None,
+            Some(language) => Some((language, script(source, found, &bytes)?)),
+        };
+        let is_same = |component: &&Component| {
+            component.name() == name
+                && component.digest() == &Digest::of(&bytes)
+                && component.script() == script.as_ref().map(|(_, script)| script)
+        };
+        if let Some(component) = serving.filter(is_same) {
+            return Ok(component.clone());
+        }
+        match script {
+            None => Ok(Component::load(self.engine, name, bytes).await?),
+            Some((language, script)) => {
+                let interpreter = self.interpreters.get(self.engine, language).await?;
+                Ok(interpreter.bind(name, script))
+            }
+        }
+    }
+
     /// Whether what serves is signed as the source demands now: what the newest version lacks may be lacking there too.
     pub(super) async fn may_stay(&self, source: &Source, serving: &Loaded) -> bool {
         signers(source)
@@ -242,6 +297,28 @@ impl Tools<'_> {
         let compared = tokio::task::spawn_blocking(compare).await;
         compared.expect("comparing does not panic")
     }
+}
+
+/// How WebAssembly begins: whatever a source says of its language, this is no text.
+const WASM: &[u8] = b"\0asm";
+
+/// Source text, with the name that its author knows it by.
+fn script(source: &Source, found: &Found, bytes: &[u8]) -> Result<Script, LeftOut> {
+    let text = str::from_utf8(bytes).map_err(|error| LeftOut::NotText {
+        at: error.valid_up_to(),
+    })?;
+    Ok(Script {
+        name: found.file_name().unwrap_or_else(|| source.name_of(found)),
+        text: text.into(),
+        partial: source.partial,
+    })
+}
+
+fn add_notice(notice: &mut Option<String>, text: String) {
+    *notice = Some(match notice.take() {
+        None => text,
+        Some(notice) => format!("{notice}; {text}"),
+    });
 }
 
 fn check_names(tools: &[Arc<Tool>]) -> Result<(), LeftOut> {

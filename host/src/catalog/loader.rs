@@ -12,6 +12,7 @@ use sandglass_manifest::{KubernetesObject, SourceRef};
 use tokio::sync::Mutex;
 
 use super::assemble::assemble;
+use super::interpreters::Interpreters;
 use super::load::{Before, Loaded, Source, Tools};
 use super::pins::Pins;
 use super::snapshot::{Catalog, Snapshot};
@@ -27,6 +28,7 @@ pub struct Loader {
     stores: Stores,
     fetcher: Fetcher,
     pins: Arc<Pins>,
+    interpreters: Interpreters,
     catalog: Arc<Catalog>,
     /// Held while something is loaded: one look at a time.
     state: Mutex<State>,
@@ -85,8 +87,14 @@ impl Look {
 
 impl Loader {
     /// A loader with an empty catalog. `stores` are what `allow.keyvalue` can name.
-    pub fn new(engine: Engine, stores: Stores, fetcher: Fetcher) -> Self {
+    pub fn new(
+        engine: Engine,
+        stores: Stores,
+        fetcher: Fetcher,
+        interpreters: Interpreters,
+    ) -> Self {
         Self {
+            interpreters,
             pins: Arc::new(Pins::new(fetcher.cache().folder())),
             engine,
             stores,
@@ -152,6 +160,7 @@ impl Loader {
             stores: &self.stores,
             fetcher: &self.fetcher,
             pins: &self.pins,
+            interpreters: &self.interpreters,
         };
         let components = plan(&state.sources, std::mem::take(&mut state.entries), look);
         let looked: Vec<Looked> = stream::iter(components.into_iter().map(|one| one.look(&tools)))
@@ -222,7 +231,7 @@ fn plan(sources: &[Arc<Source>], before: Vec<Entry>, look: Look) -> Vec<Planned>
                 .iter_mut()
                 .find(|entry| {
                     entry.as_ref().is_some_and(|entry| {
-                        entry.found == one.found
+                        is_same_component(&entry.found, &one.found)
                             && is_of(entry, &one.source)
                             && (entry.source == one.source) == is_same
                     })
@@ -234,7 +243,25 @@ fn plan(sources: &[Arc<Source>], before: Vec<Entry>, look: Look) -> Vec<Planned>
 }
 
 fn is_of(entry: &Entry, source: &Source) -> bool {
-    (&entry.source.tenant, &entry.source.reference) == (&source.tenant, &source.reference)
+    let entry = &entry.source;
+    let is_there = entry.reference == source.reference
+        || (is_inline(&entry.reference, &source.reference)
+            && entry.name.is_some()
+            && entry.name == source.name);
+    entry.tenant == source.tenant && is_there
+}
+
+/// Among the components of one source. Text in the manifest is the same source as before if the name is, so that the
+/// last good text serves while the new one is mended.
+fn is_same_component(one: &Found, other: &Found) -> bool {
+    one == other || is_inline(one.reference(), other.reference())
+}
+
+fn is_inline(one: &SourceRef, other: &SourceRef) -> bool {
+    matches!(
+        (one, other),
+        (SourceRef::Inline(one), SourceRef::Inline(other)) if one.language == other.language
+    )
 }
 
 impl Planned {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::tool::Tool;
 use crate::invoke::TenantId;
-use crate::sandbox::Inspection;
+use crate::sandbox::Component;
 use crate::source::verify::KeyName;
 
 /// Everything that is served at one moment.
@@ -56,7 +56,7 @@ pub struct SourceStatus {
 pub enum SourceState {
     /// Its tools are served.
     Loaded {
-        /// The component's digest.
+        /// The digest of the component, or of the source text that it interprets.
         digest: crate::source::Digest,
         /// Where its machine code came from.
         compiled: crate::sandbox::cache::Origin,
@@ -86,10 +86,10 @@ impl SourceState {
     }
 
     /// The state of a component that serves.
-    pub fn loaded(inspection: &Inspection) -> Self {
+    pub fn loaded(component: &Component) -> Self {
         Self::Loaded {
-            digest: inspection.digest.clone(),
-            compiled: inspection.compiled,
+            digest: component.digest().clone(),
+            compiled: component.inspection().compiled,
         }
     }
 }

@@ -1,19 +1,15 @@
 //! `sandglass call`: one call of one tool, without a server.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
-use sandglass_manifest::{Manifest, TenantName};
+use sandglass_manifest::TenantName;
 use serde_json::{Map, Value, json};
 
-use super::{Exit, Failure, local, print};
-use crate::catalog::{Catalog, Loader};
-use crate::config::{self, drop_in};
-use crate::invoke::{self, CallTool, Caller, InvokeError, Invoker, Ledger, Operation, TenantId};
-use crate::sandbox::{Engine, Silent, Stores, Usage};
-use crate::serve::describe::{error_text, plain_value};
-use crate::source::Fetcher;
+use super::tools::{Called, LocalTools};
+use super::{Exit, Failure, print};
+use crate::invoke::TenantId;
+use crate::sandbox::Usage;
 
 /// Call one tool, in the same sandbox and with the same limits as a server would: a component's, or, with --config, a
 /// manifest's, with what the manifest grants.
@@ -57,44 +53,12 @@ impl Call {
             ))
         })?;
         let tenant = self.tenant.as_ref().map(TenantId::from).unwrap_or_default();
-        let (engine, catalog) = match (component, &self.config) {
-            (Some(component), _) => of_component(component).await?,
-            (None, config) => of_manifest(config.clone(), &tenant).await?,
+        let tools = match (component, self.config.clone()) {
+            (None, Some(config)) => LocalTools::of_manifest(config, tenant).await?,
+            (component, _) => LocalTools::of_component(component.unwrap_or_default()).await?,
         };
-        let left_out: String = catalog
-            .snapshot()
-            .failures()
-            .map(|(source, reason)| format!("; left out: {}: {reason}", source.location))
-            .collect();
-        let invoker = Invoker::new(catalog, Arc::new(Ledger::local(&engine, tenant.clone())));
-        let completed = invoker
-            .run(invoke::Call {
-                tenant: tenant.clone(),
-                caller: Caller::Local,
-                operation: Operation::CallTool(CallTool {
-                    name: tool.to_owned(),
-                    arguments,
-                    meta: None,
-                }),
-                observer: Arc::new(Silent),
-                trace: None,
-            })
-            .await;
-        let result = match completed.result {
-            Ok(output) if output.is_error => Err(error_text(&output)),
-            Ok(output) => Ok(plain_value(output)),
-            Err(InvokeError::UnknownTool(name)) => {
-                let tools = invoker.catalog().snapshot().tenant(&tenant);
-                let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
-                let there = match names.as_slice() {
-                    [] => "there are no tools".to_owned(),
-                    names => format!("there is {}", names.join(", ")),
-                };
-                return Err(usage(format!("Unknown tool: {name}; {there}{left_out}")));
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        self.print(&result, completed.usage);
+        let Called { result, usage } = tools.call(tool, arguments).await?;
+        self.print(&result, usage);
         Ok(if result.is_ok() {
             Exit::Done
         } else {
@@ -135,54 +99,4 @@ impl Call {
 
 fn usage(message: impl Into<String>) -> Failure {
     Failure::new(Exit::Usage, message)
-}
-
-/// One component, with what the environment grants.
-async fn of_component(given: &str) -> Result<(Engine, Arc<Catalog>), Failure> {
-    let reference = local::reference(given).map_err(|error| usage(error.to_string()))?;
-    let mut sources = vec![local::source(reference)];
-    drop_in::grant(&mut sources)?;
-    local::load(sources).await
-}
-
-/// A tenant's tools of a manifest, with its grants.
-async fn of_manifest(
-    config: Option<PathBuf>,
-    tenant: &TenantId,
-) -> Result<(Engine, Arc<Catalog>), Failure> {
-    let (manifest, mut sources) = local::setup(config)?.read()?;
-    sources.retain(|source| source.tenant == *tenant);
-    if sources.is_empty() {
-        return Err(no_tools(&manifest, tenant));
-    }
-    let engine = local::engine(&manifest)?;
-    let stores = Stores::open(&manifest.stores).await?;
-    let fetcher = Fetcher::new(config::fetching(&manifest));
-    let loader = Loader::new(engine.clone(), stores, fetcher);
-    let snapshot = loader.load(sources).await;
-    let failed = snapshot.failures().count();
-    if failed > 0 && failed == snapshot.sources().len() {
-        return Err(Failure::left_out(&snapshot));
-    }
-    Ok((engine, Arc::clone(loader.catalog())))
-}
-
-/// There is no source to look for the tool in.
-fn no_tools(manifest: &Manifest, tenant: &TenantId) -> Failure {
-    let known = config::tenants(manifest).get(tenant.as_str()).is_some();
-    let others: Vec<_> = manifest
-        .tenants
-        .iter()
-        .filter(|(_, tenant)| !tenant.tools.is_empty())
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let mend = match others.as_slice() {
-        [] => "name tools in the manifest".to_owned(),
-        others => format!("name one that has with --tenant: {}", others.join(", ")),
-    };
-    usage(if known {
-        format!("the tenant `{tenant}` has no tools in the manifest; {mend}")
-    } else {
-        format!("the manifest has no tenant `{tenant}`; {mend}")
-    })
 }

@@ -8,7 +8,7 @@ use sandglass_manifest::{
 };
 
 use super::{Exit, Failure};
-use crate::catalog::{Catalog, Loader, Source};
+use crate::catalog::{Catalog, Interpreters, Loader, Source};
 use crate::config::{self, Installation, Setup};
 use crate::invoke::TenantId;
 use crate::sandbox::{Engine, Stores};
@@ -30,6 +30,8 @@ pub fn source(reference: SourceRef) -> Source {
         reference,
         name: None,
         prefix: None,
+        language: None,
+        partial: false,
         signatures: Vec::new(),
         filter: ToolFilter::All,
         pin: false,
@@ -43,7 +45,7 @@ pub async fn load(sources: Vec<Source>) -> Result<(Engine, Arc<Catalog>), Failur
     let manifest = Manifest::absent(&Surroundings::of_process());
     let engine = engine(&manifest)?;
     let fetcher = Fetcher::new(config::fetching(&manifest));
-    let loader = Loader::new(engine.clone(), Stores::default(), fetcher);
+    let loader = Loader::new(engine.clone(), Stores::default(), fetcher, interpreters()?);
     let snapshot = loader.load(sources).await;
     if let Some((source, reason)) = snapshot.failures().next() {
         let reason = format!("{}: {reason}", source.location);
@@ -58,6 +60,11 @@ pub fn setup(config: Option<PathBuf>) -> Result<Setup, Failure> {
         config,
         first_party: Installation::find()?.tools(),
     })
+}
+
+/// The interpreters of source text.
+pub fn interpreters() -> Result<Interpreters, Failure> {
+    Ok(Interpreters::new(Installation::find()?.interpreters()))
 }
 
 /// An engine for one call.

@@ -1,11 +1,14 @@
 //! The command line: one file a subcommand.
 
+mod build;
 mod cache;
 mod call;
 mod check;
 mod compile;
+mod dev;
 mod inspect;
 mod local;
+mod new;
 mod print;
 mod pull;
 mod push;
@@ -14,6 +17,8 @@ mod schema;
 mod seed;
 mod serve;
 mod sign;
+mod test;
+mod tools;
 mod verify;
 
 use std::process::ExitCode;
@@ -31,7 +36,7 @@ use crate::telemetry::{self, LogLevel};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the tool failed, a component could not be pulled, pushed, signed or compiled into the seed, or no host could be reached
+  1  the tool failed, a project's build or test failed, a component could not be pulled, pushed, signed or compiled into the seed, or no host could be reached
   2  wrong usage, a manifest that is not valid, or a port that is taken
   3  no tool could be loaded (with --strict, and for reload: one could not be loaded), or an artifact is not signed";
 
@@ -47,6 +52,14 @@ struct Cli {
 enum Command {
     /// Serve tools over MCP and REST
     Serve(serve::Serve),
+    /// Make a project of a tool
+    New(new::New),
+    /// Build a project's component
+    Build(build::Build),
+    /// Make the calls of a project's tests.yaml
+    Test(test::Test),
+    /// Serve a project while it is written
+    Dev(dev::Dev),
     /// Have a running host look at its sources again
     Reload(reload::Reload),
     /// Call one tool, without a server
@@ -147,17 +160,22 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     // A server says what it does; a command says what went wrong.
     let default = match command {
-        Command::Serve(_) => LogLevel::Info,
+        Command::Serve(_) | Command::Dev(_) => LogLevel::Info,
         _ => LogLevel::Warning,
     };
     let level = telemetry::level_from_environment(default)
         .map_err(|message| Failure::new(Exit::Usage, message))?;
-    if let Command::Serve(serve) = command {
-        return run_server(serve, level);
-    }
-    telemetry::start(level, None);
+    let command = match command {
+        Command::Serve(serve) => return run_server(serve.run(), level, level),
+        Command::Dev(dev) => return run_server(dev.run(), level, level.max(LogLevel::Debug)),
+        command => command,
+    };
+    telemetry::start(level, level, None);
     match command {
-        Command::Serve(_) => unreachable!("it is run above"),
+        Command::Serve(_) | Command::Dev(_) => unreachable!("they are run above"),
+        Command::New(new) => new.run(),
+        Command::Build(build) => block_on(build.run()),
+        Command::Test(test) => block_on(test.run()),
         Command::Call(call) => block_on(call.run()),
         Command::Inspect(inspect) => block_on(inspect.run()),
         Command::Pull(pull) => block_on(pull.run()),
@@ -173,15 +191,20 @@ fn run(command: Command) -> Result<Exit, Failure> {
     }
 }
 
-/// The server alone sends traces: a command is over before anybody would look at them.
-fn run_server(serve: serve::Serve, level: LogLevel) -> Result<Exit, Failure> {
+/// A server alone sends traces: a command is over before anybody would look at them. `calls` is the level of what is
+/// logged of each call.
+fn run_server(
+    serving: impl Future<Output = Result<Exit, Failure>>,
+    level: LogLevel,
+    calls: LogLevel,
+) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let traces = {
         let _runtime = runtime.enter();
         Export::from_environment().map_err(|message| Failure::new(Exit::Usage, message))?
     };
-    telemetry::start(level, traces.as_ref());
-    let result = runtime.block_on(serve.run());
+    telemetry::start(level, calls, traces.as_ref());
+    let result = runtime.block_on(serving);
     if let Some(traces) = traces {
         traces.finish();
     }

@@ -13,7 +13,7 @@ use tokio::signal::unix::{self, SignalKind};
 
 use super::{Exit, Failure};
 use crate::audit::Audit;
-use crate::catalog::{Loader, Snapshot};
+use crate::catalog::{Interpreters, Loader, Snapshot};
 use crate::config::{self, Installation, Setup};
 use crate::invoke::{Invoker, Ledger};
 use crate::reload::Reloader;
@@ -45,7 +45,7 @@ const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Serve {
     /// The manifest (YAML or JSON)
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Speak MCP on stdin and stdout instead of HTTP
     #[arg(long)]
     stdio: bool,
@@ -148,7 +148,12 @@ impl Serve {
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         let stores = Stores::open(&manifest.stores).await?;
         let fetcher = Fetcher::new(config::fetching(&manifest));
-        let loader = Arc::new(Loader::new(engine.clone(), stores, fetcher));
+        let loader = Arc::new(Loader::new(
+            engine.clone(),
+            stores,
+            fetcher,
+            Interpreters::new(installation.interpreters()),
+        ));
         // From here on it does not end the process.
         let hangup = unix::signal(SignalKind::hangup())
             .map_err(|error| usage(format!("signals: {error}")))?;

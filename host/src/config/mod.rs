@@ -6,7 +6,8 @@ use std::env::VarError;
 use std::path::{Path, PathBuf};
 
 use sandglass_manifest::{
-    Allow, Manifest, ManifestError, Origin, SourceRef, Surroundings, TenantName, Tool, ToolFilter,
+    Allow, Inline, Language, Manifest, ManifestError, Origin, SourceRef, Surroundings, TenantName,
+    Tool, ToolFilter,
 };
 
 use crate::catalog::Source;
@@ -34,14 +35,14 @@ pub enum ConfigError {
     /// The manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// Inline Python.
-    #[error(
-        "{TOOLS_STRING} is set: inline Python is not supported yet; unset it, and name components in --config or {PARAMS}"
-    )]
-    ToolsString,
     /// The manifest in the environment is no text.
     #[error("{PARAMS} is not UTF-8: write the manifest to a file and name it in --config")]
     NotText,
+    /// Nor is the inline Python.
+    #[error(
+        "{TOOLS_STRING} is not UTF-8: write the Python source to a file and name it in the manifest"
+    )]
+    ToolsStringNotText,
     /// The manifest names no tools and the first-party ones are not there.
     #[error("no tools: the manifest names none, and the first-party tools are not in {}; name tools in --config, or set --tools-dir", .0.display())]
     NoTools(PathBuf),
@@ -60,9 +61,6 @@ pub enum ConfigError {
 
 /// The manifest that counts: `--config`, else `MCP_PARAMS`, else none.
 pub fn manifest(config: Option<&PathBuf>) -> Result<Manifest, ConfigError> {
-    if std::env::var_os(TOOLS_STRING).is_some_and(|source| !source.is_empty()) {
-        return Err(ConfigError::ToolsString);
-    }
     if let Some(path) = config {
         return Ok(Manifest::read(path)?);
     }
@@ -88,7 +86,8 @@ impl Setup {
     /// The manifest, and the sources that it names, with what the environment grants. Blocks on files.
     pub fn read(&self) -> Result<(Manifest, Vec<Source>), ConfigError> {
         let manifest = manifest(self.config.as_ref())?;
-        let mut sources = sources(&manifest, self.first_party.clone())?;
+        let inline = tools_string()?;
+        let mut sources = sources(&manifest, inline, self.first_party.clone())?;
         drop_in::grant(&mut sources)?;
         Ok((manifest, sources))
     }
@@ -112,18 +111,29 @@ pub struct Installation {
 impl Installation {
     /// Finds the running program.
     pub fn find() -> Result<Self, ConfigError> {
-        let program = std::env::current_exe().map_err(ConfigError::Program)?;
+        std::env::current_exe()
+            .map(Self::of)
+            .map_err(ConfigError::Program)
+    }
+
+    /// That of this program.
+    pub fn of(program: PathBuf) -> Self {
         let share = program
             .parent()
             .and_then(|folder| folder.parent())
             .map(|prefix| prefix.join("share/sandglass"))
             .unwrap_or_default();
-        Ok(Self { program, share })
+        Self { program, share }
     }
 
     /// The first-party tools.
     pub fn tools(&self) -> PathBuf {
         self.share.join("tools")
+    }
+
+    /// The interpreters of source text.
+    pub fn interpreters(&self) -> PathBuf {
+        self.share.join("interpreters")
     }
 
     /// Machine code that was compiled when the image was built.
@@ -166,8 +176,45 @@ pub fn tenants(manifest: &Manifest) -> Tenants {
     Tenants::new(manifest.tenants.keys().map(TenantId::from))
 }
 
-/// The tool sources that a manifest names; without a word about the default tenant's tools, the first-party ones.
-pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>, ConfigError> {
+/// The Python source in the environment.
+fn tools_string() -> Result<Option<Inline>, ConfigError> {
+    match std::env::var(TOOLS_STRING) {
+        Ok(text) if !text.trim().is_empty() => Ok(Some(Inline {
+            language: Language::Python,
+            text: text.into(),
+        })),
+        Err(VarError::NotUnicode(_)) => Err(ConfigError::ToolsStringNotText),
+        Ok(_) | Err(VarError::NotPresent) => Ok(None),
+    }
+}
+
+/// The tool sources that a manifest names, and the inline one of the environment; without a word about the default
+/// tenant's tools in either, the first-party ones.
+pub fn sources(
+    manifest: &Manifest,
+    inline: Option<Inline>,
+    first_party: PathBuf,
+) -> Result<Vec<Source>, ConfigError> {
+    let of_default = |reference| Source {
+        tenant: TenantId::default(),
+        reference,
+        language: None,
+        partial: false,
+        name: None,
+        prefix: None,
+        signatures: Vec::new(),
+        filter: ToolFilter::All,
+        pin: false,
+        limits: manifest
+            .tenants
+            .get(&TenantName::default())
+            .map_or(manifest.defaults.limits, |tenant| tenant.limits),
+        allow: Allow::default(),
+    };
+    let inline = inline.map(|inline| Source {
+        name: Some(TOOLS_STRING.to_owned()),
+        ..of_default(SourceRef::Inline(inline))
+    });
     let mut sources = Vec::new();
     match &manifest.tools {
         Some(tools) => sources.extend(
@@ -175,22 +222,11 @@ pub fn sources(manifest: &Manifest, first_party: PathBuf) -> Result<Vec<Source>,
                 .iter()
                 .map(|tool| source(TenantId::default(), tool, manifest)),
         ),
-        None if first_party.is_dir() => sources.push(Source {
-            tenant: TenantId::default(),
-            reference: SourceRef::File(first_party),
-            name: None,
-            prefix: None,
-            signatures: Vec::new(),
-            filter: ToolFilter::All,
-            pin: false,
-            limits: manifest
-                .tenants
-                .get(&TenantName::default())
-                .map_or(manifest.defaults.limits, |tenant| tenant.limits),
-            allow: Allow::default(),
-        }),
+        None if inline.is_some() => {}
+        None if first_party.is_dir() => sources.push(of_default(SourceRef::File(first_party))),
         None => return Err(ConfigError::NoTools(first_party)),
     }
+    sources.extend(inline);
     for (name, tenant) in &manifest.tenants {
         sources.extend(
             tenant
@@ -206,6 +242,8 @@ fn source(tenant: TenantId, tool: &Tool, manifest: &Manifest) -> Source {
     Source {
         tenant,
         reference: tool.source.clone(),
+        language: tool.language,
+        partial: tool.partial,
         name: tool.name.as_ref().map(|name| name.as_str().to_owned()),
         prefix: tool.prefix.clone(),
         signatures: manifest.signatures(tool),

@@ -125,7 +125,7 @@ impl Account {
             Some((tool, _)) => (
                 tool.name.clone(),
                 Some(tool.component.name().to_owned()),
-                Some(tool.component.inspection().digest.clone()),
+                Some(tool.component.digest().clone()),
                 Arc::clone(&tool.signed_by),
             ),
             None => (

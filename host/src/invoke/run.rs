@@ -72,6 +72,7 @@ impl Invoker {
         account.of(&tool);
         let completed = call_tool(&tool, request, call.observer, account).await;
         tracing::debug!(
+            target: telemetry::CALLS,
             tenant = %call.tenant,
             caller = ?call.caller,
             tool = tool.name,

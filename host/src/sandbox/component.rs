@@ -21,6 +21,7 @@ use super::lanes::Lane;
 use super::memory::MemoryCap;
 use super::output::{GuestOutput, Observer, Silent};
 use super::reflect::{LeftOut, ReflectError, Reflected};
+use super::script::{Bound, Script, View};
 use super::state::CallState;
 use crate::source::Digest;
 
@@ -31,9 +32,23 @@ const DESCRIBE_WAIT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Component {
     engine: Engine,
-    kind: Kind,
+    compiled: Arc<Compiled>,
     name: Arc<str>,
-    inspection: Arc<Inspection>,
+    script: Option<Arc<Bound>>,
+}
+
+/// What all who load the same bytes share.
+pub(super) struct Compiled {
+    kind: Kind,
+    inspection: Inspection,
+}
+
+/// What a component says of its tools.
+pub struct Listed {
+    /// The tools.
+    pub tools: Vec<bindings::Tool>,
+    /// The functions of a [`Script`] that cannot be tools.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// What is known of a component without running it.
@@ -81,7 +96,7 @@ impl Payer for () {
 pub enum LoadError {
     /// The bytes are not WebAssembly.
     #[error(
-        "not a WebAssembly file (it does not start with `\\0asm`): build a component, for example with `cargo build --target wasm32-wasip2`"
+        "not a WebAssembly file (it does not start with `\\0asm`): build a component, for example with `cargo build --target wasm32-wasip2`; Python source needs a name that ends with .py, or `language: python`"
     )]
     NotWasm,
     /// A core module.
@@ -122,10 +137,148 @@ pub enum DescribeError {
 }
 
 impl Component {
-    /// Loads a component. `name` is for the log.
+    /// Loads a component; one that is in memory already is shared. `name` is for the log.
     pub async fn load(engine: &Engine, name: &str, bytes: Bytes) -> Result<Self, LoadError> {
         check_kind(&bytes)?;
         let digest = Digest::of(&bytes);
+        let load = async || Compiled::load(engine, digest.clone(), bytes).await;
+        let compiled = engine.shared.get_or_load(&digest, load).await?;
+        Ok(Self {
+            engine: engine.clone(),
+            compiled,
+            name: name.into(),
+            script: None,
+        })
+    }
+
+    /// The same component with a source text for it to interpret. What is compiled is shared.
+    pub fn bind(&self, name: &str, script: Script) -> Self {
+        Self {
+            name: name.into(),
+            script: Some(Arc::new(Bound::new(script))),
+            ..self.clone()
+        }
+    }
+
+    /// The source text that it is bound to.
+    pub fn script(&self) -> Option<&Script> {
+        self.script.as_deref().map(|bound| &bound.script)
+    }
+
+    /// SHA-256 of what was loaded: of the source text that it is bound to, else of the component.
+    pub fn digest(&self) -> &Digest {
+        let script = self.script.as_ref().map(|bound| &bound.digest);
+        script.unwrap_or(&self.compiled.inspection.digest)
+    }
+
+    /// What is known of it without running it.
+    pub fn inspection(&self) -> &Inspection {
+        &self.compiled.inspection
+    }
+
+    /// The component's name in the log.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks the component for its tools: a guest call as any other, with nobody listening.
+    pub async fn list_tools(&self, limits: &Limits) -> Result<Listed, DescribeError> {
+        let _slot = self.engine.slot(DESCRIBE_WAIT).await.ok_or(Fault::Busy)?;
+        let script = self.script.as_ref().map(View::reading);
+        let mut store = self.store(limits, &Grants::default(), script, Arc::new(Silent));
+        let (kind, limits) = (self.compiled.kind.clone(), *limits);
+        let listing = async move {
+            let listed =
+                tokio::time::timeout(limits.timeout.get(), kind.list_tools(&mut store)).await;
+            store.data().output.finish();
+            match listed {
+                Ok(Ok(Ok(tools))) => {
+                    let script = store.data_mut().script.as_mut();
+                    let left_out = script.map(View::finish).unwrap_or_default();
+                    Ok(Listed { tools, left_out })
+                }
+                Ok(Ok(Err(problem))) => Err(DescribeError::Guest(problem)),
+                Ok(Err(error)) => Err(fault(&error, &store, &limits).into()),
+                Err(_) => Err(Fault::Time {
+                    limit: limits.timeout,
+                }
+                .into()),
+            }
+        };
+        self.engine.lane().run(listing).await
+    }
+
+    /// Calls a tool in an instance of its own: made now, dropped before this returns.
+    ///
+    /// Dropping the returned future stops the guest at its next yield and frees its slot.
+    pub async fn call<P: Payer>(
+        &self,
+        request: CallRequest,
+        limits: &Limits,
+        grants: &Grants,
+        observer: Arc<dyn Observer>,
+        lane: &Lane,
+        payer: P,
+    ) -> (Result<Outcome, Fault>, P) {
+        let Some(slot) = self.engine.slot(limits.queue.wait.get()).await else {
+            return (Err(Fault::Busy), payer);
+        };
+        let mut running = Running {
+            store: self.store(limits, grants, self.script.as_ref().map(View::of), observer),
+            started: Instant::now(),
+            fuel: limits.fuel.get(),
+            payer: Some(payer),
+            _slot: slot,
+        };
+        let (kind, limits) = (self.compiled.kind.clone(), *limits);
+        lane.run(async move {
+            let store = &mut running.store;
+            let calling = kind.call(store, &request, limits.output.get());
+            let called = tokio::time::timeout(limits.timeout.get(), calling).await;
+            store.data().output.finish();
+            let outcome = match called {
+                Ok(Ok(outcome)) => Ok(outcome),
+                Ok(Err(error)) => Err(fault(&error, store, &limits)),
+                Err(_) => Err(Fault::Time {
+                    limit: limits.timeout,
+                }),
+            };
+            (outcome, running.settle().expect("it was not settled yet"))
+        })
+        .await
+    }
+
+    fn store(
+        &self,
+        limits: &Limits,
+        grants: &Grants,
+        script: Option<View>,
+        observer: Arc<dyn Observer>,
+    ) -> Store<CallState> {
+        let output = Arc::new(GuestOutput::new(Arc::clone(&self.name), limits.log.get()));
+        let state = CallState::new(
+            MemoryCap::new(limits.memory.get()),
+            output,
+            grants,
+            &limits.http,
+            script,
+            observer,
+        );
+        let mut store = Store::new(&self.engine.wasmtime, state);
+        store.limiter(|state| &mut state.memory);
+        store
+            .set_fuel(limits.fuel.get())
+            .expect("the engine is configured to consume fuel");
+        store
+            .fuel_async_yield_interval(Some(YIELD_INTERVAL))
+            .expect("the engine is configured to consume fuel");
+        store.set_hostcall_fuel(self.compiled.kind.lift_budget(limits.output.get()));
+        store
+    }
+}
+
+impl Compiled {
+    async fn load(engine: &Engine, digest: Digest, bytes: Bytes) -> Result<Self, LoadError> {
         let size = bytes.len() as u64;
         let (component, compiled) = compile::compile(engine, &digest, bytes.clone()).await?;
         let types = component.component_type();
@@ -153,115 +306,16 @@ impl Component {
             (Kind::Reflected(Arc::new(reflected)), left_out)
         };
         Ok(Self {
-            engine: engine.clone(),
             kind,
-            name: name.into(),
-            inspection: Arc::new(Inspection {
+            inspection: Inspection {
                 digest,
                 size,
                 imports,
                 exports,
                 left_out,
                 compiled,
-            }),
+            },
         })
-    }
-
-    /// What is known of it without running it.
-    pub fn inspection(&self) -> &Inspection {
-        &self.inspection
-    }
-
-    /// The component's name in the log.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Asks the component for its tools: a guest call as any other, with nobody listening.
-    pub async fn list_tools(&self, limits: &Limits) -> Result<Vec<bindings::Tool>, DescribeError> {
-        let _slot = self.engine.slot(DESCRIBE_WAIT).await.ok_or(Fault::Busy)?;
-        let mut store = self.store(limits, &Grants::default(), Arc::new(Silent));
-        let (kind, limits) = (self.kind.clone(), *limits);
-        let listing = async move {
-            let listed =
-                tokio::time::timeout(limits.timeout.get(), kind.list_tools(&mut store)).await;
-            store.data().output.finish();
-            match listed {
-                Ok(Ok(tools)) => tools.map_err(DescribeError::Guest),
-                Ok(Err(error)) => Err(fault(&error, &store, &limits).into()),
-                Err(_) => Err(Fault::Time {
-                    limit: limits.timeout,
-                }
-                .into()),
-            }
-        };
-        self.engine.lane().run(listing).await
-    }
-
-    /// Calls a tool in an instance of its own: made now, dropped before this returns.
-    ///
-    /// Dropping the returned future stops the guest at its next yield and frees its slot.
-    pub async fn call<P: Payer>(
-        &self,
-        request: CallRequest,
-        limits: &Limits,
-        grants: &Grants,
-        observer: Arc<dyn Observer>,
-        lane: &Lane,
-        payer: P,
-    ) -> (Result<Outcome, Fault>, P) {
-        let Some(slot) = self.engine.slot(limits.queue.wait.get()).await else {
-            return (Err(Fault::Busy), payer);
-        };
-        let mut running = Running {
-            store: self.store(limits, grants, observer),
-            started: Instant::now(),
-            fuel: limits.fuel.get(),
-            payer: Some(payer),
-            _slot: slot,
-        };
-        let (kind, limits) = (self.kind.clone(), *limits);
-        lane.run(async move {
-            let store = &mut running.store;
-            let calling = kind.call(store, &request, limits.output.get());
-            let called = tokio::time::timeout(limits.timeout.get(), calling).await;
-            store.data().output.finish();
-            let outcome = match called {
-                Ok(Ok(outcome)) => Ok(outcome),
-                Ok(Err(error)) => Err(fault(&error, store, &limits)),
-                Err(_) => Err(Fault::Time {
-                    limit: limits.timeout,
-                }),
-            };
-            (outcome, running.settle().expect("it was not settled yet"))
-        })
-        .await
-    }
-
-    fn store(
-        &self,
-        limits: &Limits,
-        grants: &Grants,
-        observer: Arc<dyn Observer>,
-    ) -> Store<CallState> {
-        let output = Arc::new(GuestOutput::new(Arc::clone(&self.name), limits.log.get()));
-        let state = CallState::new(
-            MemoryCap::new(limits.memory.get()),
-            output,
-            grants,
-            &limits.http,
-            observer,
-        );
-        let mut store = Store::new(&self.engine.wasmtime, state);
-        store.limiter(|state| &mut state.memory);
-        store
-            .set_fuel(limits.fuel.get())
-            .expect("the engine is configured to consume fuel");
-        store
-            .fuel_async_yield_interval(Some(YIELD_INTERVAL))
-            .expect("the engine is configured to consume fuel");
-        store.set_hostcall_fuel(self.kind.lift_budget(limits.output.get()));
-        store
     }
 }
 

@@ -9,7 +9,9 @@ use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationCo
 
 use super::cache::CodeCache;
 use super::compile::Compiler;
+use super::component::Compiled;
 use super::lanes::{Lane, Lanes};
+use super::shared::Shared;
 use super::state::{self, CallState};
 
 /// Fuel between two yields of a running guest to the scheduler: about half a
@@ -52,6 +54,7 @@ pub struct Engine {
     pub(super) linker: Arc<Linker<CallState>>,
     pub(super) compiler: Compiler,
     pub(super) cache: CodeCache,
+    pub(super) shared: Arc<Shared<Compiled>>,
     slots: Arc<Semaphore>,
     max_instances: u32,
     lanes: Lanes,
@@ -88,6 +91,7 @@ impl Engine {
             linker: Arc::new(linker),
             compiler: settings.compiler,
             cache: settings.cache,
+            shared: Arc::default(),
             slots: Arc::new(Semaphore::new(settings.max_instances as usize)),
             max_instances: settings.max_instances,
             lanes: Lanes::new(),

@@ -18,6 +18,7 @@ use super::capability::keyvalue::{self, KeyValueView};
 use super::capability::{Grants, KeyValue, Trail};
 use super::memory::MemoryCap;
 use super::output::{GuestOutput, Observer, Pipe, Severity, Stream};
+use super::script;
 
 /// Resources (streams, pollables, requests, ..) that a guest can hold at once. One costs the host up to 64 KiB: a URL,
 /// headers, what was written of a body and not sent.
@@ -40,6 +41,8 @@ pub(super) struct CallState {
     pub(super) memory: MemoryCap,
     pub(super) output: Arc<GuestOutput>,
     pub(super) trail: Trail,
+    /// The text that its component is bound to, if it is.
+    pub(super) script: Option<script::View>,
     observer: Arc<dyn Observer>,
 }
 
@@ -50,6 +53,7 @@ impl CallState {
         output: Arc<GuestOutput>,
         grants: &Grants,
         limits: &HttpLimits,
+        script: Option<script::View>,
         observer: Arc<dyn Observer>,
     ) -> Self {
         let pipe = |stream| Pipe {
@@ -79,6 +83,7 @@ impl CallState {
             memory,
             output,
             trail,
+            script,
             observer,
         }
     }
@@ -97,6 +102,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<CallS
         table: &mut state.table,
         trail: &mut state.trail,
     })?;
+    script::add_to_linker(&mut linker, |state| script::Host(state.script.as_mut()))?;
     host::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)?;
     Ok(linker)
 }

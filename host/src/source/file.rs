@@ -1,10 +1,10 @@
-//! Components from a file, or from all `*.wasm` files of a folder.
+//! Components and source text from a file, or from all `*.wasm` and `*.py` files of a folder.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use sandglass_manifest::ByteSize;
+use sandglass_manifest::{ByteSize, Language};
 
 use crate::sandbox::compile::MAX_COMPONENT;
 
@@ -15,7 +15,7 @@ pub enum FileError {
     #[error("{}: check the path and who may read it", reason(.0))]
     Unreadable(#[from] io::Error),
     /// A folder without components.
-    #[error("the folder has no *.wasm file: put components there, or name another")]
+    #[error("the folder has no *.wasm or *.py file: put tools there, or name another")]
     Empty,
     /// A folder, as a part of a component.
     #[error("a folder where a file is due: name its files one by one")]
@@ -39,7 +39,7 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The components at a path: the file itself, or a folder's `*.wasm` files in name order.
+/// What lies at a path: the file itself, or a folder's components and source texts in name order.
 pub fn find(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_file() {
@@ -55,7 +55,8 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, FileError> {
         // Kubernetes keeps versions of a mounted folder in `..2024_..` and `..data`; the keys are links into that.
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b"..");
         let is_wasm = file.extension().is_some_and(|kind| kind == "wasm");
-        if is_wasm && !hidden && file.is_file() {
+        let is_source = is_wasm || Language::of_file(&file).is_some();
+        if is_source && !hidden && file.is_file() {
             files.push(file);
         }
     }

@@ -46,7 +46,7 @@ pub struct Found {
 /// A component's bytes.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The component, nothing packed about it.
+    /// The component or source text, nothing packed about it.
     pub bytes: Bytes,
     /// Which bytes these are.
     pub version: Version,
@@ -140,6 +140,7 @@ impl Found {
             SourceRef::Https(source) => source.name().to_owned(),
             SourceRef::Kubernetes(key) => key.name().to_owned(),
             SourceRef::Joined(parts) => return Self::joined(parts.clone()),
+            SourceRef::Inline(inline) => inline.language.as_str().to_owned(),
         };
         Self { name, reference }
     }
@@ -147,6 +148,17 @@ impl Found {
     /// Where it lies.
     pub fn reference(&self) -> &SourceRef {
         &self.reference
+    }
+
+    /// The name of the file that it lies in, or of the key.
+    pub fn file_name(&self) -> Option<String> {
+        match &self.reference {
+            SourceRef::File(path) => path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned()),
+            SourceRef::Kubernetes(key) => Some(key.key().to_owned()),
+            _ => None,
+        }
     }
 
     /// Parts have the name of the first.
@@ -229,6 +241,7 @@ impl Fetcher {
             | SourceRef::Https(_)
             | SourceRef::Kubernetes(_)
             | SourceRef::Joined(_)
+            | SourceRef::Inline(_)
                 if !signers.is_empty() =>
             {
                 return Err(SourceError::NoSignature);
@@ -241,7 +254,8 @@ impl Fetcher {
                 }
                 file::read(path).await?
             }
-            SourceRef::Https(_) if version.is(known) => return Ok(None),
+            SourceRef::Https(_) | SourceRef::Inline(_) if version.is(known) => return Ok(None),
+            SourceRef::Inline(inline) => Bytes::copy_from_slice(inline.text.as_bytes()),
             SourceRef::Https(source) => https::fetch(self, source).await?,
             SourceRef::Oci(reference) => {
                 let pinned = match known.map(|known| &known.reference) {

@@ -11,17 +11,33 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// From which severity on the log is written. Names as the Python runtime takes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+/// The log's target for calls.
+pub const CALLS: &str = "sandglass::call";
+
+/// From which severity on the log is written. Names as the Python runtime takes them. A level is greater than those that
+/// let less through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum LogLevel {
-    Trace,
-    Debug,
-    Info,
-    #[value(alias = "warn")]
-    Warning,
     #[value(alias = "critical")]
     Error,
+    #[value(alias = "warn")]
+    Warning,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// `LOG_LEVEL` wins over `MCP_LOG_LEVEL`; without either, `default`.
@@ -41,23 +57,14 @@ pub fn level_from_environment(default: LogLevel) -> Result<LogLevel, String> {
     Ok(default)
 }
 
-/// Starts the log, and the export of traces where there is one. Libraries are heard from warnings on only.
-pub fn start(level: LogLevel, traces: Option<&trace::Export>) {
-    let own = match level {
-        LogLevel::Trace => "trace",
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warning => "warn",
-        LogLevel::Error => "error",
-    };
-    let others = if level == LogLevel::Error {
-        "error"
-    } else {
-        "warn"
-    };
+/// Starts the log, and the export of traces where there is one. `calls` is the level of what is logged of each call.
+/// Libraries are heard from warnings on only.
+pub fn start(level: LogLevel, calls: LogLevel, traces: Option<&trace::Export>) {
+    let (own, calls) = (level.as_str(), calls.as_str());
+    let others = level.min(LogLevel::Warning).as_str();
     // The Kubernetes client logs what our errors say too, and an answer that it cannot read, which may be a Secret.
     let filter = EnvFilter::new(format!(
-        "{others},kube_client=off,kube_runtime=off,sandglass={own},guest={own},access={own}"
+        "{others},kube_client=off,kube_runtime=off,sandglass={own},guest={own},access={own},{CALLS}={calls}"
     ));
     let log = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)

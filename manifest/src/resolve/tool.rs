@@ -7,7 +7,8 @@ use serde_saphyr::Location;
 
 use super::{Resolver, Seen};
 use crate::{
-    Allow, Engine, Limits, ManifestError, Placed, SourceRef, Store, StoreName, Tool, ToolFilter,
+    Allow, Engine, Inline, Language, Limits, ManifestError, Placed, SourceRef, Store, StoreName,
+    Tool, ToolFilter,
     document::{Short, ToolBody, ToolDocument},
     field::Field,
 };
@@ -45,6 +46,8 @@ impl<'d> Tools<'_, 'd> {
             Short::Text(source) => {
                 return Ok(Tool {
                     source: self.source(source, place)?,
+                    language: None,
+                    partial: false,
                     name: None,
                     prefix: None,
                     filter: ToolFilter::All,
@@ -56,10 +59,7 @@ impl<'d> Tools<'_, 'd> {
                 });
             }
         };
-        let (source, source_place) = body
-            .source
-            .get()
-            .expect("a tool without the key `source` does not deserialize");
+        let (source, source_place) = self.written(body, place)?;
         if let Some((name, place)) = body.name.get() {
             let what = format_args!("the name `{name}`");
             let mend = "choose another";
@@ -72,8 +72,10 @@ impl<'d> Tools<'_, 'd> {
             .map(Placed::into_inner);
         let (allow, limits) = self.grants(body, inherited, policy.as_deref())?;
         Ok(Tool {
-            verify: self.resolver.verify(&body.verify, &source.0)?,
-            source: self.source(&source.0, source_place)?,
+            verify: self.resolver.verify(&body.verify, &source)?,
+            source: self.source(&source, source_place)?,
+            language: body.language.value().copied(),
+            partial: body.partial.value().copied().unwrap_or_default(),
             name: body.name.value().cloned(),
             prefix: body.prefix.value().cloned(),
             filter: self.filter(body)?,
@@ -82,6 +84,44 @@ impl<'d> Tools<'_, 'd> {
             allow,
             policy,
         })
+    }
+
+    /// What is said of where the tools come from, with its place.
+    fn written(
+        &self,
+        body: &ToolBody,
+        place: Location,
+    ) -> Result<(SourceRef, Location), ManifestError> {
+        let resolver = self.resolver;
+        match (body.source.get(), body.python.get()) {
+            (Some((source, place)), None) => Ok((source.0.clone(), place)),
+            (None, Some((text, place))) if text.trim().is_empty() => resolver.refuse(
+                place,
+                "the source text is empty; write a function, or remove the tool",
+            ),
+            (None, Some((text, place))) => match (body.language.get(), body.pin.get()) {
+                (Some((_, place)), _) => resolver.refuse(
+                    place,
+                    "`python` says the language already; remove `language`",
+                ),
+                (None, Some((true, place))) => resolver.refuse(
+                    place,
+                    "the source text stands here, so nobody else can change it; remove `pin`",
+                ),
+                (None, _) => {
+                    let (language, text) = (Language::Python, text.as_str().into());
+                    Ok((SourceRef::Inline(Inline { language, text }), place))
+                }
+            },
+            (None, None) => resolver.refuse(
+                place,
+                "the key `source` is missing; write `source`, or `python` with source text",
+            ),
+            (Some(_), Some((_, place))) => resolver.refuse(
+                place,
+                "`source` and `python` cannot stand together; keep one of them",
+            ),
+        }
     }
 
     /// What the tools may reach and use: a policy says both.
@@ -128,9 +168,10 @@ impl<'d> Tools<'_, 'd> {
             SourceRef::Joined(parts) => parts
                 .located(|path| self.resolver.locate(path, place))
                 .map(SourceRef::Joined),
-            SourceRef::Oci(_) | SourceRef::Https(_) | SourceRef::Kubernetes(_) => {
-                Ok(source.clone())
-            }
+            SourceRef::Oci(_)
+            | SourceRef::Https(_)
+            | SourceRef::Kubernetes(_)
+            | SourceRef::Inline(_) => Ok(source.clone()),
         }
     }
 

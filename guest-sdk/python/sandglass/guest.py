@@ -1,0 +1,107 @@
+"""Between the contract's types (wit/) and the functions: what `componentize-py` exports."""
+
+import json
+import os
+import sys
+import traceback
+
+from componentize_py_types import Err
+from wit_world import exports
+from wit_world.exports import tools as wit
+from wit_world.imports import host
+from wit_world.imports import sandglass_tool_types as types
+
+from . import content, functions, http, tools
+
+http.install()
+
+
+class Tools(exports.Tools):
+    """The tools of a module that uses `@tool`."""
+
+    def list_tools(self):
+        return [described(functions.describe(function, name), function) for name, function in tools.tools.items()]
+
+    def call_tool(self, request):
+        function = tools.tools.get(request.name)
+        if function is None:
+            return wit.Outcome_Failed(wit.CallError_UnknownTool(request.name))
+        return answer(function, functions.plan(function), request.arguments)
+
+
+def described(description, function):
+    """What a function says of itself, and what `@tool` adds."""
+    options = getattr(function, "__sandglass_tool__", None)
+    title, hints = (options.title, options.hints) if options else (None, ())
+    annotations = wit.ToolAnnotations(title, *hints) if any(hint is not None for hint in hints) else None
+    output = description.output_schema
+    return wit.Tool(
+        name=description.name,
+        title=title,
+        description=description.description,
+        input_schema=json.dumps(description.input_schema),
+        output_schema=None if output is None else json.dumps(output),
+        annotations=annotations,
+        task_support=None,
+        icons=[],
+        meta=None,
+    )
+
+
+def answer(function, planned, arguments):
+    """Calls a function; whatever it raises becomes the call's error."""
+    try:
+        result = functions.call(function, planned, json.loads(arguments))
+        if result is None:
+            return wit.Outcome_Done(wit.Success(None, None, False, None))
+        blocks = content.blocks_of(result)
+        if blocks is not None:
+            return wit.Outcome_Done(wit.Success([_block(block) for block in blocks], None, False, None))
+        return wit.Outcome_Done(wit.Success(None, functions.result_text(result), False, None))
+    except functions.InvalidArguments as error:
+        return wit.Outcome_Failed(wit.CallError_InvalidArguments(str(error)))
+    except MemoryError:
+        # The host knows the limit, and says so.
+        os.abort()
+    except BaseException as error:
+        return failed(error)
+
+
+def failed(error):
+    """An exception as the call's error; where it was raised goes to the log."""
+    if not isinstance(error, functions.ToolError):
+        # From where the tool's own code begins.
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if not frame.filename.startswith("/")]
+        for frame in own:
+            print(f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}', file=sys.stderr)
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    return wit.Outcome_Failed(wit.CallError_Failed(functions.failure_text(error)))
+
+
+def log(message, level):
+    """`sandglass.log`."""
+    try:
+        severity = types.LogLevel[level.upper()]
+    except KeyError:
+        levels = ", ".join(known.name.lower() for known in types.LogLevel)
+        raise ValueError(f"there is no log level {level!r}: write one of {levels}") from None
+    host.log(severity, functions.result_text(message), None)
+
+
+def progress(progress, total, message):
+    """`sandglass.progress`."""
+    host.progress(float(progress), None if total is None else float(total), message)
+
+
+def _block(block):
+    match block:
+        case content.Text(text):
+            return types.Content_Text(types.TextContent(text, None, None))
+        case content.Image(data, mime_type):
+            return types.Content_Image(types.MediaContent(data, mime_type, None, None))
+        case content.Audio(data, mime_type):
+            return types.Content_Audio(types.MediaContent(data, mime_type, None, None))
+        case content.Link(uri, name, description, mime_type):
+            link = types.ResourceLink(uri, name, None, description, mime_type, None, [], None, None)
+            return types.Content_ResourceLink(link)

@@ -1,0 +1,48 @@
+"""`@tool`, and the tools of a module that uses it."""
+
+from .functions import describe
+
+#: The component's tools by name.
+tools = {}
+
+
+class Options:
+    """What `@tool` says beside what the function says itself."""
+
+    def __init__(self, name, title, hints):
+        self.name, self.title, self.hints = name, title, hints
+
+
+def tool(function=None, /, *, name=None, title=None, read_only=None, destructive=None, idempotent=None, open_world=None):
+    """Makes a function a tool: `@tool`, or `@tool(title="..", read_only=True)`.
+
+    The hints tell clients what a call does; they are not checked.
+    """
+    if function is None:
+        return lambda function: tool(
+            function,
+            name=name,
+            title=title,
+            read_only=read_only,
+            destructive=destructive,
+            idempotent=idempotent,
+            open_world=open_world,
+        )
+    options = Options(name or function.__name__, title, (read_only, destructive, idempotent, open_world))
+    function.__sandglass_tool__ = options
+    if options.name in tools and tools[options.name] is not function:
+        raise ValueError(f"two tools are named `{options.name}`: rename one")
+    # What cannot be a tool is found when the component is built.
+    describe(function, options.name)
+    tools[options.name] = function
+    _export(function.__globals__)
+    return function
+
+
+def _export(module):
+    """componentize-py looks for the class `Tools` in the app's module; outside of a build there is no `wit_world`."""
+    try:
+        from .guest import Tools
+    except ModuleNotFoundError:
+        return
+    module.setdefault("Tools", Tools)

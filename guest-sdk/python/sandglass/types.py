@@ -1,0 +1,394 @@
+"""From a Python type to a JSON Schema, and from JSON to values of that type.
+
+The schemas are those that FastMCP makes of the same annotations, without titles.
+"""
+
+import collections.abc
+import dataclasses
+import datetime
+import decimal
+import enum
+import types
+import typing
+import uuid
+
+KNOWN = (
+    "str, int, float, bool, list[T], dict[str, T], tuple, set, None, Optional[T], Union, Literal, Any, Enum, "
+    "dataclasses, TypedDict, datetime, date, time, Decimal, UUID and bytes"
+)
+
+
+class UnknownType(Exception):
+    """An annotation that no schema can be made of; the text says which, and what to write instead."""
+
+
+class Mismatch(Exception):
+    """A JSON value that is not of the type; the text says where, and what is due."""
+
+
+class Kind:
+    """A type that arguments and results can have."""
+
+    #: Whether a JSON value of this type is what the function gets, as `json.loads` made it.
+    plain = False
+
+    def schema(self, definitions):
+        """Its JSON Schema. Schemas of recursive types go into `definitions`."""
+        raise NotImplementedError
+
+    def decode(self, value):
+        """A value of the type, or `Mismatch`."""
+        raise NotImplementedError
+
+
+class _Any(Kind):
+    plain = True
+
+    def schema(self, definitions):
+        return {}
+
+    def decode(self, value):
+        return value
+
+
+class _Plain(Kind):
+    """What JSON and Python write alike."""
+
+    plain = True
+
+    def __init__(self, python, json):
+        self.python, self.json = python, json
+
+    def schema(self, definitions):
+        return {"type": self.json}
+
+    def decode(self, value):
+        if type(value) is not self.python:
+            raise Mismatch(f"{_shown(value)} is not of type {self.json}")
+        return value
+
+
+class _Int(Kind):
+    """JSON's `1.0` is an integer."""
+
+    def schema(self, definitions):
+        return {"type": "integer"}
+
+    def decode(self, value):
+        if type(value) is int:
+            return value
+        if type(value) is float and value.is_integer():
+            return int(value)
+        raise Mismatch(f"{_shown(value)} is not of type integer")
+
+
+class _Float(Kind):
+    """JSON's `1` is a number."""
+
+    def schema(self, definitions):
+        return {"type": "number"}
+
+    def decode(self, value):
+        if type(value) in (int, float):
+            return float(value)
+        raise Mismatch(f"{_shown(value)} is not of type number")
+
+
+class _Text(Kind):
+    """What JSON has as text, and Python as a type of its own."""
+
+    def __init__(self, schema, read):
+        self.text_schema, self.read = schema, read
+
+    def schema(self, definitions):
+        return dict(self.text_schema)
+
+    def decode(self, value):
+        if type(value) not in (str, int, float):
+            raise Mismatch(f"{_shown(value)} is not text")
+        try:
+            return self.read(value)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise Mismatch(f"{_shown(value)}: {error or type(error).__name__}") from None
+
+
+class _Choice(Kind):
+    """One of several values: `Literal`, or the values of an `Enum`."""
+
+    def __init__(self, values, make=None):
+        self.values, self.make = values, make
+        self.plain = make is None
+
+    def schema(self, definitions):
+        values = list(self.values)
+        kinds = {type(value) for value in values}
+        schema = {"const": values[0]} if len(values) == 1 and self.plain else {"enum": values}
+        if len(kinds) == 1 and (json := _JSON_NAMES.get(kinds.pop())):
+            schema["type"] = json
+        return schema
+
+    def decode(self, value):
+        for known in self.values:
+            if known == value and isinstance(known, bool) == isinstance(value, bool):
+                return self.make(known) if self.make else known
+        raise Mismatch(f"{_shown(value)} is none of {', '.join(map(_shown, self.values))}")
+
+
+class _List(Kind):
+    def __init__(self, item, make=list, unique=False):
+        self.item, self.make, self.unique = item, make, unique
+        self.plain = make is list and item.plain
+
+    def schema(self, definitions):
+        schema = {"type": "array", "items": self.item.schema(definitions)}
+        if self.unique:
+            schema["uniqueItems"] = True
+        return schema
+
+    def decode(self, value):
+        if type(value) is not list:
+            raise Mismatch(f"{_shown(value)} is not of type array")
+        return self.make([_at(index, self.item, item) for index, item in enumerate(value)])
+
+
+class _Tuple(Kind):
+    def __init__(self, items):
+        self.items = items
+
+    def schema(self, definitions):
+        size = len(self.items)
+        items = [item.schema(definitions) for item in self.items]
+        schema = {"type": "array", "minItems": size, "maxItems": size}
+        return schema | {"prefixItems": items} if items else schema
+
+    def decode(self, value):
+        if type(value) is not list or len(value) != len(self.items):
+            raise Mismatch(f"{_shown(value)} is not a list of {len(self.items)}")
+        pairs = enumerate(zip(self.items, value))
+        return tuple(_at(index, kind, item) for index, (kind, item) in pairs)
+
+
+class _Dict(Kind):
+    def __init__(self, key, item):
+        self.key, self.item = key, item
+        self.plain = key is str and item.plain
+
+    def schema(self, definitions):
+        # As FastMCP writes what takes anything.
+        return {"type": "object", "additionalProperties": self.item.schema(definitions) or True}
+
+    def decode(self, value):
+        if type(value) is not dict:
+            raise Mismatch(f"{_shown(value)} is not of type object")
+        try:
+            return {self.key(key): _at(key, self.item, item) for key, item in value.items()}
+        except ValueError as error:
+            raise Mismatch(str(error)) from None
+
+
+class _Union(Kind):
+    def __init__(self, options):
+        self.options = options
+        self.plain = all(option.plain for option in options)
+
+    def schema(self, definitions):
+        return {"anyOf": [option.schema(definitions) for option in self.options]}
+
+    def decode(self, value):
+        problems = []
+        # What is of the very type comes before what can be made one: `int | float` keeps 1 as it is.
+        for option in sorted(self.options, key=lambda option: not _is_exact(option, value)):
+            try:
+                return option.decode(value)
+            except Mismatch as problem:
+                problems.append(str(problem))
+        raise Mismatch("; ".join(problems))
+
+
+class _Fields(Kind):
+    """An object with known properties: a dataclass or a `TypedDict`."""
+
+    def __init__(self, name, make):
+        self.name, self.make = name, make
+        #: name -> (kind, has a default, the default in JSON or `MISSING`); filled after it is known by its name.
+        self.fields = {}
+        self.recursive = False
+
+    def schema(self, definitions):
+        if self.recursive:
+            if self.name not in definitions:
+                definitions[self.name] = None
+                definitions[self.name] = self._object(definitions)
+            return {"$ref": f"#/$defs/{self.name}"}
+        return self._object(definitions)
+
+    def _object(self, definitions):
+        properties, required = {}, []
+        for name, (kind, optional, default) in self.fields.items():
+            properties[name] = kind.schema(definitions)
+            if not optional:
+                required.append(name)
+            elif default is not MISSING:
+                properties[name]["default"] = default
+        schema = {"type": "object", "properties": properties}
+        return schema | {"required": required} if required else schema
+
+    def decode(self, value):
+        if type(value) is not dict:
+            raise Mismatch(f"{_shown(value)} is not of type object")
+        found = {}
+        for name, (kind, optional, _) in self.fields.items():
+            if name in value:
+                found[name] = _at(name, kind, value[name])
+            elif not optional:
+                raise Mismatch(f"`{name}` is missing")
+        return self.make(**found)
+
+
+MISSING = dataclasses.MISSING
+
+_JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+
+ANY = _Any()
+
+_SIMPLE = {
+    typing.Any: ANY,
+    object: ANY,
+    str: _Plain(str, "string"),
+    bool: _Plain(bool, "boolean"),
+    None: _Plain(type(None), "null"),
+    type(None): _Plain(type(None), "null"),
+    int: _Int(),
+    float: _Float(),
+    datetime.datetime: _Text({"type": "string", "format": "date-time"}, datetime.datetime.fromisoformat),
+    datetime.date: _Text({"type": "string", "format": "date"}, datetime.date.fromisoformat),
+    datetime.time: _Text({"type": "string", "format": "time"}, datetime.time.fromisoformat),
+    uuid.UUID: _Text({"type": "string", "format": "uuid"}, uuid.UUID),
+    bytes: _Text({"type": "string", "format": "binary"}, str.encode),
+    decimal.Decimal: _Text(
+        {"anyOf": [{"type": "number"}, {"type": "string"}]}, lambda value: decimal.Decimal(str(value))
+    ),
+}
+
+_LISTS = {list: list, set: set, frozenset: frozenset}
+
+_ABSTRACT = {
+    collections.abc.Sequence: list,
+    collections.abc.MutableSequence: list,
+    collections.abc.Collection: list,
+    collections.abc.Iterable: list,
+    collections.abc.Set: set,
+    collections.abc.MutableSet: set,
+    collections.abc.Mapping: dict,
+    collections.abc.MutableMapping: dict,
+}
+
+
+def kind_of(annotation, seen=None):
+    """The kind that an annotation stands for. Fails with `UnknownType`."""
+    seen = {} if seen is None else seen
+    if isinstance(annotation, str):
+        raise UnknownType(f"`{annotation}` is not defined; define it above the function, or import it")
+    try:
+        if annotation in _SIMPLE:
+            return _SIMPLE[annotation]
+        if annotation in seen:
+            seen[annotation].recursive = True
+            return seen[annotation]
+    except TypeError:
+        pass
+    if isinstance(annotation, typing.TypeAliasType):
+        return kind_of(annotation.__value__, seen)
+    if isinstance(annotation, typing.NewType):
+        return kind_of(annotation.__supertype__, seen)
+    origin = typing.get_origin(annotation) or annotation
+    arguments = typing.get_args(annotation)
+    if origin in (typing.Annotated, typing.Required, typing.NotRequired, typing.ReadOnly):
+        return kind_of(arguments[0], seen)
+    if origin is typing.Literal:
+        return _literal(arguments)
+    if origin in (typing.Union, types.UnionType):
+        return _Union([kind_of(argument, seen) for argument in arguments])
+    origin = _ABSTRACT.get(origin, origin)
+    if origin in _LISTS:
+        item = kind_of(arguments[0], seen) if arguments else ANY
+        return _List(item, _LISTS[origin], unique=origin is not list)
+    if origin is tuple:
+        if not arguments or arguments[-1] is ...:
+            return _List(kind_of(arguments[0], seen) if arguments else ANY, tuple)
+        return _Tuple([kind_of(argument, seen) for argument in arguments])
+    if origin is dict:
+        key, item = arguments or (str, typing.Any)
+        if key not in (str, int, float, typing.Any):
+            raise UnknownType(f"{_named(annotation)} has keys that JSON does not: write dict[str, T]")
+        return _Dict(str if key is typing.Any else key, kind_of(item, seen))
+    if isinstance(origin, type):
+        if issubclass(origin, enum.Enum):
+            values = [member.value for member in origin]
+            if any(type(value) not in _JSON_NAMES for value in values):
+                raise UnknownType(f"the values of {origin.__name__} are not text or numbers: give them such values")
+            return _Choice(values, origin)
+        if typing.is_typeddict(origin):
+            return _typed_dict(origin, seen)
+        if dataclasses.is_dataclass(origin):
+            return _dataclass(origin, seen)
+    raise UnknownType(f"{_named(annotation)} is not a type that JSON can have: use {KNOWN}")
+
+
+def _literal(values):
+    for value in values:
+        if isinstance(value, enum.Enum) or type(value) not in _JSON_NAMES:
+            raise UnknownType(f"Literal[{value!r}] is not text, a number, a boolean or None: write those")
+    return _Choice(values)
+
+
+def _dataclass(cls, seen):
+    from .values import to_json_value
+
+    kind = seen[cls] = _Fields(cls.__name__, cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
+    for field in dataclasses.fields(cls):
+        if not field.init:
+            continue
+        default, optional = MISSING, False
+        if field.default is not MISSING:
+            default, optional = to_json_value(field.default), True
+        elif field.default_factory is not MISSING:
+            optional = True
+        kind.fields[field.name] = (kind_of(hints[field.name], seen), optional, default)
+    del seen[cls]
+    return kind
+
+
+def _typed_dict(cls, seen):
+    kind = seen[cls] = _Fields(cls.__name__, dict)
+    for name, hint in typing.get_type_hints(cls, include_extras=True).items():
+        kind.fields[name] = (kind_of(hint, seen), name not in cls.__required_keys__, MISSING)
+    del seen[cls]
+    return kind
+
+
+def _is_exact(kind, value):
+    if isinstance(kind, _Plain):
+        return type(value) is kind.python
+    if isinstance(kind, _Int):
+        return type(value) is int
+    if isinstance(kind, _Float):
+        return type(value) is float
+    return False
+
+
+def _at(place, kind, value):
+    try:
+        return kind.decode(value)
+    except Mismatch as problem:
+        raise Mismatch(f"{place}: {problem}") from None
+
+
+def _shown(value):
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _named(annotation):
+    return f"`{getattr(annotation, '__name__', None) or annotation}`"

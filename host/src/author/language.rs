@@ -1,0 +1,30 @@
+//! What a tool can be written in.
+
+use std::fmt;
+
+/// A language with an SDK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Language {
+    Rust,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Rust];
+
+    /// The file that tells a project of this language.
+    pub fn marker(self) -> &'static str {
+        match self {
+            Self::Rust => "Cargo.toml",
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rust => "Rust",
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! Source text that is bound to an interpreter, and the host's side of `sandglass:tool/source`.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use wasmtime::component::{HasData, Linker};
+
+use self::bindings::sandglass::tool::source;
+use super::reflect::LeftOut;
+use super::state::CallState;
+use crate::source::Digest;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        inline: "
+            package sandglass:host;
+            world interpreter {
+                import sandglass:tool/source@0.1.0;
+            }
+        ",
+        path: "../wit",
+        world: "sandglass:host/interpreter",
+        imports: { default: trappable },
+    });
+}
+
+/// Functions of one text that are told of as being no tools.
+const MAX_LEFT_OUT: usize = 1_000;
+
+/// Source text for an interpreter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// What to call it in messages: a file's name, or the source's name in the manifest.
+    pub name: String,
+    /// The text.
+    pub text: Arc<str>,
+    /// Serve what can be a tool, and leave out what cannot.
+    pub partial: bool,
+}
+
+/// A text, and what the interpreter keeps of it for calls.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub script: Script,
+    pub digest: Digest,
+    kept: OnceLock<Bytes>,
+}
+
+/// What an instance sees of the text that its component is bound to.
+pub(super) struct View {
+    bound: Arc<Bound>,
+    /// What `list-tools` keeps and tells; none in a call.
+    reading: Option<Reading>,
+}
+
+#[derive(Default)]
+struct Reading {
+    program: Option<Vec<u8>>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Bound {
+    pub(super) fn new(script: Script) -> Self {
+        Self {
+            digest: Digest::of(script.text.as_bytes()),
+            script,
+            kept: OnceLock::new(),
+        }
+    }
+}
+
+impl View {
+    /// For a call.
+    pub(super) fn of(bound: &Arc<Bound>) -> Self {
+        Self {
+            bound: Arc::clone(bound),
+            reading: None,
+        }
+    }
+
+    /// For `list-tools`.
+    pub(super) fn reading(bound: &Arc<Bound>) -> Self {
+        Self {
+            bound: Arc::clone(bound),
+            reading: Some(Reading::default()),
+        }
+    }
+
+    /// The tools are listed: from now on calls get what was kept. The functions that are no tools.
+    pub(super) fn finish(&mut self) -> Vec<LeftOut> {
+        let Some(reading) = self.reading.take() else {
+            return Vec::new();
+        };
+        if let Some(program) = reading.program {
+            // The same text gives the same program: the first one stays.
+            _ = self.bound.kept.set(program.into());
+        }
+        reading.left_out
+    }
+}
+
+/// Gives an instance the text that its component is bound to, if it is.
+pub(super) struct Host<'a>(pub Option<&'a mut View>);
+
+impl HasData for View {
+    type Data<'a> = Host<'a>;
+}
+
+impl source::Host for Host<'_> {
+    fn bound(&mut self) -> wasmtime::Result<Option<source::Script>> {
+        Ok(self.0.as_ref().map(|view| {
+            let Script {
+                name,
+                text,
+                partial,
+            } = &view.bound.script;
+            source::Script {
+                name: name.clone(),
+                text: text.to_string(),
+                partial: *partial,
+            }
+        }))
+    }
+
+    fn keep(&mut self, program: Vec<u8>) -> wasmtime::Result<()> {
+        if let Some(reading) = self.reading() {
+            reading.program = Some(program);
+        }
+        Ok(())
+    }
+
+    fn kept(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
+        let kept = self.0.as_ref().and_then(|view| view.bound.kept.get());
+        Ok(kept.map(|program| program.to_vec()))
+    }
+
+    fn leave_out(&mut self, function: String, reason: String) -> wasmtime::Result<()> {
+        if let Some(reading) = self.reading()
+            && reading.left_out.len() < MAX_LEFT_OUT
+        {
+            reading.left_out.push(LeftOut { function, reason });
+        }
+        Ok(())
+    }
+}
+
+impl Host<'_> {
+    fn reading(&mut self) -> Option<&mut Reading> {
+        self.0.as_mut()?.reading.as_mut()
+    }
+}
+
+/// Links `sandglass:tool/source`.
+pub(super) fn add_to_linker(
+    linker: &mut Linker<CallState>,
+    view: fn(&mut CallState) -> Host<'_>,
+) -> wasmtime::Result<()> {
+    source::add_to_linker::<CallState, View>(linker, view)
+}

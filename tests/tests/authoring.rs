@@ -1,0 +1,174 @@
+//! From nothing to a tool that is called: `new`, `build`, `test` and `dev`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sandglass_tests::{Finished, Host, Launch, eventually, root};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// A first build compiles all dependencies of the SDK.
+const BUILD: Duration = Duration::from_secs(600);
+
+/// A project in a folder of its own.
+struct Project {
+    parent: TempDir,
+    name: &'static str,
+}
+
+impl Project {
+    async fn new(name: &'static str, language: &str) -> Self {
+        let this = Self {
+            parent: tempfile::tempdir().expect("a temporary folder"),
+            name,
+        };
+        let made = this.run(&["new", name, "--lang", language]).await;
+        assert_eq!(made.code, Some(0), "{made:?}");
+        assert!(made.stdout.contains(&format!("cd {name}")), "{made:?}");
+        this
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.parent.path().join(self.name)
+    }
+
+    /// Runs a command in the folder above.
+    async fn run(&self, arguments: &[&str]) -> Finished {
+        let launch = with_compilers(Launch::command(arguments)).within(self.parent.path());
+        launch.run_within(BUILD).await
+    }
+
+    async fn test(&self) -> Finished {
+        self.run(&["test", self.name]).await
+    }
+
+    /// Changes a file as an editor would.
+    fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.folder().join(file);
+        let text = std::fs::read_to_string(&path).expect("the project's file");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(path, text.replace(from, to)).expect("the folder is ours");
+    }
+
+    async fn dev(&self) -> Host {
+        with_compilers(Launch::dev(&self.folder())).start().await
+    }
+}
+
+/// With cargo's and rustup's folders, though HOME is one of the tests, and dependencies that are compiled once for all.
+fn with_compilers(launch: Launch) -> Launch {
+    let home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    let launch = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")]
+        .into_iter()
+        .fold(launch, |launch, (name, folder)| {
+            let value = std::env::var_os(name).unwrap_or_else(|| home.join(folder).into());
+            launch.env(name, value)
+        });
+    let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN");
+    let launch = launch.env("CARGO_TARGET_DIR", root().join("target/authoring"));
+    match toolchain {
+        Some(toolchain) => launch.env("RUSTUP_TOOLCHAIN", toolchain),
+        None => launch,
+    }
+}
+
+async fn greets(host: &Host, greeting: &str) {
+    eventually(&format!("it answers {greeting}"), async || {
+        let answer = host.call("greet", json!({"name": "Bo"})).await.json();
+        (answer == json!({"result": greeting})).then_some(())
+    })
+    .await;
+}
+
+async fn logs(host: &Host, text: &str) {
+    eventually(&format!("the log has {text:?}"), async || {
+        host.log().contains(text).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_rust_project_is_tested_and_served_while_it_is_written() {
+    let project = Project::new("say-hello", "rust").await;
+
+    let tested = project.test().await;
+    assert_eq!(tested.code, Some(0), "{tested:?}");
+    assert!(tested.stdout.contains("2 passed, 0 failed"), "{tested:?}");
+    let native = tokio::process::Command::new("cargo")
+        .args(["test", "--quiet"])
+        .current_dir(project.folder())
+        .env("CARGO_TARGET_DIR", root().join("target/authoring"))
+        .output()
+        .await
+        .expect("cargo is there");
+    assert!(native.status.success(), "{native:?}");
+
+    let again = project.run(&["new", "say-hello"]).await;
+    assert_eq!(again.code, Some(2), "{again:?}");
+
+    let component =
+        project.run(&["build", "say-hello", "--json"]).await.json()["component"].clone();
+    let component = Path::new(component.as_str().expect("a path")).to_owned();
+    assert!(
+        component.ends_with("say-hello/build/say_hello.wasm"),
+        "{}",
+        component.display()
+    );
+
+    let host = project.dev().await;
+    greets(&host, "Hello, Bo!").await;
+    logs(&host, "fuel=").await;
+    project.edit("src/lib.rs", "Hello, {name}!", "Hi, {name}!");
+    greets(&host, "Hi, Bo!").await;
+    project.edit("src/lib.rs", "export!(greet);", "export!(great);");
+    logs(&host, "waiting for a change").await;
+    greets(&host, "Hi, Bo!").await;
+    project.edit("src/lib.rs", "export!(great);", "export!(greet);");
+    project.edit("src/lib.rs", "Hi, {name}!", "Good morning, {name}!");
+    greets(&host, "Good morning, Bo!").await;
+    drop(host);
+
+    let tested = project.test().await;
+    assert_eq!(tested.code, Some(1), "{tested:?}");
+    assert!(tested.stdout.contains("1 passed, 1 failed"), "{tested:?}");
+    assert!(
+        tested
+            .stdout
+            .contains(r#""Good morning, Ada!", not "Hello, Ada!""#),
+        "{tested:?}"
+    );
+    project.edit("tests.yaml", "result:", "results:");
+    let tested = project.test().await;
+    assert_eq!(tested.code, Some(2), "{tested:?}");
+    assert!(
+        tested
+            .stderr
+            .contains("tests.yaml:4:3: unknown key `results`"),
+        "{tested:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_project_is_not_built() {
+    for command in ["build", "test", "dev"] {
+        let finished = Launch::command(&[command]).run().await;
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert!(finished.stderr.contains("sandglass new"), "{finished:?}");
+    }
+    let finished = Launch::command(&["new", "a/b"]).run().await;
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_missing_compiler_is_named_with_how_to_get_it() {
+    let launch = Launch::command(&["build"]).env("PATH", "/nowhere");
+    launch.write("Cargo.toml", "[package]\nname = \"a\"\n");
+    let finished = launch.run().await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stderr.contains("https://rustup.rs"),
+        "{finished:?}"
+    );
+}
