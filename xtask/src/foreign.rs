@@ -1,7 +1,7 @@
-//! Components that other toolchains make, for the end-to-end tests: componentize-py and componentize-js.
+//! Components that other toolchains make, for the end-to-end tests: componentize-py, componentize-js and the JavaScript
+//! SDK.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Result;
 
@@ -9,42 +9,41 @@ use crate::{clients, once, project};
 
 /// Builds those whose sources or toolchains changed into `target/foreign`. Each takes half a minute.
 pub fn build() -> Result<()> {
-    build_once("words", "python", clients::COMPONENTIZE_PY_LOCK, || {
+    let root = project::root();
+    let (python, javascript) = (
+        root.join("tests/foreign/python"),
+        root.join("tests/foreign/javascript"),
+    );
+    let sdk = root.join("guest-sdk/javascript");
+    let words = [clients::lock(clients::COMPONENTIZE_PY_LOCK), python.clone()];
+    once::build(&built("words"), &words, || {
         let mut command = clients::componentize_py()?;
         command.args(["--wit-path", "wit", "--world", "words"]);
         command.args(["componentize", "app", "--output"]);
+        command.current_dir(&python);
         Ok(command)
     })?;
-    build_once(
-        "shop",
-        "javascript",
-        "componentize-js/package-lock.json",
-        || {
-            let mut command = clients::componentize_js()?;
-            command.args(["shop.js", "--wit", "wit/shop.wit", "--world-name", "shop"]);
-            // What the component does not import cannot be missing.
-            for feature in ["stdio", "random", "clocks", "http", "fetch-event"] {
-                command.args(["--disable", feature]);
-            }
-            command.arg("--out");
-            Ok(command)
-        },
-    )
-}
-
-/// Of sources in a folder of `tests/foreign`, by a toolchain that a lock file of `tests/clients` names.
-fn build_once(
-    name: &str,
-    sources: &str,
-    lock: &str,
-    command: impl FnOnce() -> Result<Command>,
-) -> Result<()> {
-    let sources = project::root().join("tests/foreign").join(sources);
-    let output = project::target("foreign").join(name).with_extension("wasm");
-    let inputs: [PathBuf; 2] = [clients::lock(lock), sources.clone()];
-    once::build(&output, &inputs, || {
-        let mut command = command()?;
-        command.current_dir(&sources);
+    let lock = sdk.join("package-lock.json");
+    once::build(&built("shop"), &[lock.clone(), javascript.clone()], || {
+        let mut command = clients::javascript_sdk()?;
+        command.arg(sdk.join("node_modules/@bytecodealliance/componentize-js/src/cli.js"));
+        command.args(["shop.js", "--wit", "wit/shop.wit", "--world-name", "shop"]);
+        // What the component does not import cannot be missing.
+        for feature in ["stdio", "random", "clocks", "http", "fetch-event"] {
+            command.args(["--disable", feature]);
+        }
+        command.arg("--out").current_dir(&javascript);
+        Ok(command)
+    })?;
+    let example = ["bin", "build", "example", "src"].map(|folder| sdk.join(folder));
+    let inputs = [&[lock, root.join("wit")][..], &example].concat();
+    once::build(&built("javascript_sdk"), &inputs, || {
+        let mut command = clients::javascript_sdk()?;
+        command.args(["bin/sandglass-build.js", "example/tools.ts", "--output"]);
         Ok(command)
     })
+}
+
+fn built(name: &str) -> PathBuf {
+    project::target("foreign").join(name).with_extension("wasm")
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::clients::Clients;
 use crate::command::{cargo, run as run_command, step};
 use crate::environment::variables;
-use crate::{foreign, project, serve, servers, tools};
+use crate::{clients, foreign, project, serve, servers, tools};
 
 /// Runs all tests, or those that the arguments for `cargo test` choose.
 pub fn run(arguments: &[OsString]) -> Result<()> {
@@ -34,6 +34,10 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
             .arg("--no-fail-fast")
             .arg("--manifest-path")
             .arg(tools::FIRST_PARTY.manifest());
+        succeeded &= counted(&mut command, &mut total)?;
+        step("testing the JavaScript SDK");
+        let mut command = clients::javascript_sdk()?;
+        command.args(["--test", "--test-reporter=tap"]);
         succeeded &= counted(&mut command, &mut total)?;
     }
     step("testing the workspace");
@@ -87,12 +91,12 @@ fn chooses_package(arguments: &[OsString]) -> bool {
         })
 }
 
-/// Runs `cargo test`, shows what it writes, and adds up what it says; whether it succeeded.
+/// Runs tests, shows what they write, and adds up what it says; whether it succeeded.
 fn counted(command: &mut Command, total: &mut Tally) -> Result<bool> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
-        .context("cannot start cargo")?;
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let output = child.stdout.take().expect("stdout is piped");
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
@@ -112,8 +116,21 @@ struct Tally {
 }
 
 impl Tally {
-    /// Adds what a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...` says; other lines say nothing.
+    /// Adds what a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...` says (cargo's), or `# pass 3`
+    /// (Node's); other lines say nothing.
     fn add(&mut self, line: &str) {
+        if let Some((kind, number)) = line
+            .strip_prefix("# ")
+            .and_then(|rest| rest.trim_end().split_once(' '))
+            && let Ok(number) = number.parse::<u64>()
+        {
+            match kind {
+                "pass" => self.passed += number,
+                "fail" => self.failed += number,
+                "skipped" => self.ignored += number,
+                _ => {}
+            }
+        }
         let Some((_, counts)) = line
             .strip_prefix("test result: ")
             .and_then(|rest| rest.split_once(". "))
@@ -146,13 +163,22 @@ mod tests {
         let mut tally = Tally::default();
         tally.add("running 3 tests");
         tally.add("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s");
+        for line in [
+            "# tests 4",
+            "# pass 2",
+            "# fail 1",
+            "# skipped 1",
+            "# pass by",
+        ] {
+            tally.add(line);
+        }
         tally.add("test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s");
         assert_eq!(
             tally,
             Tally {
-                passed: 7,
-                failed: 2,
-                ignored: 1
+                passed: 9,
+                failed: 3,
+                ignored: 2
             }
         );
     }

@@ -1,0 +1,1 @@
+// Node has a `fetch` of its own.
