@@ -65,8 +65,8 @@ async fn nothing_is_left_for_the_next_call() {
     for word in ["first", "second", "third"] {
         let answer = host.call("remember", json!({ "word": word })).await;
         assert_eq!(answer.json()["result"], json!([1, 1, 1, 1]), "{answer:?}");
-        let answer = host.call("poison", json!({ "word": word })).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        // What it breaks is its own call.
+        host.call("poison", json!({ "word": word })).await;
     }
 }
 

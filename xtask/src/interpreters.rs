@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::command::{run, step};
+use crate::command::step;
 use crate::{clients, once, project};
 
 /// The folder for the built interpreters.
@@ -23,7 +23,10 @@ pub fn warm(host: &Path) -> Result<()> {
     command
         .env("HOME", project::target("e2e-home"))
         .env_remove("XDG_CACHE_HOME");
-    run(command.stdout(Stdio::null()))
+    if !command.stdout(Stdio::null()).status()?.success() {
+        bail!("{} cannot load the interpreters: see above", host.display());
+    }
+    Ok(())
 }
 
 /// Builds those whose sources or toolchains changed. Each takes half a minute.
