@@ -70,6 +70,15 @@ impl Launch {
         launch.env("SANDGLASS_MANAGEMENT_PORT", "0")
     }
 
+    /// The command of containers that have Python; the program must have Python's name. On a free port.
+    pub fn python(program: &Path) -> Self {
+        let mut launch = Self::command(&["-m", "mcptools.server"]).program(program);
+        launch.serves = true;
+        launch
+            .env("SANDGLASS_MANAGEMENT_PORT", "0")
+            .env("MCP_PORT", "0")
+    }
+
     /// `sandglass serve` with a manifest.
     pub fn manifest(yaml: &str) -> Self {
         let launch = Self::serve();
