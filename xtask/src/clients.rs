@@ -19,6 +19,8 @@ pub struct Clients {
     pub python_legacy: PathBuf,
     /// Python with FastMCP.
     pub fastmcp: PathBuf,
+    /// What makes components of Python.
+    pub componentize_py: PathBuf,
     /// Node.
     pub node: PathBuf,
     /// The MCP Inspector's program, for Node.
@@ -33,6 +35,7 @@ impl Clients {
             python_latest: Environment::set_up("latest")?.bin("python"),
             fastmcp: Environment::set_up("fastmcp")?.bin("python"),
             python_legacy: Environment::set_up("legacy")?.bin("python"),
+            componentize_py: Environment::set_up("componentize-py")?.bin("componentize-py"),
             inspector: inspector(&node)?,
             node: node.join("bin/node"),
         })
