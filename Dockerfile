@@ -7,6 +7,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo xtask tools \
     && cargo build --locked --release --package sandglass \
     && install -D --target-directory=/out/usr/local/bin target/release/sandglass \
+    && ln -s sandglass /out/usr/local/bin/python \
     && install -D --mode=644 --target-directory=/out/usr/local/share/sandglass/tools target/tools/*.wasm \
     && install -D --mode=644 --target-directory=/out/usr/local/share/sandglass/interpreters target/share/sandglass/interpreters/*.wasm \
     && /out/usr/local/bin/sandglass seed /out/usr/local/share/sandglass/seed \

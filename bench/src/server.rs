@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -78,6 +78,16 @@ impl Server {
     /// The same with compiled components that there are.
     pub fn with_cache(parts: &Parts, manifest: Value, cache: &Path) -> Result<Self> {
         Self::start(&mut serve(parts, manifest, cache, &LOOPBACK))
+    }
+
+    /// Starts FastMCP with the functions of a Python source.
+    pub fn fastmcp(source: &Path) -> Result<Self> {
+        let python = std::env::var_os("SANDGLASS_FASTMCP").context(
+            "SANDGLASS_FASTMCP is not set: run `cargo xtask bench`, which installs FastMCP",
+        )?;
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/fastmcp_server.py");
+        Self::start(Command::new(python).arg(script).arg(source))
     }
 
     /// Starts this program as a native server.

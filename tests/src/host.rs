@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use crate::log::Log;
-use crate::{Answer, PATIENCE, eventually, root};
+use crate::{Answer, PATIENCE, eventually, root, within};
 
 /// How a host is started. The environment is empty but for what is set here.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ pub struct Launch {
     folder: TempDir,
     /// Where it runs, if not in its own folder.
     working_folder: Option<PathBuf>,
-    serves: bool,
+    /// How long it may take until it listens, if it does.
+    listens_within: Option<Duration>,
 }
 
 impl Launch {
@@ -51,14 +52,14 @@ impl Launch {
             ],
             folder: tempfile::tempdir().expect("a temporary folder"),
             working_folder: None,
-            serves: false,
+            listens_within: None,
         }
     }
 
     /// `sandglass serve` on a free port, with what it serves by default.
     pub fn serve() -> Self {
         let mut launch = Self::command(&["serve", "--port", "0"]);
-        launch.serves = true;
+        launch.listens_within = Some(PATIENCE);
         // Hosts of tests that run at once must not fight for the default one.
         launch.env("SANDGLASS_MANAGEMENT_PORT", "0")
     }
@@ -66,8 +67,18 @@ impl Launch {
     /// `sandglass dev` in a project's folder, on a free port.
     pub fn dev(project: &Path) -> Self {
         let mut launch = Self::command(&["dev", "--port", "0"]).arg(project);
-        launch.serves = true;
+        // It builds first.
+        launch.listens_within = Some(PATIENCE * 20);
         launch.env("SANDGLASS_MANAGEMENT_PORT", "0")
+    }
+
+    /// The command of containers that have Python; the program must have Python's name. On a free port.
+    pub fn python(program: &Path) -> Self {
+        let mut launch = Self::command(&["-m", "mcptools.server"]).program(program);
+        launch.listens_within = Some(PATIENCE);
+        launch
+            .env("SANDGLASS_MANAGEMENT_PORT", "0")
+            .env("MCP_PORT", "0")
     }
 
     /// `sandglass serve` with a manifest.
@@ -147,14 +158,14 @@ impl Launch {
 
     /// Starts it and waits until it listens.
     pub async fn start(self) -> Host {
-        assert!(self.serves, "only `serve` and `dev` listen");
+        let patience = self.listens_within.expect("only `serve` and `dev` listen");
         let mut child = self
             .as_command()
             .spawn()
             .expect("the program can be started");
         let log = Log::of(child.stderr.take().expect("stderr is piped"));
         let stdout = Log::of(child.stdout.take().expect("stdout is piped"));
-        let url = eventually("the host listens", async || {
+        let url = within(patience, "the host listens", async || {
             if let Some(status) = child.try_wait().expect("the child is ours") {
                 // What it wrote last may still be in the pipe.
                 eventually("stderr ends", async || log.ended().then_some(())).await;

@@ -1,9 +1,10 @@
 //! From nothing to a tool that is called: `new`, `build`, `test` and `dev`.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sandglass_tests::{Finished, Host, Launch, eventually, root};
+use sandglass_tests::{Finished, Host, Launch, client_program, eventually, root, within};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -13,6 +14,7 @@ const BUILD: Duration = Duration::from_secs(600);
 /// A project in a folder of its own.
 struct Project {
     parent: TempDir,
+    compilers: TempDir,
     name: &'static str,
 }
 
@@ -20,6 +22,7 @@ impl Project {
     async fn new(name: &'static str, language: &str) -> Self {
         let this = Self {
             parent: tempfile::tempdir().expect("a temporary folder"),
+            compilers: compilers(),
             name,
         };
         let made = this.run(&["new", name, "--lang", language]).await;
@@ -34,8 +37,8 @@ impl Project {
 
     /// Runs a command in the folder above.
     async fn run(&self, arguments: &[&str]) -> Finished {
-        let launch = with_compilers(Launch::command(arguments)).within(self.parent.path());
-        launch.run_within(BUILD).await
+        let launch = self.with_compilers(Launch::command(arguments));
+        launch.within(self.parent.path()).run_within(BUILD).await
     }
 
     async fn test(&self) -> Finished {
@@ -51,27 +54,56 @@ impl Project {
     }
 
     async fn dev(&self) -> Host {
-        with_compilers(Launch::dev(&self.folder())).start().await
+        self.with_compilers(Launch::dev(&self.folder()))
+            .start()
+            .await
+    }
+
+    /// With cargo's and rustup's folders, though HOME is one of the tests, and dependencies that are compiled once for all.
+    fn with_compilers(&self, launch: Launch) -> Launch {
+        let home = std::env::var_os("HOME")
+            .map(PathBuf::from)
+            .unwrap_or_default();
+        let launch = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")]
+            .into_iter()
+            .fold(launch, |launch, (name, folder)| {
+                let value = std::env::var_os(name).unwrap_or_else(|| home.join(folder).into());
+                launch.env(name, value)
+            });
+        let mut path = self.compilers.path().as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let launch = launch.env("PATH", path);
+        let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN");
+        let launch = launch.env("CARGO_TARGET_DIR", root().join("target/authoring"));
+        match toolchain {
+            Some(toolchain) => launch.env("RUSTUP_TOOLCHAIN", toolchain),
+            None => launch,
+        }
     }
 }
 
-/// With cargo's and rustup's folders, though HOME is one of the tests, and dependencies that are compiled once for all.
-fn with_compilers(launch: Launch) -> Launch {
-    let home = std::env::var_os("HOME")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let launch = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")]
-        .into_iter()
-        .fold(launch, |launch, (name, folder)| {
-            let value = std::env::var_os(name).unwrap_or_else(|| home.join(folder).into());
-            launch.env(name, value)
-        });
-    let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN");
-    let launch = launch.env("CARGO_TARGET_DIR", root().join("target/authoring"));
-    match toolchain {
-        Some(toolchain) => launch.env("RUSTUP_TOOLCHAIN", toolchain),
-        None => launch,
+/// The programs that build: npm and its kin, and componentize-py, are not on the PATH where the tests alone have them.
+fn compilers() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let node = client_program("SANDGLASS_NODE");
+    let npm = node
+        .ancestors()
+        .nth(2)
+        .expect("it lies in a folder bin")
+        .join("lib/node_modules/npm/bin");
+    for (name, program) in [
+        ("node", node.clone()),
+        (
+            "componentize-py",
+            client_program("SANDGLASS_COMPONENTIZE_PY"),
+        ),
+        ("npm", npm.join("npm-cli.js")),
+        ("npx", npm.join("npx-cli.js")),
+    ] {
+        symlink(program, folder.path().join(name)).expect("the folder is ours");
     }
+    folder
 }
 
 async fn greets(host: &Host, greeting: &str) {
@@ -148,6 +180,43 @@ async fn a_new_rust_project_is_tested_and_served_while_it_is_written() {
             .contains("tests.yaml:4:3: unknown key `results`"),
         "{tested:?}"
     );
+}
+
+#[tokio::test]
+async fn a_new_python_project_is_tested_and_served_while_it_is_written() {
+    in_an_interpreted_language("python", "tools.py").await;
+}
+
+#[tokio::test]
+async fn a_new_javascript_project_is_tested_and_served_while_it_is_written() {
+    in_an_interpreted_language("javascript", "tools.js").await;
+}
+
+async fn in_an_interpreted_language(language: &str, source: &str) {
+    let project = Project::new("say-hello", language).await;
+    let tested = project.test().await;
+    assert_eq!(tested.code, Some(0), "{tested:?}");
+    assert!(tested.stdout.contains("2 passed, 0 failed"), "{tested:?}");
+    let host = project.dev().await;
+    greets(&host, "Hello, Bo!").await;
+    project.edit(source, "Hello, ", "Hi, ");
+    // It is built, and an interpreter compiled: that takes longer than anything else.
+    within(BUILD, "it answers anew", async || {
+        let answer = host.call("greet", json!({"name": "Bo"})).await.json();
+        (answer == json!({"result": "Hi, Bo!"})).then_some(())
+    })
+    .await;
+    let broken = if language == "python" {
+        "def ("
+    } else {
+        "tool(("
+    };
+    std::fs::write(project.folder().join(source), broken).expect("the folder is ours");
+    within(BUILD, "it says so", async || {
+        host.log().contains("waiting for a change").then_some(())
+    })
+    .await;
+    greets(&host, "Hi, Bo!").await;
 }
 
 #[tokio::test]

@@ -4,14 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sandglass_tests::{Cgroup, Folder, Host, Launch, root};
+use sandglass_tests::{Cgroup, Folder, Host, Launch, PATIENCE, root};
 use serde_json::json;
 use tokio::time::Instant;
 
 /// The user of the image.
 const NOBODY: &str = "65532";
 
-/// `bin/sandglass` and `share/sandglass/{tools,seed}` in a folder of their own.
+/// `bin/sandglass` and `share/sandglass/{tools,interpreters,seed}` in a folder of their own.
 struct Image {
     folder: Folder,
 }
@@ -24,25 +24,44 @@ impl Image {
         let built = std::env::var_os("SANDGLASS_BIN")
             .map_or_else(|| root().join("target/debug/sandglass"), PathBuf::from);
         std::fs::create_dir_all(image.path("bin")).expect("the folder is ours");
-        std::fs::create_dir_all(image.path("share/sandglass/tools")).expect("the folder is ours");
         copy_program(&built, &image.program());
-        for entry in std::fs::read_dir(root().join("target/tools"))
-            .expect("the tools are built")
-            .flatten()
-        {
-            let to = image.path("share/sandglass/tools").join(entry.file_name());
-            std::fs::copy(entry.path(), to).expect("the folder is ours");
+        for (from, to) in [
+            ("target/tools", "share/sandglass/tools"),
+            (
+                "target/share/sandglass/interpreters",
+                "share/sandglass/interpreters",
+            ),
+        ] {
+            std::fs::create_dir_all(image.path(to)).expect("the folder is ours");
+            let entries = std::fs::read_dir(root().join(from)).expect("they are built");
+            for entry in entries.flatten() {
+                if entry.path().extension().is_some_and(|kind| kind == "wasm") {
+                    let to = image.path(to).join(entry.file_name());
+                    std::fs::copy(entry.path(), to).expect("the folder is ours");
+                }
+            }
         }
         image
     }
 
     async fn seeded() -> Self {
+        Self::seeded_with(false).await
+    }
+
+    /// Also with the interpreter of Python.
+    async fn seeded_with(python: bool) -> Self {
         let image = Self::new().await;
         let launch = Launch::command(&["seed"]).program(image.program());
         let launch = launch
             .arg(image.path("share/sandglass/seed"))
             .arg(image.path("share/sandglass/tools"));
-        let finished = launch.run().await;
+        let launch = if python {
+            launch.arg(image.path("share/sandglass/interpreters"))
+        } else {
+            launch
+        };
+        // Compiling CPython takes a while.
+        let finished = launch.run_within(4 * PATIENCE).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
         seal(image.folder.path());
         image
@@ -140,6 +159,40 @@ async fn the_image_is_ready_within_ten_seconds_of_half_a_processor_and_256_mib()
     assert!(took < Duration::from_secs(10), "{took:?} to be ready");
     assert_eq!(group.killed(), 0);
     drop(host);
+}
+
+#[tokio::test]
+async fn inline_python_is_ready_within_ten_seconds_of_half_a_processor_and_256_mib() {
+    let image = Image::seeded_with(true).await;
+    let source = "def add(a: int, b: int) -> int:\n    return a + b\n";
+    let launch = image.launch().env("MCP_TOOLS_STRING", source);
+    let group = Cgroup::half_a_processor();
+    let launch = match &group {
+        Ok(group) => launch.through(&group.join().each_ref().map(String::as_str)),
+        Err(error) => {
+            eprintln!("no control groups on this machine: {error}");
+            launch
+        }
+    };
+    let begin = Instant::now();
+    let host = launch.start().await;
+    let took = begin.elapsed();
+    assert_eq!(host.tools().await, ["add"]);
+    for number in 0..100 {
+        let answer = host.call("add", json!({ "a": number, "b": 1 })).await;
+        assert_eq!(answer.json()["result"], number + 1, "{answer:?}");
+    }
+    assert!(
+        host.log().contains("compiled=\"seed\"") || host.log().contains("compiled=seed"),
+        "{}",
+        host.log()
+    );
+    assert!(took < Duration::from_secs(10), "{took:?} to be ready");
+    let peak = host.peak_memory();
+    assert!(peak < 256 << 20, "{} MiB at most", peak >> 20);
+    if let Ok(group) = group {
+        assert_eq!(group.killed(), 0);
+    }
 }
 
 async fn assert_serves(host: &Host) {

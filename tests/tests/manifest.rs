@@ -74,7 +74,6 @@ async fn a_manifest_error_names_its_place() {
 #[tokio::test]
 async fn keys_that_have_no_effect_yet_are_refused() {
     for yaml in [
-        "version: 1\ntools:\n  - python: |\n      def add(a: int) -> int: return a\n    name: calculator\n",
         "version: 1\ntools:\n  - javascript: |\n      export function add(a, b) { return a + b }\n    name: calculator\n",
     ] {
         let finished = Launch::manifest(yaml).run().await;
@@ -92,20 +91,6 @@ async fn a_missing_manifest_is_a_usage_error() {
         .await;
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert_one_line(&finished, &["/no/such/manifest.yaml"]);
-}
-
-#[tokio::test]
-async fn inline_python_stops_the_start_with_a_clear_message() {
-    let launch = Launch::manifest(&files(&[&guest("plain")]));
-    let finished = launch
-        .env(
-            "MCP_TOOLS_STRING",
-            "def add(a: int, b: int) -> int:\n    return a + b\n",
-        )
-        .run()
-        .await;
-    assert_eq!(finished.code, Some(2), "{finished:?}");
-    assert_one_line(&finished, &["MCP_TOOLS_STRING"]);
 }
 
 #[tokio::test]

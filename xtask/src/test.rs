@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::clients::Clients;
 use crate::command::{cargo, run as run_command, step};
 use crate::environment::variables;
-use crate::{clients, foreign, project, serve, servers, tools};
+use crate::{clients, foreign, interpreters, project, serve, servers, tools};
 
 /// Runs all tests, or those that the arguments for `cargo test` choose.
 pub fn run(arguments: &[OsString]) -> Result<()> {
@@ -22,6 +22,7 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     let redis = servers::redis()?;
     let registry = servers::docker_registry()?;
     let host = build(arguments)?;
+    interpreters::warm(&host)?;
 
     let mut total = Tally::default();
     let mut succeeded = true;

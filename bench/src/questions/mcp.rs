@@ -1,7 +1,7 @@
 //! What an MCP call of revision 2026-07-28, which needs no session, costs beside a native rmcp tool.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Bench;
 use crate::http::{self, load};
@@ -16,19 +16,7 @@ const BAR: Bar = Bar::at_least(0.6, 0.85);
 
 /// Measures.
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let request = http::post(
-        PATH,
-        "accept: application/json, text/event-stream\r\n\
-         mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: echo\r\n",
-        &super::tools_call(
-            1,
-            Some(json!({
-                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientInfo": {"name": "sandglass-bench", "version": "0"},
-                "io.modelcontextprotocol/clientCapabilities": {},
-            })),
-        ),
-    );
+    let request = request("echo", &json!({"text": super::TEXT}));
     let call = async |connection: &mut http::Connection| {
         connection
             .exchange(&request)
@@ -57,4 +45,22 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         Row::compare("MCP call, p50", &ours, &native, Quantity::P50),
         Row::compare("MCP call, p99", &ours, &native, Quantity::P99),
     ])
+}
+
+/// A `tools/call`.
+pub fn request(tool: &str, arguments: &Value) -> Vec<u8> {
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": tool,
+        "arguments": arguments,
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "sandglass-bench", "version": "0"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    }});
+    let headers = format!(
+        "accept: application/json, text/event-stream\r\n\
+         mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: {tool}\r\n"
+    );
+    http::post(PATH, &headers, &call)
 }

@@ -2,6 +2,7 @@
 
 pub mod components;
 mod fresh_call;
+mod inline;
 pub mod mcp;
 mod neighbour;
 pub mod rest;
@@ -52,6 +53,8 @@ pub enum Question {
     Stdio,
     /// What a tenant notices of another one that spins on all the places it has
     Neighbour,
+    /// What a call of inline Python costs, beside the same function in FastMCP
+    InlinePython,
     /// How long a server takes to be ready with many tools, and what idle ones cost
     Start,
 }
@@ -75,6 +78,7 @@ impl Question {
             Self::Session => "session",
             Self::Stdio => "stdio",
             Self::Neighbour => "neighbour",
+            Self::InlinePython => "inline-python",
             Self::Start => "start",
         }
     }
@@ -89,6 +93,7 @@ impl Question {
             Self::Session => session::measure(bench),
             Self::Stdio => stdio::measure(bench),
             Self::Neighbour => neighbour::measure(bench),
+            Self::InlinePython => inline::measure(bench),
             Self::Start => start::measure(bench),
         }
     }

@@ -154,5 +154,7 @@ class _Body(io.RawIOBase):
 def _reason(code, parts):
     if isinstance(code, wasi.ErrorCode_HttpRequestDenied):
         return f"this tool is not allowed to reach {parts.scheme}://{parts.netloc}: its operator has to grant it"
+    if isinstance(code, wasi.ErrorCode_DestinationIpProhibited):
+        return f"{parts.hostname} is a private or reserved address, which this tool is not allowed to reach: its operator has to grant it"
     name = type(code).__name__.removeprefix("ErrorCode_")
     return f"{parts.hostname}: {getattr(code, 'value', None) or name}"

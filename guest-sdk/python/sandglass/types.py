@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import inspect
 import types
 import typing
 import uuid
@@ -115,8 +116,8 @@ class _Text(Kind):
 class _Choice(Kind):
     """One of several values: `Literal`, or the values of an `Enum`."""
 
-    def __init__(self, values, make=None):
-        self.values, self.make = values, make
+    def __init__(self, values, make=None, description=None):
+        self.values, self.make, self.description = values, make, description
         self.plain = make is None
 
     def schema(self, definitions):
@@ -125,6 +126,8 @@ class _Choice(Kind):
         schema = {"const": values[0]} if len(values) == 1 and self.plain else {"enum": values}
         if len(kinds) == 1 and (json := _JSON_NAMES.get(kinds.pop())):
             schema["type"] = json
+        if self.description:
+            schema["description"] = self.description
         return schema
 
     def decode(self, value):
@@ -208,8 +211,8 @@ class _Union(Kind):
 class _Fields(Kind):
     """An object with known properties: a dataclass or a `TypedDict`."""
 
-    def __init__(self, name, make):
-        self.name, self.make = name, make
+    def __init__(self, name, make, description=None):
+        self.name, self.make, self.description = name, make, description
         #: name -> (kind, has a default, the default in JSON or `MISSING`); filled after it is known by its name.
         self.fields = {}
         self.recursive = False
@@ -231,6 +234,8 @@ class _Fields(Kind):
             elif default is not MISSING:
                 properties[name]["default"] = default
         schema = {"type": "object", "properties": properties}
+        if self.description:
+            schema["description"] = self.description
         return schema | {"required": required} if required else schema
 
     def decode(self, value):
@@ -327,7 +332,7 @@ def kind_of(annotation, seen=None):
             values = [member.value for member in origin]
             if any(type(value) not in _JSON_NAMES for value in values):
                 raise UnknownType(f"the values of {origin.__name__} are not text or numbers: give them such values")
-            return _Choice(values, origin)
+            return _Choice(values, origin, _docstring(origin))
         if typing.is_typeddict(origin):
             return _typed_dict(origin, seen)
         if dataclasses.is_dataclass(origin):
@@ -345,7 +350,7 @@ def _literal(values):
 def _dataclass(cls, seen):
     from .values import to_json_value
 
-    kind = seen[cls] = _Fields(cls.__name__, cls)
+    kind = seen[cls] = _Fields(cls.__name__, cls, _docstring(cls))
     hints = typing.get_type_hints(cls, include_extras=True)
     for field in dataclasses.fields(cls):
         if not field.init:
@@ -361,11 +366,17 @@ def _dataclass(cls, seen):
 
 
 def _typed_dict(cls, seen):
-    kind = seen[cls] = _Fields(cls.__name__, dict)
+    kind = seen[cls] = _Fields(cls.__name__, dict, _docstring(cls))
     for name, hint in typing.get_type_hints(cls, include_extras=True).items():
         kind.fields[name] = (kind_of(hint, seen), name not in cls.__required_keys__, MISSING)
     del seen[cls]
     return kind
+
+
+def _docstring(cls):
+    """A class's own docstring, not the one that `@dataclass` writes."""
+    text = cls.__dict__.get("__doc__")
+    return None if not text or text.startswith(f"{cls.__name__}(") else inspect.cleandoc(text)
 
 
 def _is_exact(kind, value):

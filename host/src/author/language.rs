@@ -7,16 +7,21 @@ use std::fmt;
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Language {
     Rust,
+    Python,
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Rust];
+    pub const ALL: [Self; 3] = [Self::Rust, Self::Python, Self::JavaScript];
 
     /// The file that tells a project of this language.
     pub fn marker(self) -> &'static str {
         match self {
             Self::Rust => "Cargo.toml",
+            Self::Python => "pyproject.toml",
+            Self::JavaScript => "package.json",
         }
     }
 }
@@ -25,6 +30,8 @@ impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Rust => "Rust",
+            Self::Python => "Python",
+            Self::JavaScript => "JavaScript",
         })
     }
 }

@@ -7,10 +7,17 @@
 
 pub mod cases;
 mod command;
+mod javascript;
 pub mod language;
 pub mod project;
+mod python;
 mod rust;
 pub mod template;
 
 pub use language::Language;
 pub use project::{BuildError, Project};
+
+/// The file of a component of this name. Names of crates and packages have `-`, those of modules `_`.
+fn component_name(name: &str) -> String {
+    format!("{}.wasm", name.replace('-', "_"))
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use super::language::Language;
-use super::rust;
+use super::{javascript, python, rust};
 use crate::watch::Stamp;
 
 /// The folder for what is built.
@@ -86,8 +86,12 @@ impl Project {
 
     /// Builds the component; where it lies then: `build/NAME.wasm`, which changes only when the component does.
     pub async fn build(&self) -> Result<PathBuf, BuildError> {
+        let into = tempfile::tempdir()
+            .map_err(|error| BuildError::Io("no temporary folder".to_owned(), error))?;
         let built = match self.language {
             Language::Rust => rust::build(&self.folder).await?,
+            Language::Python => python::build(&self.folder, into.path()).await?,
+            Language::JavaScript => javascript::build(&self.folder, into.path()).await?,
         };
         self.collect(&built)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rust_embed::RustEmbed;
 
+use super::component_name;
 use super::language::Language;
 
 /// The project's folder for the SDK.
@@ -24,6 +25,24 @@ struct Templates;
 #[include = "macros/Cargo.toml"]
 #[include = "macros/src/*.rs"]
 struct RustSdk;
+
+#[derive(RustEmbed)]
+#[folder = "../guest-sdk/python/sandglass"]
+#[include = "*.py"]
+struct PythonSdk;
+
+#[derive(RustEmbed)]
+#[folder = "../guest-sdk/python/wit"]
+#[include = "*.wit"]
+struct PythonWit;
+
+#[derive(RustEmbed)]
+#[folder = "../guest-sdk/javascript"]
+#[include = "package.json"]
+#[include = "bin/*"]
+#[include = "build/*"]
+#[include = "src/*"]
+struct JavaScriptSdk;
 
 #[derive(RustEmbed)]
 #[folder = "../wit"]
@@ -75,11 +94,6 @@ impl ProjectName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// As files of the component are named.
-    pub fn component(&self) -> String {
-        self.0.replace('-', "_")
-    }
 }
 
 /// Makes a project in a new folder.
@@ -114,24 +128,33 @@ pub fn create(folder: &Path, name: &ProjectName, language: Language) -> Result<(
 fn kind(language: Language) -> &'static str {
     match language {
         Language::Rust => "rust",
+        Language::Python => "python",
+        Language::JavaScript => "javascript",
     }
 }
 
 /// The SDK's files, by their path in the project.
 fn sdk(language: Language) -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
+    let mut files = within::<Wit>("wit");
     match language {
         Language::Rust => {
             files.insert(format!("{SDK}/Cargo.toml"), rust_workspace());
-            for path in RustSdk::iter() {
-                files.insert(format!("{SDK}/guest-sdk/{path}"), text::<RustSdk>(&path));
-            }
+            files.extend(within::<RustSdk>("guest-sdk"));
         }
-    }
-    for path in Wit::iter() {
-        files.insert(format!("{SDK}/wit/{path}"), text::<Wit>(&path));
+        Language::Python => {
+            files.extend(within::<PythonSdk>("sandglass"));
+            files.extend(within::<PythonWit>("python-wit"));
+        }
+        Language::JavaScript => files.extend(within::<JavaScriptSdk>(".")),
     }
     files
+}
+
+/// A folder's files, by their path in the project.
+fn within<Folder: RustEmbed>(folder: &str) -> BTreeMap<String, String> {
+    Folder::iter()
+        .map(|path| (format!("{SDK}/{folder}/{path}"), text::<Folder>(&path)))
+        .collect()
 }
 
 /// This repository's workspace, with the SDK alone as its members.
@@ -156,10 +179,7 @@ fn text<Folder: RustEmbed>(path: &str) -> String {
 
 fn fill(template: &str, name: &ProjectName) -> String {
     template
-        .replace(
-            "build/{{name}}.wasm",
-            &format!("build/{}.wasm", name.component()),
-        )
+        .replace("{{name}}.wasm", &component_name(name.as_str()))
         .replace("{{name}}", name.as_str())
 }
 

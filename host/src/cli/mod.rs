@@ -17,6 +17,7 @@ mod schema;
 mod seed;
 mod serve;
 mod sign;
+mod stand_in;
 mod test;
 mod tools;
 mod verify;
@@ -146,8 +147,8 @@ impl From<ConfigError> for Failure {
 pub fn main() -> ExitCode {
     // Another provider is in the dependencies too: rustls must be told which one counts.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let cli = Cli::parse();
-    let exit = match run(cli.command) {
+    let line = stand_in::command_line(std::env::args_os());
+    let exit = match line.and_then(|line| run(Cli::parse_from(line).command)) {
         Ok(exit) => exit,
         Err(failure) => {
             eprintln!("sandglass: {failure}");

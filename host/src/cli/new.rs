@@ -12,7 +12,7 @@ use crate::author::template::{self, NewError, ProjectName};
 #[derive(Args)]
 #[command(after_help = "Examples:
   sandglass new greet
-  sandglass new get-weather --lang rust")]
+  sandglass new get-weather --lang python")]
 pub struct New {
     /// The folder's name, and the component's: letters, digits, `-` and `_`
     name: ProjectName,

@@ -1,0 +1,152 @@
+//! What a call of inline Python costs: a fresh instance of CPython each, with fuel, beside the same function in FastMCP.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use sandglass::catalog::{Interpreters, Loader, Source};
+use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, Operation, TenantId};
+use sandglass::sandbox::cache::CodeCache;
+use sandglass::sandbox::{Silent, Stores};
+use sandglass::source::{FetchSettings, Fetcher};
+use sandglass_manifest::{Allow, Inline, Language, Limits, SourceRef, ToolFilter};
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use super::{Bench, mcp};
+use crate::http::{self, load_over};
+use crate::report::{Bar, Quantity, Row};
+use crate::rounds::{Sample, take_turns};
+use crate::server::Server;
+
+/// The function.
+const SOURCE: &str =
+    "def add(a: int, b: int) -> int:\n    \"\"\"Add two numbers.\"\"\"\n    return a + b\n";
+
+/// Microseconds.
+const BAR: Bar = Bar::at_most(3_000.0, 1_200.0);
+
+/// Calls of a turn, of those that other calls in process make: one takes a millisecond.
+const SHARE: u32 = 10;
+
+/// Measures.
+pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
+    let folder = TempDir::with_prefix("sandglass-bench-")?;
+    let file = folder.path().join("add.py");
+    fs::write(&file, SOURCE)?;
+    let fastmcp = Server::fastmcp(&file)?;
+    let ours = Server::with_manifest(&bench.parts, json!({"tools": [file]}))?;
+
+    let runtime = super::runtime()?;
+    let engine = super::engine(CodeCache::default())?;
+    let loader = Loader::new(
+        engine.clone(),
+        Stores::default(),
+        Fetcher::new(FetchSettings::default()),
+        Interpreters::new(bench.parts.interpreters.clone()),
+    );
+    runtime.block_on(loader.load(vec![source()]));
+    let invoker = Invoker::new(
+        Arc::clone(loader.catalog()),
+        Arc::new(Ledger::local(&engine, TenantId::default())),
+    );
+
+    let calls = bench.effort.calls.div_ceil(SHARE);
+    let request = mcp::request("add", &json!({"a": 20, "b": 22}));
+    let call = async |connection: &mut http::Connection| {
+        let answer = connection.exchange(&request).await?;
+        answer.expect(200, "42")
+    };
+    let window = bench.effort.window;
+    let [in_process, ours, fastmcp] = take_turns(
+        bench.effort.rounds,
+        [
+            Box::new(|| runtime.block_on(in_turn(calls, &invoker))),
+            Box::new(|| load_over(1, &ours, window, call)),
+            Box::new(|| load_over(1, &fastmcp, window, call)),
+        ],
+    )?;
+    Ok(vec![
+        Row::alone(
+            "inline Python `add`, fresh instance, with fuel, in process, p50",
+            Quantity::P50,
+            in_process.median(|sample| sample.percentile(50)),
+        )
+        .with_bar(BAR),
+        Row::compare(
+            "the same / FastMCP over HTTP, p50",
+            &in_process,
+            &fastmcp,
+            Quantity::P50,
+        ),
+        Row::compare(
+            "inline Python over MCP / FastMCP over HTTP, p50",
+            &ours,
+            &fastmcp,
+            Quantity::P50,
+        ),
+        Row::compare(
+            "inline Python over MCP, server CPU",
+            &ours,
+            &fastmcp,
+            Quantity::CPU,
+        ),
+    ])
+}
+
+fn source() -> Source {
+    let inline = Inline {
+        language: Language::Python,
+        text: SOURCE.into(),
+    };
+    Source {
+        tenant: TenantId::default(),
+        reference: SourceRef::Inline(inline),
+        language: None,
+        partial: false,
+        name: None,
+        prefix: None,
+        signatures: Vec::new(),
+        filter: ToolFilter::All,
+        pin: false,
+        limits: Limits::DEFAULT,
+        allow: Allow::default(),
+    }
+}
+
+/// One call after the other, each with its own time.
+async fn in_turn(calls: u32, invoker: &Invoker) -> Result<Sample> {
+    let started = Instant::now();
+    let mut latencies = Vec::new();
+    for _ in 0..calls {
+        let begin = Instant::now();
+        let output = invoker.run(add()).await.result?;
+        latencies.push(begin.elapsed());
+        let value = output.value.context("no value")?;
+        ensure!(value == 42, "not what `add` answers: {value}");
+    }
+    latencies.sort_unstable();
+    Ok(Sample {
+        calls: calls.into(),
+        wall: started.elapsed(),
+        latencies,
+        ..Sample::default()
+    })
+}
+
+fn add() -> Call {
+    let arguments = [("a", 20), ("b", 22)];
+    let arguments = arguments.map(|(name, value)| (name.to_owned(), Value::from(value)));
+    Call {
+        tenant: TenantId::default(),
+        caller: Caller::Anonymous,
+        operation: Operation::CallTool(CallTool {
+            name: "add".to_owned(),
+            arguments: Map::from_iter(arguments),
+            meta: None,
+        }),
+        observer: Arc::new(Silent),
+        trace: None,
+    }
+}
