@@ -23,9 +23,9 @@ async fn what_is_not_granted_fails_and_says_so() {
     for (tool, told) in [
         ("spin", fuel),
         ("eat", memory),
-        ("strings", memory),
-        ("recurse", "Maximum call stack size exceeded"),
-        ("deep_result", "Maximum call stack size exceeded"),
+        ("strings", "string too long"),
+        ("recurse", "The tool trapped: call stack exhausted"),
+        ("deep_result", fuel),
         (
             "big_result",
             "Output limit exceeded: the result is larger than 1MiB",

@@ -84,6 +84,10 @@ impl Guest for Interpreter {
             Err(program::CallError::UnknownTool) => {
                 Outcome::Failed(CallError::UnknownTool(request.name))
             }
+            // The host knows which limit it was, and says so of a call that traps.
+            Err(program::CallError::Thrown(thrown)) if thrown.is_out_of_memory() => {
+                std::process::abort()
+            }
             Err(program::CallError::Thrown(Thrown { message, stack })) => {
                 if let Some(stack) = stack {
                     host::log(Level::Debug, &format!("{message}\n{}", stack.trim_end()));

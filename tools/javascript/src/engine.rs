@@ -4,10 +4,6 @@ use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Module, Runtime, Value
 
 use crate::{globals, waits};
 
-/// Bytes of stack for calls of JavaScript, after which they end with a RangeError; the linker gives 1 MiB in all, and
-/// the host's own limit comes later.
-const STACK: usize = 256 << 10;
-
 /// Bytes that may be in use before cycles are looked for. A snapshot has some 400 KiB in use, and looking at all of it
 /// costs more than most calls allocate.
 const COLLECT_FROM: usize = 8 << 20;
@@ -26,12 +22,14 @@ pub struct Thrown {
     pub stack: Option<String>,
 }
 
+/// What QuickJS throws where the host gives no more memory.
+const OUT_OF_MEMORY: &str = "out of memory";
+
 impl Engine {
     /// Makes an engine.
     #[expect(clippy::new_without_default, reason = "it is work, and not a value")]
     pub fn new() -> Self {
         let runtime = Runtime::new().expect("there is memory for an engine");
-        runtime.set_max_stack_size(STACK);
         let context = Context::full(&runtime).expect("there is memory for a context");
         context.with(|ctx| {
             globals::define(&ctx)
@@ -94,6 +92,11 @@ pub fn evaluate<'js>(
 }
 
 impl Thrown {
+    /// Whether the host gave no more memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.message == OUT_OF_MEMORY
+    }
+
     /// What the module's own statements threw, with the line of the text where they did.
     pub fn at_load(&self, name: &str) -> String {
         let place = format!("{name}:");
