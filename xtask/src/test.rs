@@ -36,6 +36,10 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
             .arg("--manifest-path")
             .arg(tools::FIRST_PARTY.manifest());
         succeeded &= counted(&mut command, &mut total)?;
+        step("testing the Python SDK");
+        let mut command = Command::new("python3");
+        command.arg(project::root().join("guest-sdk/python/tests/run.py"));
+        succeeded &= counted(&mut command, &mut total)?;
         step("testing the JavaScript SDK");
         let mut command = clients::javascript_sdk()?;
         command.args(["--test", "--test-reporter=tap"]);
