@@ -59,27 +59,24 @@ impl Project {
             .await
     }
 
-    /// With cargo's and rustup's folders, though HOME is one of the tests, and dependencies that are compiled once for all.
+    /// As its author would run it: compilers and package managers have settings in the environment and in the home folder.
+    /// Components and dependencies are compiled once for all.
     fn with_compilers(&self, launch: Launch) -> Launch {
-        let home = std::env::var_os("HOME")
-            .map(PathBuf::from)
-            .unwrap_or_default();
-        let launch = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")]
-            .into_iter()
-            .fold(launch, |launch, (name, folder)| {
-                let value = std::env::var_os(name).unwrap_or_else(|| home.join(folder).into());
-                launch.env(name, value)
-            });
+        let launch = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .filter(|(name, _)| {
+                !["SANDGLASS_", "MCP_", "OTEL_", "LOG_"]
+                    .iter()
+                    .any(|own| name.starts_with(own))
+            })
+            .fold(launch, |launch, (name, value)| launch.env(&name, value));
         let mut path = self.compilers.path().as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
-        let launch = launch.env("PATH", path);
-        let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN");
-        let launch = launch.env("CARGO_TARGET_DIR", root().join("target/authoring"));
-        match toolchain {
-            Some(toolchain) => launch.env("RUSTUP_TOOLCHAIN", toolchain),
-            None => launch,
-        }
+        launch
+            .env("PATH", path)
+            .env("XDG_CACHE_HOME", root().join("target/e2e-home/.cache"))
+            .env("CARGO_TARGET_DIR", root().join("target/authoring"))
     }
 }
 

@@ -6,7 +6,6 @@ starts there. It reads the source once, in `list_tools`, and keeps its code for 
 
 import gc
 import marshal
-import random
 import sys
 import types
 
@@ -46,8 +45,7 @@ class Tools(exports.Tools):
         return [guest.described(description, function) for _, function, description in found]
 
     def call_tool(self, request):
-        # The snapshot's state was made when the component was built: each call has a state of its own.
-        random.seed()
+        guest.begin()
         code, plans = marshal.loads(source.kept())
         if request.name not in plans:
             return wit.Outcome_Failed(wit.CallError_UnknownTool(request.name))

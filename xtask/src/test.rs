@@ -43,6 +43,10 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
             .arg("--manifest-path")
             .arg(interpreters::javascript_manifest());
         succeeded &= counted(&mut command, &mut total)?;
+        step("testing the Python SDK");
+        let mut command = Command::new("python3");
+        command.arg(project::root().join("guest-sdk/python/tests/run.py"));
+        succeeded &= counted(&mut command, &mut total)?;
         step("testing the JavaScript SDK");
         let mut command = clients::javascript_sdk()?;
         command.args(["--test", "--test-reporter=tap"]);

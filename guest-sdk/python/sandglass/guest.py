@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import random
 import sys
 
 from componentize_py_types import Err
@@ -23,13 +24,13 @@ class Tools(exports.Tools):
     """The tools of a module that uses `@tool`."""
 
     def list_tools(self):
-        return [described(functions.describe(function, name), function) for name, function in tools.tools.items()]
+        return [described(functions.describe(function, name), function) for name, (function, _) in tools.tools.items()]
 
     def call_tool(self, request):
-        function = tools.tools.get(request.name)
-        if function is None:
+        if request.name not in tools.tools:
             return wit.Outcome_Failed(wit.CallError_UnknownTool(request.name))
-        return answer(function, functions.plan(function), request.arguments)
+        begin()
+        return answer(*tools.tools[request.name], request.arguments)
 
 
 def described(description, function):
@@ -49,6 +50,11 @@ def described(description, function):
         icons=[],
         meta=None,
     )
+
+
+def begin():
+    """Begins a call: what the component's snapshot holds was made when it was built, and is the same in each call."""
+    random.seed()
 
 
 def answer(function, planned, arguments):

@@ -1,8 +1,8 @@
 """`@tool`, and the tools of a module that uses it."""
 
-from .functions import describe
+from .functions import describe, plan
 
-#: The component's tools by name.
+#: The component's tools by name: the function, and what of a call was found out when the component was built.
 tools = {}
 
 
@@ -30,11 +30,11 @@ def tool(function=None, /, *, name=None, title=None, read_only=None, destructive
         )
     options = Options(name or function.__name__, title, (read_only, destructive, idempotent, open_world))
     function.__sandglass_tool__ = options
-    if options.name in tools and tools[options.name] is not function:
+    if options.name in tools and tools[options.name][0] is not function:
         raise ValueError(f"two tools are named `{options.name}`: rename one")
     # What cannot be a tool is found when the component is built.
     describe(function, options.name)
-    tools[options.name] = function
+    tools[options.name] = function, plan(function)
     _export(function.__globals__)
     return function
 

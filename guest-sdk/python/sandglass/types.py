@@ -275,6 +275,14 @@ _SIMPLE = {
     ),
 }
 
+# A tool's own tests may run on a Python that has not all of them yet.
+_WRAPPERS = tuple(
+    getattr(typing, name)
+    for name in ("Annotated", "Required", "NotRequired", "ReadOnly")
+    if hasattr(typing, name)
+)
+_ALIASES = tuple(filter(None, [getattr(typing, "TypeAliasType", None)]))
+
 _LISTS = {list: list, set: set, frozenset: frozenset}
 
 _ABSTRACT = {
@@ -302,13 +310,13 @@ def kind_of(annotation, seen=None):
             return seen[annotation]
     except TypeError:
         pass
-    if isinstance(annotation, typing.TypeAliasType):
+    if isinstance(annotation, _ALIASES):
         return kind_of(annotation.__value__, seen)
     if isinstance(annotation, typing.NewType):
         return kind_of(annotation.__supertype__, seen)
     origin = typing.get_origin(annotation) or annotation
     arguments = typing.get_args(annotation)
-    if origin in (typing.Annotated, typing.Required, typing.NotRequired, typing.ReadOnly):
+    if origin in _WRAPPERS:
         return kind_of(arguments[0], seen)
     if origin is typing.Literal:
         return _literal(arguments)

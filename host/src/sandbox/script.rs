@@ -157,3 +157,52 @@ pub(super) fn add_to_linker(
 ) -> wasmtime::Result<()> {
     source::add_to_linker::<CallState, View>(linker, view)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::source::Host as _;
+    use super::*;
+
+    fn bound() -> Arc<Bound> {
+        Arc::new(Bound::new(Script {
+            name: "tools.py".to_owned(),
+            text: "x".into(),
+            partial: true,
+        }))
+    }
+
+    #[test]
+    fn calls_get_what_the_listing_kept_and_cannot_change_it() {
+        let bound = bound();
+        let mut listing = View::reading(&bound);
+        Host(Some(&mut listing)).keep(vec![1]).unwrap();
+        assert_eq!(Host(Some(&mut View::of(&bound))).kept().unwrap(), None);
+        listing.finish();
+        let mut call = View::of(&bound);
+        Host(Some(&mut call)).keep(vec![2]).unwrap();
+        call.finish();
+        assert_eq!(
+            Host(Some(&mut View::of(&bound))).kept().unwrap(),
+            Some(vec![1])
+        );
+    }
+
+    #[test]
+    fn functions_that_are_left_out_are_told_up_to_a_number() {
+        let bound = bound();
+        let mut listing = View::reading(&bound);
+        for number in 0..=MAX_LEFT_OUT {
+            let (function, reason) = (number.to_string(), String::new());
+            Host(Some(&mut listing))
+                .leave_out(function, reason)
+                .unwrap();
+        }
+        assert_eq!(listing.finish().len(), MAX_LEFT_OUT);
+    }
+
+    #[test]
+    fn a_component_without_text_has_none() {
+        assert!(Host(None).bound().unwrap().is_none());
+        assert_eq!(Host(None).kept().unwrap(), None);
+    }
+}
