@@ -135,8 +135,22 @@ impl FromStr for SourceRef {
     type Err = InvalidValue;
 
     fn from_str(given: &str) -> Result<Self, InvalidValue> {
-        parse(given).map_err(|problem| InvalidValue::new::<Self>(given, problem))
+        match without_user(given) {
+            Some(shown) => Err(InvalidValue::new::<Self>(
+                &shown,
+                "a user or a password has no place in it, for references stand in logs; registries take credentials from docker's configuration",
+            )),
+            None => parse(given).map_err(|problem| InvalidValue::new::<Self>(given, problem)),
+        }
     }
+}
+
+/// The reference of a registry or web server with its user and password hidden, if it has any (RFC 3986, section 3.2.1).
+fn without_user(given: &str) -> Option<String> {
+    let (scheme, rest) = given.split_once("://")?;
+    let end = rest.find('/').unwrap_or(rest.len());
+    let user = rest[..end].rfind('@')?;
+    Some(format!("{scheme}://…{}", &rest[user..]))
 }
 
 fn parse(given: &str) -> Result<SourceRef, String> {
