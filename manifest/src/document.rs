@@ -90,8 +90,9 @@ pub(crate) struct DefaultsDocument {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Tool")]
 #[schemars(extend("allOf" = [
-    { "oneOf": [{ "required": ["source"] }, { "required": ["python"] }] },
+    { "oneOf": [{ "required": ["source"] }, { "required": ["python"] }, { "required": ["javascript"] }] },
     { "not": { "required": ["python", "language"] } },
+    { "not": { "required": ["javascript", "language"] } },
     { "not": { "required": ["include", "exclude"] } },
     { "not": { "required": ["allow", "policy"] } },
 ]))]
@@ -103,6 +104,10 @@ pub(crate) struct ToolBody {
     #[serde(default)]
     #[schemars(extend("minLength" = 1))]
     pub python: Field<String>,
+    /// JavaScript source, in the place of `source`: each function that it exports is a tool.
+    #[serde(default)]
+    #[schemars(extend("minLength" = 1))]
+    pub javascript: Field<String>,
     /// What the text at `source` is written in, unless the file's or key's name says so. A component needs none.
     #[serde(default)]
     pub language: Field<Language>,
@@ -165,7 +170,8 @@ impl Forms for DocumentBody {
 }
 
 impl Forms for ToolBody {
-    const EXPECTED: &'static str = "a tool: a source, or an object with `source` or `python`";
+    const EXPECTED: &'static str =
+        "a tool: a source, or an object with `source`, `python` or `javascript`";
 }
 
 impl<'de, S, T> Deserialize<'de> for Short<S, T>

@@ -2,16 +2,9 @@
 
 use crate::scalar::quoted;
 
-/// Keys of a tool, that is of the object that has `source`, that this version does not serve.
-const NOT_YET: [&str; 1] = ["javascript"];
-
 /// The error for a key in an object that takes only the `known` ones.
 pub(crate) fn refuse(key: &str, known: &[&str]) -> String {
-    let later = known.contains(&"source") && NOT_YET.contains(&key);
     let shown = quoted(key);
-    if later {
-        return format!("the key {shown} is not yet supported; remove it");
-    }
     match nearest(key, known.iter().copied()) {
         Some(nearest) => format!("unknown key {shown}, did you mean `{nearest}`?"),
         None => format!(
@@ -56,11 +49,5 @@ mod tests {
             refuse("zebra", &known),
             "unknown key `zebra`, the keys here are version, defaults, engine, tools"
         );
-    }
-
-    #[test]
-    fn a_key_of_later_versions_is_called_so_only_where_it_belongs() {
-        assert!(refuse("javascript", &["source", "name"]).contains("not yet supported"));
-        assert!(refuse("javascript", &["version", "tools"]).contains("unknown key"));
     }
 }

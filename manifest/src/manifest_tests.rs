@@ -275,16 +275,11 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         ),
         (
             "tools: [{ name: a }]",
-            "1:9: the key `source` is missing; write `source`, or `python` with source text",
+            "1:9: the key `source` is missing; write `source`, or `python` or `javascript` with source text",
         ),
         (
             "engine: { max_instances: 1 }",
             "1:9: the key `version` is missing; write `version: 1` at the beginning",
-        ),
-        // Of later versions.
-        (
-            "tools:\n  - javascript: |\n      export function add() {}\n    name: a",
-            "2:5: the key `javascript` is not yet supported; remove it",
         ),
         (
             "tools:\n  - oci://ghcr.io/acme/time",
@@ -386,7 +381,7 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         ),
         (
             "tools: [[./x.wasm]]",
-            "1:9: expected a tool: a source, or an object with `source` or `python`, found sequence",
+            "1:9: expected a tool: a source, or an object with `source`, `python` or `javascript`, found sequence",
         ),
         (
             "tools: [no, true]",

@@ -12,6 +12,8 @@ use crate::scalar::{self, InvalidValue, Scalar};
 pub enum Language {
     /// Python.
     Python,
+    /// JavaScript.
+    JavaScript,
 }
 
 /// Source text that stands in the manifest itself.
@@ -24,12 +26,13 @@ pub struct Inline {
 }
 
 impl Language {
-    const ALL: [Self; 1] = [Self::Python];
+    const ALL: [Self; 2] = [Self::Python, Self::JavaScript];
 
     /// Its word: the manifest's key for inline text, and the name of its interpreter.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Python => "python",
+            Self::JavaScript => "javascript",
         }
     }
 
@@ -37,6 +40,7 @@ impl Language {
     pub fn extension(self) -> &'static str {
         match self {
             Self::Python => "py",
+            Self::JavaScript => "js",
         }
     }
 
@@ -88,6 +92,7 @@ impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Python => "Python",
+            Self::JavaScript => "JavaScript",
         })
     }
 }
@@ -122,6 +127,13 @@ mod tests {
         assert!(tool.partial);
         assert!(!tool.source.to_string().contains("def"), "{}", tool.source);
         assert_eq!(parse(&manifest.to_yaml()), Ok(manifest));
+        let text = "tools:\n  - javascript: |\n      export function add() {}";
+        let manifest: Manifest = parse(text).expect("a manifest");
+        let [tool] = &manifest.tools.as_deref().expect("tools") else {
+            panic!("{manifest:?}");
+        };
+        assert_eq!(tool.source.language(), Some(Language::JavaScript));
+        assert_eq!(parse(&manifest.to_yaml()), Ok(manifest));
     }
 
     #[test]
@@ -137,6 +149,7 @@ mod tests {
             (secret.source.language(), secret.language),
             (None, Some(Language::Python))
         );
+        assert_eq!(Language::of_file("tools.js"), Some(Language::JavaScript));
         assert_eq!(parse(&manifest.to_yaml()), Ok(manifest));
     }
 
@@ -145,7 +158,15 @@ mod tests {
         for (tool, error) in [
             (
                 "{ name: a }",
-                "1:9: the key `source` is missing; write `source`, or `python` with source text",
+                "1:9: the key `source` is missing; write `source`, or `python` or `javascript` with source text",
+            ),
+            (
+                "{ python: x, javascript: x }",
+                "`python` and `javascript` cannot stand together; make two tools of them",
+            ),
+            (
+                "{ source: ./x.js, javascript: x }",
+                "`source` and `javascript` cannot stand together; keep one of them",
             ),
             (
                 "{ source: ./x.py, python: x }",

@@ -180,7 +180,7 @@ fn parse(given: &str) -> Result<SourceRef, String> {
         },
         None if looks_like_a_path(given) => Ok(SourceRef::File(given.into())),
         None => Err(
-            "a path starts with ./, ../, ~/ or /, or ends with .wasm, .py or /; or write `file:` or `oci://` before it"
+            "a path starts with ./, ../, ~/ or /, or ends with .wasm, .py, .js or /; or write `file:` or `oci://` before it"
                 .to_owned(),
         ),
     }

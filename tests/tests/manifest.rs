@@ -72,17 +72,6 @@ async fn a_manifest_error_names_its_place() {
 }
 
 #[tokio::test]
-async fn keys_that_have_no_effect_yet_are_refused() {
-    for yaml in [
-        "version: 1\ntools:\n  - javascript: |\n      export function add(a, b) { return a + b }\n    name: calculator\n",
-    ] {
-        let finished = Launch::manifest(yaml).run().await;
-        assert_eq!(finished.code, Some(2), "{yaml:?}: {finished:?}");
-        assert_one_line(&finished, &["manifest.yaml:"]);
-    }
-}
-
-#[tokio::test]
 async fn a_missing_manifest_is_a_usage_error() {
     let finished = Launch::serve()
         .arg("--config")

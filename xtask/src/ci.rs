@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::command::{cargo, output, run as run_command, step, works};
 use crate::tools::{FIRST_PARTY, GUESTS};
-use crate::{clients, project, test};
+use crate::{clients, interpreters, project, test};
 
 /// The version of cargo-deny that deny.toml is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -22,6 +22,7 @@ pub fn run() -> Result<()> {
         project::root().join("Cargo.toml"),
         FIRST_PARTY.manifest(),
         GUESTS.manifest(),
+        interpreters::javascript_manifest(),
     ];
 
     step("formatting and lock files");
@@ -53,6 +54,13 @@ pub fn run() -> Result<()> {
     tools.env("CARGO_TARGET_DIR", project::target("native-tools"));
     tools.arg("--manifest-path").arg(FIRST_PARTY.manifest());
     run_command(tools.args(["--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+
+    let mut javascript = cargo("clippy");
+    javascript.env("CARGO_TARGET_DIR", project::target("native-javascript"));
+    javascript
+        .arg("--manifest-path")
+        .arg(interpreters::javascript_manifest());
+    run_command(javascript.args(["--all-targets", "--", "-D", "warnings"]))?;
 
     test::run(&[])?;
     if !advisories {

@@ -77,6 +77,16 @@ pub fn javascript_sdk() -> Result<Command> {
     Ok(command)
 }
 
+/// What names the C compiler's version.
+pub const ZIG_LOCK: &str = "requirements-ziglang.txt";
+
+/// Zig, which has a C compiler for components.
+pub fn zig() -> Result<PathBuf> {
+    Ok(Environment::set_up("ziglang")?
+        .package("ziglang")?
+        .join("zig"))
+}
+
 /// The linter of Dockerfiles.
 pub fn hadolint() -> Result<PathBuf> {
     Ok(programs()?.bin("hadolint"))

@@ -36,6 +36,13 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
             .arg("--manifest-path")
             .arg(tools::FIRST_PARTY.manifest());
         succeeded &= counted(&mut command, &mut total)?;
+        step("testing the interpreter of JavaScript");
+        let mut command = cargo("test");
+        command.env("CARGO_TARGET_DIR", project::target("native-javascript"));
+        command
+            .arg("--manifest-path")
+            .arg(interpreters::javascript_manifest());
+        succeeded &= counted(&mut command, &mut total)?;
         step("testing the Python SDK");
         let mut command = Command::new("python3");
         command.arg(project::root().join("guest-sdk/python/tests/run.py"));

@@ -1,4 +1,5 @@
-//! What a call of inline Python costs: a fresh instance of CPython each, with fuel, beside the same function in FastMCP.
+//! What a call of inline source text costs: a fresh instance of its interpreter each, with fuel, beside the same function
+//! in FastMCP.
 
 use std::fs;
 use std::sync::Arc;
@@ -21,11 +22,15 @@ use crate::rounds::{Sample, take_turns};
 use crate::server::Server;
 
 /// The function.
-const SOURCE: &str =
+const PYTHON: &str =
     "def add(a: int, b: int) -> int:\n    \"\"\"Add two numbers.\"\"\"\n    return a + b\n";
 
+/// The same function.
+const JAVASCRIPT: &str = "/**\n * Add two numbers.\n * @param {integer} a\n * @param {integer} b\n * @returns {integer}\n */\nexport function add(a, b) {\n  return a + b;\n}\n";
+
 /// Microseconds.
-const BAR: Bar = Bar::at_most(3_000.0, 1_200.0);
+const PYTHON_BAR: Bar = Bar::at_most(3_000.0, 1_200.0);
+const JAVASCRIPT_BAR: Bar = Bar::at_most(400.0, 180.0);
 
 /// Calls of a turn, of those that other calls in process make: one takes a millisecond.
 const SHARE: u32 = 10;
@@ -34,23 +39,13 @@ const SHARE: u32 = 10;
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let folder = TempDir::with_prefix("sandglass-bench-")?;
     let file = folder.path().join("add.py");
-    fs::write(&file, SOURCE)?;
+    fs::write(&file, PYTHON)?;
     let fastmcp = Server::fastmcp(&file)?;
     let ours = Server::with_manifest(&bench.parts, json!({"tools": [file]}))?;
 
     let runtime = super::runtime()?;
-    let engine = super::engine(CodeCache::default())?;
-    let loader = Loader::new(
-        engine.clone(),
-        Stores::default(),
-        Fetcher::new(FetchSettings::default()),
-        Interpreters::new(bench.parts.interpreters.clone()),
-    );
-    runtime.block_on(loader.load(vec![source()]));
-    let invoker = Invoker::new(
-        Arc::clone(loader.catalog()),
-        Arc::new(Ledger::local(&engine, TenantId::default())),
-    );
+    let python = runtime.block_on(invoker(bench, Language::Python, PYTHON))?;
+    let javascript = runtime.block_on(invoker(bench, Language::JavaScript, JAVASCRIPT))?;
 
     let calls = bench.effort.calls.div_ceil(SHARE);
     let request = mcp::request("add", &json!({"a": 20, "b": 22}));
@@ -59,10 +54,11 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         answer.expect(200, "42")
     };
     let window = bench.effort.window;
-    let [in_process, ours, fastmcp] = take_turns(
+    let [in_process, javascript, ours, fastmcp] = take_turns(
         bench.effort.rounds,
         [
-            Box::new(|| runtime.block_on(in_turn(calls, &invoker))),
+            Box::new(|| runtime.block_on(in_turn(calls, &python))),
+            Box::new(|| runtime.block_on(in_turn(calls, &javascript))),
             Box::new(|| load_over(1, &ours, window, call)),
             Box::new(|| load_over(1, &fastmcp, window, call)),
         ],
@@ -73,10 +69,22 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             Quantity::P50,
             in_process.median(|sample| sample.percentile(50)),
         )
-        .with_bar(BAR),
+        .with_bar(PYTHON_BAR),
         Row::compare(
             "the same / FastMCP over HTTP, p50",
             &in_process,
+            &fastmcp,
+            Quantity::P50,
+        ),
+        Row::alone(
+            "inline JavaScript `add`, fresh instance, with fuel, in process, p50",
+            Quantity::P50,
+            javascript.median(|sample| sample.percentile(50)),
+        )
+        .with_bar(JAVASCRIPT_BAR),
+        Row::compare(
+            "the same / FastMCP over HTTP, p50",
+            &javascript,
             &fastmcp,
             Quantity::P50,
         ),
@@ -95,11 +103,27 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-fn source() -> Source {
+/// What calls the tool of a source text, in this process.
+async fn invoker(bench: &Bench, language: Language, text: &str) -> Result<Invoker> {
+    let engine = super::engine(CodeCache::default())?;
+    let loader = Loader::new(
+        engine.clone(),
+        Stores::default(),
+        Fetcher::new(FetchSettings::default()),
+        Interpreters::new(bench.parts.interpreters.clone()),
+    );
     let inline = Inline {
-        language: Language::Python,
-        text: SOURCE.into(),
+        language,
+        text: text.into(),
     };
+    loader.load(vec![source(inline)]).await;
+    Ok(Invoker::new(
+        Arc::clone(loader.catalog()),
+        Arc::new(Ledger::local(&engine, TenantId::default())),
+    ))
+}
+
+fn source(inline: Inline) -> Source {
     Source {
         tenant: TenantId::default(),
         reference: SourceRef::Inline(inline),

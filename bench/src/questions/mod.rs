@@ -53,8 +53,8 @@ pub enum Question {
     Stdio,
     /// What a tenant notices of another one that spins on all the places it has
     Neighbour,
-    /// What a call of inline Python costs, beside the same function in FastMCP
-    InlinePython,
+    /// What a call of inline Python and JavaScript costs, beside the same function in FastMCP
+    Inline,
     /// How long a server takes to be ready with many tools, and what idle ones cost
     Start,
 }
@@ -78,7 +78,7 @@ impl Question {
             Self::Session => "session",
             Self::Stdio => "stdio",
             Self::Neighbour => "neighbour",
-            Self::InlinePython => "inline-python",
+            Self::Inline => "inline",
             Self::Start => "start",
         }
     }
@@ -93,7 +93,7 @@ impl Question {
             Self::Session => session::measure(bench),
             Self::Stdio => stdio::measure(bench),
             Self::Neighbour => neighbour::measure(bench),
-            Self::InlinePython => inline::measure(bench),
+            Self::Inline => inline::measure(bench),
             Self::Start => start::measure(bench),
         }
     }

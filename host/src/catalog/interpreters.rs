@@ -13,6 +13,7 @@ use crate::source::file::{self, FileError};
 pub struct Interpreters {
     folder: PathBuf,
     python: OnceCell<Component>,
+    javascript: OnceCell<Component>,
 }
 
 /// Why a language has no interpreter.
@@ -41,6 +42,7 @@ impl Interpreters {
         Self {
             folder,
             python: OnceCell::new(),
+            javascript: OnceCell::new(),
         }
     }
 
@@ -52,6 +54,7 @@ impl Interpreters {
     ) -> Result<&Component, InterpreterError> {
         let cell = match language {
             Language::Python => &self.python,
+            Language::JavaScript => &self.javascript,
         };
         cell.get_or_try_init(async || self.load(engine, language).await)
             .await

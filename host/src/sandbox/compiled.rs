@@ -55,7 +55,7 @@ struct Code {
 pub enum LoadError {
     /// The bytes are not WebAssembly.
     #[error(
-        "not a WebAssembly file (it does not start with `\\0asm`): build a component, for example with `cargo build --target wasm32-wasip2`; Python source needs a name that ends with .py, or `language: python`"
+        "not a WebAssembly file (it does not start with `\\0asm`): build a component, for example with `cargo build --target wasm32-wasip2`; source text needs a name that ends with .py or .js, `language: python`, or `language: javascript`"
     )]
     NotWasm,
     /// A core module.

@@ -1,4 +1,4 @@
-//! Components and source text from a file, or from all `*.wasm` and `*.py` files of a folder.
+//! Components and source text from a file, or from all `*.wasm`, `*.py` and `*.js` files of a folder.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub enum FileError {
     #[error("{}: check the path and who may read it", reason(.0))]
     Unreadable(#[from] io::Error),
     /// A folder without components.
-    #[error("the folder has no *.wasm or *.py file: put tools there, or name another")]
+    #[error("the folder has no *.wasm, *.py or *.js file: put tools there, or name another")]
     Empty,
     /// A folder, as a part of a component.
     #[error("a folder where a file is due: name its files one by one")]

@@ -61,7 +61,7 @@ impl<'d> Tools<'_, 'd> {
         };
         let (source, source_place) = self.written(body, place)?;
         if let Some((name, place)) = body.name.get() {
-            let what = format_args!("the name `{name}`");
+            let what = format!("the name `{name}`");
             let mend = "choose another";
             self.resolver
                 .only_once(&mut self.names, name.as_str(), what, mend, place)?;
@@ -93,34 +93,69 @@ impl<'d> Tools<'_, 'd> {
         place: Location,
     ) -> Result<(SourceRef, Location), ManifestError> {
         let resolver = self.resolver;
-        match (body.source.get(), body.python.get()) {
-            (Some((source, place)), None) => Ok((source.0.clone(), place)),
-            (None, Some((text, place))) if text.trim().is_empty() => resolver.refuse(
+        let inline = [
+            (Language::Python, body.python.get()),
+            (Language::JavaScript, body.javascript.get()),
+        ];
+        let mut inline = inline
+            .into_iter()
+            .filter_map(|(language, text)| text.map(|(text, place)| (language, text, place)));
+        let (text, other) = (inline.next(), inline.next());
+        match (body.source.get(), text, other) {
+            (Some((source, place)), None, _) => Ok((source.0.clone(), place)),
+            (None, Some((language, text, place)), None) => {
+                self.inline(body, language, text, place)
+            }
+            (None, None, _) => resolver.refuse(
+                place,
+                "the key `source` is missing; write `source`, or `python` or `javascript` with source text",
+            ),
+            (Some(_), Some((language, _, place)), _) => resolver.refuse(
+                place,
+                format!("`source` and `{}` cannot stand together; keep one of them", language.as_str()),
+            ),
+            (None, Some((one, ..)), Some((other, _, place))) => resolver.refuse(
+                place,
+                format!(
+                    "`{}` and `{}` cannot stand together; make two tools of them",
+                    one.as_str(),
+                    other.as_str()
+                ),
+            ),
+        }
+    }
+
+    /// Source text that stands in the manifest.
+    fn inline(
+        &self,
+        body: &ToolBody,
+        language: Language,
+        text: &str,
+        place: Location,
+    ) -> Result<(SourceRef, Location), ManifestError> {
+        let resolver = self.resolver;
+        if text.trim().is_empty() {
+            return resolver.refuse(
                 place,
                 "the source text is empty; write a function, or remove the tool",
-            ),
-            (None, Some((text, place))) => match (body.language.get(), body.pin.get()) {
-                (Some((_, place)), _) => resolver.refuse(
-                    place,
-                    "`python` says the language already; remove `language`",
-                ),
-                (None, Some((true, place))) => resolver.refuse(
-                    place,
-                    "the source text stands here, so nobody else can change it; remove `pin`",
-                ),
-                (None, _) => {
-                    let (language, text) = (Language::Python, text.as_str().into());
-                    Ok((SourceRef::Inline(Inline { language, text }), place))
-                }
-            },
-            (None, None) => resolver.refuse(
+            );
+        }
+        match (body.language.get(), body.pin.get()) {
+            (Some((_, place)), _) => resolver.refuse(
                 place,
-                "the key `source` is missing; write `source`, or `python` with source text",
+                format!(
+                    "`{}` says the language already; remove `language`",
+                    language.as_str()
+                ),
             ),
-            (Some(_), Some((_, place))) => resolver.refuse(
+            (None, Some((true, place))) => resolver.refuse(
                 place,
-                "`source` and `python` cannot stand together; keep one of them",
+                "the source text stands here, so nobody else can change it; remove `pin`",
             ),
+            (None, _) => {
+                let text = text.into();
+                Ok((SourceRef::Inline(Inline { language, text }), place))
+            }
         }
     }
 
