@@ -138,7 +138,7 @@ impl FromStr for SourceRef {
         match without_user(given) {
             Some(shown) => Err(InvalidValue::new::<Self>(
                 &shown,
-                "a user or a password has no place in it, for references stand in logs; registries take credentials from docker's configuration",
+                "it has a user; leave it out, for references stand in logs: registries take credentials from docker's configuration",
             )),
             None => parse(given).map_err(|problem| InvalidValue::new::<Self>(given, problem)),
         }
@@ -150,6 +150,9 @@ fn without_user(given: &str) -> Option<String> {
     let (scheme, rest) = given.split_once("://")?;
     let end = rest.find('/').unwrap_or(rest.len());
     let user = rest[..end].rfind('@')?;
+    if rest[user..].starts_with("@sha256:") {
+        return None;
+    }
     Some(format!("{scheme}://…{}", &rest[user..]))
 }
 
@@ -362,8 +365,9 @@ mod tests {
             (&format!("https://example.org/a@b@{DIGEST}"), "without `@`"),
             (
                 &format!("https://u:p@example.org/x@{DIGEST}"),
-                "it has a user",
+                "`https://…@example.org/x@sha256:",
             ),
+            ("oci://u:p@example.org/x:1", "it has a user"),
             (
                 &format!("https://example.org/x?sig=1@{DIGEST}"),
                 "it has a query",
