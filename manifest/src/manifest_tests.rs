@@ -385,7 +385,7 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         ),
         (
             "tools: [no, true]",
-            "1:9: `no` is not a source: a path starts with ./, ../, ~/ or /, or ends with .wasm or /; \
+            "1:9: `no` is not a source: a path starts with ./, ../, ~/ or /, or ends with .wasm, .py, .js or /; \
              or write `file:` or `oci://` before it",
         ),
         (

@@ -211,7 +211,8 @@ fn plan(sources: &[Arc<Source>], before: Vec<Entry>, look: Look) -> Vec<Planned>
             .collect();
         // What could not be had may be there by now.
         let is_missing = own.iter().any(|entry| entry.serving.is_none());
-        if !look.concerns(source) && !(look == Look::Tags && is_missing) {
+        let is_concerned = look.concerns(source) || (look == Look::Tags && is_missing);
+        if !is_concerned {
             own.iter()
                 .for_each(|entry| add(entry.found.clone(), Task::Keep));
             continue;
