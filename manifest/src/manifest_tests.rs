@@ -172,7 +172,7 @@ fn the_documentations_examples_are_manifests() {
         accept(&example.replace("    policy: ./policy.yaml", ""));
         examples += 1;
     }
-    assert_eq!(examples, 6);
+    assert_eq!(examples, 7);
     let (first, _) = page.split_once("tools:\n").expect("the tools");
     let (_, settings) = first.split_once("```yaml\n").expect("an example");
     assert_eq!(
@@ -385,13 +385,13 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         ),
         (
             "tools: [no, true]",
-            "1:9: `no` is not a source: a path starts with ./, ../, ~/ or /, or ends with .wasm or /; \
+            "1:9: `no` is not a source: a path starts with ./, ../, ~/ or /, or ends with .wasm, .py, .js or /; \
              or write `file:` or `oci://` before it",
         ),
         (
             "hello",
             "1:1: `hello` is not a source: a path starts with ./, ../, ~/ or /, \
-             or ends with .wasm or /; or write `file:` or `oci://` before it",
+             or ends with .wasm, .py, .js or /; or write `file:` or `oci://` before it",
         ),
         (
             "limits: &a { fuel: 1 }",

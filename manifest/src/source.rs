@@ -135,8 +135,25 @@ impl FromStr for SourceRef {
     type Err = InvalidValue;
 
     fn from_str(given: &str) -> Result<Self, InvalidValue> {
-        parse(given).map_err(|problem| InvalidValue::new::<Self>(given, problem))
+        match without_user(given) {
+            Some(shown) => Err(InvalidValue::new::<Self>(
+                &shown,
+                "it has a user; leave it out, for references stand in logs: registries take credentials from docker's configuration",
+            )),
+            None => parse(given).map_err(|problem| InvalidValue::new::<Self>(given, problem)),
+        }
     }
+}
+
+/// The reference of a registry or web server with its user and password hidden, if it has any (RFC 3986, section 3.2.1).
+fn without_user(given: &str) -> Option<String> {
+    let (scheme, rest) = given.split_once("://")?;
+    let end = rest.find('/').unwrap_or(rest.len());
+    let user = rest[..end].rfind('@')?;
+    if rest[user..].starts_with("@sha256:") {
+        return None;
+    }
+    Some(format!("{scheme}://…{}", &rest[user..]))
 }
 
 fn parse(given: &str) -> Result<SourceRef, String> {
@@ -348,8 +365,9 @@ mod tests {
             (&format!("https://example.org/a@b@{DIGEST}"), "without `@`"),
             (
                 &format!("https://u:p@example.org/x@{DIGEST}"),
-                "it has a user",
+                "`https://…@example.org/x@sha256:",
             ),
+            ("oci://u:p@example.org/x:1", "it has a user"),
             (
                 &format!("https://example.org/x?sig=1@{DIGEST}"),
                 "it has a query",

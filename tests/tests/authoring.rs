@@ -168,6 +168,13 @@ async fn a_new_rust_project_is_tested_and_served_while_it_is_written() {
             .contains(r#""Good morning, Ada!", not "Hello, Ada!""#),
         "{tested:?}"
     );
+    project.edit("tests.yaml", "- tool: greet", "- tool: meet");
+    let tested = project.test().await;
+    assert_eq!(tested.code, Some(1), "{tested:?}");
+    assert!(
+        tested.stdout.contains("Unknown tool: meet; there is greet"),
+        "{tested:?}"
+    );
     project.edit("tests.yaml", "result:", "results:");
     let tested = project.test().await;
     assert_eq!(tested.code, Some(2), "{tested:?}");

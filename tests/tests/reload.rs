@@ -303,6 +303,69 @@ async fn a_secret_that_is_renewed_reaches_the_tool() {
 }
 
 #[tokio::test]
+async fn sources_of_one_reference_stay_two() {
+    let registry = Registry::start(RegistryKind::Open).await;
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &bytes(&tool("echo")))])
+        .await;
+    let folder = Folder::default();
+    let file = folder.write("tool.wasm", bytes(&tool("echo")));
+    let reference = format!("oci://{}/acme/tool:1", registry.authority());
+    let host = Host::start(&manifest(&json!([
+        { "source": reference, "prefix": "one" },
+        { "source": reference, "prefix": "two" },
+        file,
+    ])))
+    .await;
+    for (content, tools) in [
+        (
+            "time",
+            vec!["convert_time", "get_current_time", "one_echo", "two_echo"],
+        ),
+        ("echo", vec!["echo", "one_echo", "two_echo"]),
+    ] {
+        replace(Path::new(&file), bytes(&tool(content)));
+        eventually("the file is served", async || {
+            let mut served = host.tools().await;
+            served.sort();
+            (served == tools).then_some(())
+        })
+        .await;
+    }
+    let ready = host.manage("/ready").await.json();
+    assert_eq!(ready["status"], "ready", "{ready}");
+    assert_eq!(
+        ready["sources"].as_array().map(Vec::len),
+        Some(3),
+        "{ready}"
+    );
+}
+
+#[tokio::test]
+async fn what_could_not_be_had_is_tried_again() {
+    let registry = Registry::start(RegistryKind::Open).await;
+    let echo = bytes(&tool("echo"));
+    let digest = registry
+        .push("acme/elsewhere", "1", CONFIG, &[(WASM, &echo)])
+        .await;
+    let host = Host::start(
+        &json!({
+            "version": 1,
+            "engine": { "cache_dir": Folder::default().path(), "tag_interval": "100ms" },
+            "tools": [format!("oci://{}/acme/tool@{digest}", registry.authority()), tool("calculator")],
+        })
+        .to_string(),
+    )
+    .await;
+    assert!(degraded(&host).await.contains("acme/tool"));
+    registry
+        .push("acme/tool", "1", CONFIG, &[(WASM, &echo)])
+        .await;
+    well(&host).await;
+    assert!(host.tools().await.contains(&"echo".to_owned()));
+}
+
+#[tokio::test]
 async fn an_operator_can_ask_for_it() {
     let registry = Registry::start(RegistryKind::Open).await;
     let echo = bytes(&tool("echo"));

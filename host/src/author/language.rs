@@ -24,6 +24,15 @@ impl Language {
             Self::JavaScript => "package.json",
         }
     }
+
+    /// Those of its source files.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Rust => &["rs"],
+            Self::Python => &["py"],
+            Self::JavaScript => &["js", "mjs", "cjs", "jsx", "ts", "mts", "tsx"],
+        }
+    }
 }
 
 impl fmt::Display for Language {

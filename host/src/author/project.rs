@@ -23,6 +23,9 @@ const NO_SOURCE: [&str; 6] = [
     "__pycache__",
 ];
 
+/// Files of these extensions say how a component is built.
+const CONFIGURATION: [&str; 3] = ["json", "toml", "wit"];
+
 /// A tool's project.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -128,7 +131,9 @@ impl Project {
                     .is_none_or(|name| !name.starts_with('.') && !NO_SOURCE.contains(&name));
                 match entry.file_type() {
                     Ok(kind) if is_source && kind.is_dir() => left.push(entry.path()),
-                    Ok(kind) if is_source && kind.is_file() => {
+                    Ok(kind)
+                        if is_source && kind.is_file() && self.is_built_from(&entry.path()) =>
+                    {
                         sources.files.push((entry.path(), Stamp::of(&entry.path())));
                     }
                     _ => {}
@@ -138,6 +143,17 @@ impl Project {
         }
         sources.files.sort_by(|(one, _), (other, _)| one.cmp(other));
         sources
+    }
+}
+
+impl Project {
+    /// Whether a change of this file is a reason to build. Others lie in projects too: logs, and what tools write.
+    fn is_built_from(&self, file: &Path) -> bool {
+        let extension = file.extension().and_then(OsStr::to_str);
+        let is_source = extension.is_some_and(|extension| {
+            self.language.extensions().contains(&extension) || CONFIGURATION.contains(&extension)
+        });
+        is_source || file.starts_with(self.folder.join("src"))
     }
 }
 
@@ -184,6 +200,7 @@ mod tests {
             fs::write(folder.path().join(name).join("file"), "").unwrap();
         }
         fs::write(folder.path().join("Cargo.lock"), "").unwrap();
+        fs::write(folder.path().join("dev.log"), "").unwrap();
         assert!(project.sources().same_files(&before));
         fs::create_dir(folder.path().join("src")).unwrap();
         fs::write(folder.path().join("src/lib.rs"), "").unwrap();

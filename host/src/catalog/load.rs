@@ -8,7 +8,7 @@ use sandglass_manifest::{Allow, Cosign, Language, Limits, SourceRef, ToolFilter,
 
 use super::definition::Definitions;
 use super::interpreters::{InterpreterError, Interpreters};
-use super::pins::{PinKey, Pins};
+use super::pins::{Damaged, PinKey, Pins};
 use super::tool::{Tool, ToolError};
 use crate::invoke::{Admission, TenantId};
 use crate::sandbox::component::DescribeError;
@@ -90,6 +90,10 @@ pub(super) enum LeftOut {
         "`pin: true`, and its tools are not those that were accepted: {0}; look at them with `sandglass inspect`, then name their digest in the reference, or remove `pin`"
     )]
     Pinned(String),
+    #[error(
+        "`pin: true`, and whether its tools are those that were accepted is not known: {0}; look at them with `sandglass inspect`, then remove that file to accept them"
+    )]
+    PinLost(Damaged),
     #[error("`{key}` names `{tool}`, which the component does not have; it has {has}")]
     Filter {
         key: &'static str,
@@ -104,6 +108,7 @@ pub(super) struct Loaded {
     pub tools: Vec<Arc<Tool>>,
     /// What the operator should know though it serves.
     pub notice: Option<String>,
+    fetched_with_notice: bool,
     /// The keys by which it is signed, of those that must have.
     pub signed_by: Arc<[KeyName]>,
     version: Version,
@@ -149,6 +154,8 @@ impl Tools<'_> {
         let known = before
             .as_ref()
             .filter(|before| before.same_source && before.loaded.files == files)
+            // What was said of it may no longer hold: that its registry is down, say.
+            .filter(|before| !before.loaded.fetched_with_notice)
             .map(|before| &before.loaded.version);
         let signers = signers(source).await?;
         let Some(fetched) = self.fetcher.fetch_newer(found, &signers, known).await? else {
@@ -161,6 +168,7 @@ impl Tools<'_> {
             mut notice,
         } = fetched;
         let signed_by: Arc<[KeyName]> = signed_by.into();
+        let fetched_with_notice = notice.is_some();
         let grants = configure(source, self.stores).await?;
         let name = source.name_of(found);
         let serving = before.as_ref().map(|before| &before.loaded.component);
@@ -185,7 +193,7 @@ impl Tools<'_> {
             &source.filter,
             described.iter().map(|tool| tool.name.as_str()),
         )?;
-        if let Some(changes) = self.changes(source, found, &described).await {
+        if let Some(changes) = self.changes(source, found, &described).await? {
             if source.pin {
                 return Err(LeftOut::Pinned(changes));
             }
@@ -228,6 +236,7 @@ impl Tools<'_> {
             component,
             tools,
             notice,
+            fetched_with_notice,
             signed_by,
             version,
             files,
@@ -280,19 +289,23 @@ impl Tools<'_> {
         source: &Source,
         found: &Found,
         described: &[bindings::Tool],
-    ) -> Option<String> {
+    ) -> Result<Option<String>, LeftOut> {
         if !source.pin && !found.reference().can_move() {
-            return None;
+            return Ok(None);
         }
         let key = PinKey::new(&source.tenant, found.reference());
         let now = Definitions::of(described);
         let (pins, pin) = (Arc::clone(self.pins), source.pin);
         let compare = move || {
-            let changes = pins.accepted(&key).and_then(|before| before.changes(&now));
+            let changes = match pins.accepted(&key) {
+                Ok(before) => before.and_then(|before| before.changes(&now)),
+                Err(damaged) if pin => return Err(LeftOut::PinLost(damaged)),
+                Err(damaged) => Some(format!("how is not known, for {damaged}")),
+            };
             if changes.is_none() || !pin {
                 pins.accept(&key, &now);
             }
-            changes
+            Ok(changes)
         };
         let compared = tokio::task::spawn_blocking(compare).await;
         compared.expect("comparing does not panic")

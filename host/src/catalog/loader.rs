@@ -43,7 +43,8 @@ pub enum Look {
     Files,
     /// Those that have something to do with ConfigMaps and Secrets.
     Objects,
-    /// Those whose reference can come to stand for something else: tags, and the ones above.
+    /// Those whose reference can come to stand for something else: tags, and the ones above; and those of which nothing
+    /// serves yet.
     Tags,
 }
 
@@ -203,17 +204,29 @@ fn plan(sources: &[Arc<Source>], before: Vec<Entry>, look: Look) -> Vec<Planned>
                 task,
             });
         };
-        let known = before.iter().filter(|entry| is_of(entry, source));
-        let known = known.map(|entry| entry.found.clone());
-        if !look.concerns(source) {
-            known.for_each(|found| add(found, Task::Keep));
+        // Those of this very source: another may have the same reference.
+        let own: Vec<&Entry> = before
+            .iter()
+            .filter(|entry| Arc::ptr_eq(&entry.source, source))
+            .collect();
+        // What could not be had may be there by now.
+        let is_missing = own.iter().any(|entry| entry.serving.is_none());
+        let is_concerned = look.concerns(source) || (look == Look::Tags && is_missing);
+        if !is_concerned {
+            own.iter()
+                .for_each(|entry| add(entry.found.clone(), Task::Keep));
             continue;
         }
         match source::find(&source.reference) {
             Ok(found) => found.into_iter().for_each(|found| add(found, Task::Load)),
             // What served still does, from a folder that is gone, say.
             Err(error) => {
-                let mut lost: Vec<Found> = known.collect();
+                let mut lost: Vec<Found> = Vec::new();
+                for entry in before.iter().filter(|entry| is_of(entry, source)) {
+                    if !lost.contains(&entry.found) {
+                        lost.push(entry.found.clone());
+                    }
+                }
                 if lost.is_empty() {
                     lost.push(Found::at(source.reference.clone()));
                 }

@@ -2,6 +2,7 @@
 //! was made while the host was down.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,6 +31,11 @@ impl PinKey {
     }
 }
 
+/// A record that cannot be read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the record of its tools, {}, cannot be read ({_1})", .0.display())]
+pub struct Damaged(PathBuf, String);
+
 impl Pins {
     /// Those in a cache folder.
     pub fn new(cache: Option<&Path>) -> Self {
@@ -39,23 +45,29 @@ impl Pins {
         }
     }
 
-    /// What was accepted; none where nothing was, or the record cannot be read. Blocks.
-    pub fn accepted(&self, key: &PinKey) -> Option<Definitions> {
+    /// What was accepted; none where nothing was. Blocks.
+    pub fn accepted(&self, key: &PinKey) -> Result<Option<Definitions>, Damaged> {
         if let Some(known) = self.known().get(&key.0) {
-            return Some(known.clone());
+            return Ok(Some(known.clone()));
         }
-        let path = self.folder.as_ref()?.join(&key.0);
-        let bytes = std::fs::read(&path).ok()?;
-        serde_json::from_slice(&bytes)
-            .inspect_err(|error| {
-                tracing::warn!(path = %path.display(), %error, "a record of tools is damaged: a change of them is not noticed this once");
-            })
-            .ok()
+        let Some(path) = self.folder.as_ref().map(|folder| folder.join(&key.0)) else {
+            return Ok(None);
+        };
+        match std::fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Damaged(path, error.to_string())),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| Damaged(path, error.to_string())),
+        }
     }
 
     /// Accepts definitions. Blocks.
     pub fn accept(&self, key: &PinKey, definitions: &Definitions) {
-        if self.accepted(key).as_ref() == Some(definitions) {
+        if self
+            .accepted(key)
+            .is_ok_and(|known| known.as_ref() == Some(definitions))
+        {
             return;
         }
         self.known().insert(key.0.clone(), definitions.clone());
@@ -81,11 +93,24 @@ mod tests {
         let reference: SourceRef = "oci://localhost/a/b:1".parse().unwrap();
         let key = |tenant: &str| PinKey::new(&tenant.into(), &reference);
         let pins = Pins::new(Some(folder.path()));
-        assert_eq!(pins.accepted(&key("acme")), None);
+        assert_eq!(pins.accepted(&key("acme")), Ok(None));
         pins.accept(&key("acme"), &Definitions::default());
         let later = Pins::new(Some(folder.path()));
-        assert_eq!(later.accepted(&key("acme")), Some(Definitions::default()));
-        assert_eq!(later.accepted(&key("zoo")), None);
+        assert_eq!(
+            later.accepted(&key("acme")),
+            Ok(Some(Definitions::default()))
+        );
+        assert_eq!(later.accepted(&key("zoo")), Ok(None));
+    }
+
+    #[test]
+    fn a_damaged_record_is_not_the_same_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = PinKey::new(&"acme".into(), &"oci://localhost/a/b:1".parse().unwrap());
+        Pins::new(Some(folder.path())).accept(&key, &Definitions::default());
+        let record = folder.path().join("tools").join(&key.0);
+        std::fs::write(record, "{").unwrap();
+        assert!(Pins::new(Some(folder.path())).accepted(&key).is_err());
     }
 
     #[test]
@@ -93,6 +118,6 @@ mod tests {
         let pins = Pins::new(None);
         let key = PinKey::new(&"acme".into(), &"oci://localhost/a/b:1".parse().unwrap());
         pins.accept(&key, &Definitions::default());
-        assert_eq!(pins.accepted(&key), Some(Definitions::default()));
+        assert_eq!(pins.accepted(&key), Ok(Some(Definitions::default())));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::tools::LocalTools;
+use super::tools::{Called, LocalTools};
 use super::{Exit, Failure, print};
 use crate::author::Project;
 use crate::author::cases::Case;
@@ -65,7 +65,12 @@ impl Test {
         let tools = LocalTools::of_manifest(config, TenantId::default()).await?;
         let mut outcomes = Vec::with_capacity(read.len());
         for case in read {
-            let called = tools.call(&case.tool, case.arguments.clone()).await?;
+            let called = tools.call(&case.tool, case.arguments.clone()).await;
+            // A tool that is not there fails its case, and no other.
+            let called = called.unwrap_or_else(|unknown| Called {
+                result: Err(unknown.to_string()),
+                usage: Usage::default(),
+            });
             outcomes.push(Outcome {
                 case: case.to_string(),
                 usage: called.usage,

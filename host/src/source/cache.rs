@@ -118,6 +118,7 @@ impl ByteCache {
         entries.retain(|entry| {
             let extension = entry.path.extension();
             extension.is_some_and(|kind| kind == "cwasm" || kind == "tools")
+                || is_unfinished(&entry.path)
         });
         entries.extend(files(&blobs, Kind::Blob)?);
         entries.sort_by_key(|entry| entry.used);
@@ -175,13 +176,23 @@ async fn keep(folder: PathBuf, name: String, bytes: Bytes) {
     _ = tokio::task::spawn_blocking(write).await;
 }
 
+/// How the names of files begin that are being written, or were when their process was killed.
+const UNFINISHED: &str = ".unfinished-";
+
+fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(UNFINISHED))
+}
+
 /// Writes a file so that a reader finds a whole one or none, also after a crash. The folder is made for its owner alone.
 pub fn write_whole(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<PathBuf> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempfile_in(folder)?;
     for part in parts {
         file.write_all(part)?;
     }
@@ -269,9 +280,13 @@ mod tests {
         }
         let code = cache.folder().unwrap().join("x.cwasm");
         fs::write(&code, b"code").unwrap();
+        let left = cache.folder().unwrap().join(format!("{UNFINISHED}x"));
+        fs::write(&left, b"by a process that was killed").unwrap();
+        File::open(&left).unwrap().set_modified(long_ago).unwrap();
         cache.get(&Digest::of(b"two")).await.unwrap();
         let removed = cache.prune(8).unwrap();
-        assert_eq!(removed.len(), 2);
+        assert_eq!(removed.len(), 3);
+        assert!(!left.exists());
         assert!(cache.get(&Digest::of(b"two")).await.is_some());
         assert!(code.exists());
         assert_eq!(cache.prune(0).unwrap().len(), 2);

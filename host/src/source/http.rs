@@ -211,6 +211,9 @@ fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
+    if matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_))) {
+        return "it does not speak TLS; name it in SANDGLASS_INSECURE_REGISTRIES if it may be spoken to without".to_owned();
+    }
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

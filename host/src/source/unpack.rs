@@ -54,24 +54,43 @@ pub fn unpack(bytes: Bytes) -> Result<Bytes, UnpackError> {
         bytes
     };
     if bytes.starts_with(GZIP) {
-        return bounded("gzip", MultiGzDecoder::new(&*bytes));
+        return members(&bytes);
     }
     if bytes.starts_with(ZSTD) {
-        let decoder = StreamingDecoder::new(&*bytes).map_err(|error| UnpackError::Damaged {
-            format: "zstd",
-            error: io::Error::other(error),
-        })?;
-        return bounded("zstd", decoder);
+        return frames(&bytes);
     }
     Ok(bytes)
 }
 
-fn bounded(format: &'static str, decoder: impl Read) -> Result<Bytes, UnpackError> {
+/// All frames of a zstd file, one after the other (RFC 8878, section 3).
+fn frames(mut packed: &[u8]) -> Result<Bytes, UnpackError> {
     let mut bytes = Vec::new();
-    decoder
+    while !packed.is_empty() {
+        let damaged = |error| UnpackError::Damaged {
+            format: "zstd",
+            error,
+        };
+        let frame =
+            StreamingDecoder::new(&mut packed).map_err(|error| damaged(io::Error::other(error)))?;
+        let room = MAX_COMPONENT + 1 - bytes.len() as u64;
+        frame.take(room).read_to_end(&mut bytes).map_err(damaged)?;
+        if bytes.len() as u64 > MAX_COMPONENT {
+            return Err(UnpackError::TooLarge);
+        }
+    }
+    Ok(bytes.into())
+}
+
+/// All members of a gzip file, one after the other (RFC 1952, section 2.2).
+fn members(packed: &[u8]) -> Result<Bytes, UnpackError> {
+    let mut bytes = Vec::new();
+    MultiGzDecoder::new(packed)
         .take(MAX_COMPONENT + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| UnpackError::Damaged { format, error })?;
+        .map_err(|error| UnpackError::Damaged {
+            format: "gzip",
+            error,
+        })?;
     if bytes.len() as u64 > MAX_COMPONENT {
         return Err(UnpackError::TooLarge);
     }
@@ -115,6 +134,7 @@ mod tests {
             lines(&gzip(COMPONENT)),
             lines(&zstd(COMPONENT)),
             [gzip(&COMPONENT[..5]), gzip(&COMPONENT[5..])].concat(),
+            [zstd(&COMPONENT[..5]), zstd(&COMPONENT[5..])].concat(),
         ] {
             assert_eq!(unpack(packed.into()).unwrap(), COMPONENT);
         }
@@ -135,6 +155,8 @@ mod tests {
         };
         assert!(cut(gzip(COMPONENT)).starts_with("it begins like gzip and is damaged"));
         assert!(cut(zstd(COMPONENT)).starts_with("it begins like zstd and is damaged"));
+        let trailed = [zstd(COMPONENT), b"garbage".to_vec()].concat();
+        assert!(unpack(trailed.into()).is_err());
         let error = unpack(Bytes::from_static(b"AGFzb!")).unwrap_err();
         assert!(error.to_string().starts_with("it begins like base64"));
     }

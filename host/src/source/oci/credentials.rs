@@ -4,6 +4,7 @@ use std::env;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
@@ -37,6 +38,9 @@ pub fn file(asked_for: Option<&Path>) -> Option<PathBuf> {
     Some(folder.join("config.json"))
 }
 
+/// How long a credential helper may take. It may ask a server, and no person.
+const HELPER_PATIENCE: Duration = Duration::from_secs(20);
+
 /// The credentials of a registry. Without a word about it, and where docker has no configuration, there are none;
 /// a file that was asked for must be there.
 pub async fn find(registry: &str, asked_for: Option<&Path>) -> Result<Credential, CredentialError> {
@@ -45,9 +49,17 @@ pub async fn find(registry: &str, asked_for: Option<&Path>) -> Result<Credential
     };
     let registry = registry.to_owned();
     let required = asked_for.is_some();
+    let silent = CredentialError {
+        registry: registry.clone(),
+        file: file.clone(),
+        reason: "its credential helper does not answer; try `docker-credential-.. get` by hand",
+    };
     // Helpers are programs that are waited for.
-    let read = tokio::task::spawn_blocking(move || read(&registry, &file, required)).await;
-    read.expect("reading credentials does not panic")
+    let reading = tokio::task::spawn_blocking(move || read(&registry, &file, required));
+    match tokio::time::timeout(HELPER_PATIENCE, reading).await {
+        Ok(read) => read.expect("reading credentials does not panic"),
+        Err(_) => Err(silent),
+    }
 }
 
 fn read(registry: &str, file: &Path, required: bool) -> Result<Credential, CredentialError> {

@@ -128,12 +128,15 @@ pub async fn pull(
     let (digest, notice) = pull.digest().await?;
     let pinned = reference.pinned(digest.clone());
     if known == Some(&pinned) {
+        warn(reference, notice.as_deref());
         return Ok(None);
     }
     let signed_by = signatures::verify(&pull, &digest, signers).await?;
     let artifact = pull.artifact(&digest).await?;
     let bytes = pull.blob(&artifact.component).await?;
-    tracing::info!(reference = %pinned, "pulled");
+    if pull.registry.initialized() {
+        tracing::info!(reference = %pinned, "pulled");
+    }
     warn(reference, notice.as_deref());
     if artifact.has_policy {
         tracing::warn!(%reference, "the artifact comes with a policy: it is not applied; grant in the manifest what the tool may reach");
