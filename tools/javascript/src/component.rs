@@ -11,6 +11,7 @@ use crate::engine::{Engine, Thrown};
 use crate::host::{self, Level};
 use crate::program::{self, Program};
 use crate::source::{Exports, Source};
+use crate::tool::Tool;
 
 /// What wit-bindgen makes of `/wit`.
 pub mod bindings {
@@ -98,7 +99,7 @@ impl Guest for Interpreter {
     }
 }
 
-fn describe(tool: &crate::source::Tool) -> Description {
+fn describe(tool: &Tool) -> Description {
     Description {
         name: tool.name.clone(),
         title: None,

@@ -15,5 +15,6 @@ mod host;
 mod jsdoc;
 pub mod program;
 pub mod source;
+pub mod tool;
 pub mod types;
 mod waits;

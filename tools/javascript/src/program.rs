@@ -5,7 +5,8 @@ use rquickjs::{Ctx, Function, Module, Value, function::Args};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Thrown, caught, evaluate, settle};
-use crate::source::{Source, Tool};
+use crate::source::Source;
+use crate::tool::Tool;
 
 /// A source text that was read: the compiled module, and how its tools are called.
 #[derive(Debug)]
