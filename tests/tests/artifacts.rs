@@ -189,7 +189,7 @@ async fn the_cache_is_listed_and_pruned() {
     let pruned = command(&home, &["cache", "prune", "--size", "0"])
         .run()
         .await;
-    assert!(pruned.stdout.contains("removed 3 files"), "{pruned:?}");
+    assert!(pruned.stdout.contains("removed 4 files"), "{pruned:?}");
     let left = command(&home, &["cache", "ls", "--json"])
         .run()
         .await
