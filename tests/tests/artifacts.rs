@@ -180,15 +180,16 @@ async fn the_cache_is_listed_and_pruned() {
         let entries = listed.as_array().expect("a list").iter();
         entries.filter(|entry| entry["kind"] == kind).count()
     };
-    assert_eq!((kinds("blob"), kinds("code")), (2, 1), "{listed}");
+    let counted = ["blob", "code", "tools"].map(kinds);
+    assert_eq!(counted, [2, 1, 1], "{listed}");
     let table = command(&home, &["cache", "ls"]).run().await.stdout;
     assert!(table.contains(&Digest::of(&echo()).hex()), "{table}");
-    assert!(table.contains("3 files"), "{table}");
+    assert!(table.contains("4 files"), "{table}");
 
     let pruned = command(&home, &["cache", "prune", "--size", "0"])
         .run()
         .await;
-    assert!(pruned.stdout.contains("removed 3 files"), "{pruned:?}");
+    assert!(pruned.stdout.contains("removed 4 files"), "{pruned:?}");
     let left = command(&home, &["cache", "ls", "--json"])
         .run()
         .await

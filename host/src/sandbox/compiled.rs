@@ -158,7 +158,6 @@ impl Compiled {
 
     /// Its tools as they were listed before with these limits.
     pub async fn listed(&self, engine: &Engine, limits: &Limits) -> Option<Vec<Tool>> {
-        // A component that says what it has says the same again.
         let listing = Listing::find(engine, &self.inspection.digest).await?;
         listing.of(limits)
     }

@@ -4,6 +4,7 @@
 //! Nothing here is trusted: bytes are checked against their digest at each use. No failure here is an error; it costs a
 //! download. Several processes can share the folder.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -40,8 +41,10 @@ pub struct Entry {
 pub enum Kind {
     /// Bytes as they were downloaded.
     Blob,
-    /// A compiled component, or what was noted of its tools.
+    /// A compiled component.
     Code,
+    /// What a component said of its tools.
+    Tools,
 }
 
 impl Kind {
@@ -50,6 +53,7 @@ impl Kind {
         match self {
             Self::Blob => "blob",
             Self::Code => "code",
+            Self::Tools => "tools",
         }
     }
 }
@@ -115,10 +119,13 @@ impl ByteCache {
             return Ok(Vec::new());
         };
         let mut entries = files(folder, Kind::Code)?;
-        entries.retain(|entry| {
-            let extension = entry.path.extension();
-            extension.is_some_and(|kind| kind == "cwasm" || kind == "tools")
-                || is_unfinished(&entry.path)
+        entries.retain_mut(|entry| {
+            match entry.path.extension().and_then(OsStr::to_str) {
+                Some("cwasm") => {}
+                Some("tools") => entry.kind = Kind::Tools,
+                _ => return is_unfinished(&entry.path),
+            }
+            true
         });
         entries.extend(files(&blobs, Kind::Blob)?);
         entries.sort_by_key(|entry| entry.used);

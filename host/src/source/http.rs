@@ -2,12 +2,13 @@
 
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::Url;
 use reqwest::redirect::Policy;
+use sandglass_manifest::ByteSize;
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
@@ -24,6 +25,9 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For one answer as a whole, however steadily it drips.
 const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Bytes a second on average, after the first seconds: other sources wait for an answer that drips.
+const SLOWEST: u64 = 16 << 10;
 
 /// Hears of bytes that came in or went out: so many of so many, where the whole is known.
 pub type Progress = Arc<dyn Fn(u64, Option<u64>) + Send + Sync>;
@@ -140,6 +144,7 @@ impl Http {
         if announced.is_some_and(|size| size > expected.at_most) {
             return Err(too_large());
         }
+        let began = Instant::now();
         let mut bytes = Vec::new();
         let mut hash = Sha256::new();
         while let Some(piece) = response.chunk().await.map_err(|error| Problem::BrokenOff {
@@ -151,6 +156,11 @@ impl Http {
             }
             hash.update(&piece);
             bytes.extend_from_slice(&piece);
+            if is_too_slow(size, began.elapsed()) {
+                return Err(Problem::BrokenOff {
+                    reason: format!("it sends less than {} a second", ByteSize::bytes(SLOWEST)),
+                });
+            }
             if let Some(progress) = &self.progress {
                 progress(size, expected.size.or(announced));
             }
@@ -196,6 +206,10 @@ impl Http {
     }
 }
 
+fn is_too_slow(size: u64, time: Duration) -> bool {
+    time > READ_TIMEOUT && size < SLOWEST * time.as_secs()
+}
+
 fn leaves_tls(from: &[Url], to: &Url) -> bool {
     to.scheme() != "https" && from.iter().any(|url| url.scheme() == "https")
 }
@@ -239,6 +253,14 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_drips_is_broken_off() {
+        assert!(is_too_slow(2, Duration::from_secs(11)));
+        assert!(!is_too_slow(2, Duration::from_secs(5)));
+        assert!(!is_too_slow(1 << 20, Duration::from_secs(60)));
+        assert!(is_too_slow(1 << 20, Duration::from_secs(120)));
+    }
 
     #[test]
     fn a_redirect_does_not_leave_tls() {
