@@ -304,6 +304,8 @@ impl Fetcher {
             Ok(Ok(removed)) if removed.is_empty() => {}
             Ok(Ok(removed)) => tracing::info!(files = removed.len(), "cache folder trimmed"),
             Ok(Err(error)) => tracing::warn!(%error, "cache folder not trimmed"),
+            // The host ends.
+            Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::warn!(%error, "cache folder not trimmed"),
         }
     }
