@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -448,4 +448,29 @@ impl Host {
 /// Sends a request and reads its answer.
 async fn send(request: reqwest::RequestBuilder) -> Answer {
     Answer::read(request.send().await.expect("the host answers")).await
+}
+
+/// A manifest with these sources.
+pub fn manifest(tools: &Value) -> String {
+    json!({ "version": 1, "tools": tools }).to_string()
+}
+
+/// A host with inline Python, as the runtime that it replaces is given it.
+pub async fn serve_python(source: &str) -> Host {
+    Launch::serve()
+        .env("MCP_TOOLS_STRING", source)
+        .start()
+        .await
+}
+
+/// The one line about why a command has no component to do something with.
+pub async fn refused(launch: Launch) -> String {
+    let finished = launch.run().await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert_eq!(
+        finished.stderr.trim_end().lines().count(),
+        1,
+        "{finished:?}"
+    );
+    finished.stderr
 }

@@ -27,7 +27,7 @@ pub use components::{Folder, core_module, foreign, grow_table, guest, tool};
 pub use deadline::{PATIENCE, eventually, within};
 pub use fake::{Asked, Fake, reply};
 pub use held::Held;
-pub use host::{Finished, Host, Launch};
+pub use host::{Finished, Host, Launch, manifest, refused, serve_python};
 pub use kubernetes::{KubernetesApi, Token};
 pub use raw::{raw, raw_post};
 pub use reach::Reach;

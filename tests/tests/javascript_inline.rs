@@ -1,7 +1,7 @@
 //! Inline JavaScript: each function that a source exports is a tool, wherever the source lies.
 
 use sandglass_tests::mcp::{Way, failure, text};
-use sandglass_tests::{Folder, Host, Launch, Server, eventually, root};
+use sandglass_tests::{Folder, Host, Launch, Server, eventually, manifest, root};
 use serde_json::{Value, json};
 
 const CALCULATOR: &str = "
@@ -23,10 +23,6 @@ export const divide = (a, b = 1) => {
 
 function helper() {}
 ";
-
-fn manifest(tools: &Value) -> String {
-    json!({ "version": 1, "tools": tools }).to_string()
-}
 
 async fn serve(source: &str) -> Host {
     Host::start(&manifest(

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use sandglass_manifest::Digest;
-use sandglass_tests::{Folder, KubernetesApi, Launch, Token, eventually, guest, tool};
+use sandglass_tests::{Folder, KubernetesApi, Launch, Token, eventually, guest, refused, tool};
 use serde_json::json;
 
 fn echo() -> Vec<u8> {
@@ -17,18 +17,6 @@ fn command(home: &Folder, arguments: &[&str], kubeconfig: &Path) -> Launch {
         .env("HOME", home.path())
         .env("XDG_CACHE_HOME", home.path())
         .env("KUBECONFIG", kubeconfig)
-}
-
-/// What `sandglass inspect` says where there is no component.
-async fn refused(launch: Launch) -> String {
-    let finished = launch.run().await;
-    assert_eq!(finished.code, Some(3), "{finished:?}");
-    assert_eq!(
-        finished.stderr.trim_end().lines().count(),
-        1,
-        "{finished:?}"
-    );
-    finished.stderr
 }
 
 #[tokio::test]

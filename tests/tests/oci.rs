@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use sandglass_manifest::Digest;
-use sandglass_tests::{Asked, Fake, Folder, Host, Launch, Registry, RegistryKind, reply, tool};
+use sandglass_tests::{
+    Asked, Fake, Folder, Host, Launch, Registry, RegistryKind, refused, reply, tool,
+};
 use serde_json::json;
 
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
@@ -29,18 +31,6 @@ fn inspect(home: &Folder, reference: &str) -> Launch {
     Launch::command(&["inspect", reference])
         .env("HOME", home.path())
         .env("XDG_CACHE_HOME", home.path())
-}
-
-/// What `sandglass inspect` says where there is no component.
-async fn refused(launch: Launch) -> String {
-    let finished = launch.run().await;
-    assert_eq!(finished.code, Some(3), "{finished:?}");
-    assert_eq!(
-        finished.stderr.trim_end().lines().count(),
-        1,
-        "{finished:?}"
-    );
-    finished.stderr
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Inline Python's way out: `urllib.request` and `os.environ`, within what is granted.
 
-use sandglass_tests::{Host, Launch, Server};
-use serde_json::{Value, json};
+use sandglass_tests::{Host, Launch, Server, manifest, serve_python};
+use serde_json::json;
 
 /// The example of the guide of the runtime that this host replaces, unchanged.
 const WEATHER: &str = r#"
@@ -21,20 +21,9 @@ def get_weather(city: str) -> str:
         return f"Error: {e}"
 "#;
 
-async fn serve(source: &str) -> Host {
-    Launch::serve()
-        .env("MCP_TOOLS_STRING", source)
-        .start()
-        .await
-}
-
-fn manifest(tools: &Value) -> String {
-    json!({ "version": 1, "tools": tools }).to_string()
-}
-
 #[tokio::test]
 async fn the_weather_tool_answers_its_own_error_where_nothing_is_granted() {
-    let host = serve(WEATHER).await;
+    let host = serve_python(WEATHER).await;
     let answer = host.call("get_weather", json!({ "city": "Oslo" })).await;
     let told = answer.json()["result"].as_str().expect("a text").to_owned();
     assert!(told.starts_with("Error: "), "{told}");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sandglass_tests::mcp::{Way, text};
-use sandglass_tests::{Folder, Host, Launch, eventually, root};
+use sandglass_tests::{Folder, Host, Launch, eventually, manifest, root, serve_python};
 use serde_json::{Value, json};
 
 /// The examples of the guide of the runtime that this host replaces, unchanged.
@@ -60,17 +60,6 @@ def reverse(text: str) -> str:
     """Reverse the text."""
     return text[::-1]
 "#;
-async fn serve(source: &str) -> Host {
-    Launch::serve()
-        .env("MCP_TOOLS_STRING", source)
-        .start()
-        .await
-}
-
-fn manifest(tools: &Value) -> String {
-    json!({ "version": 1, "tools": tools }).to_string()
-}
-
 /// The host's line about why it does not start with these tools.
 async fn refused(tools: &Value) -> String {
     let finished = Launch::manifest(&manifest(tools))
@@ -138,7 +127,7 @@ async fn the_guides_examples_are_served_over_rest_and_mcp() {
             ],
         ),
     ] {
-        let host = serve(source).await;
+        let host = serve_python(source).await;
         assert_eq!(host.tools().await, tools);
         for (tool, arguments, result) in calls {
             let answer = host.call(tool, arguments.clone()).await;

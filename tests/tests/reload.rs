@@ -7,20 +7,15 @@ use reqwest::{Method, RequestBuilder, Response};
 use sandglass_tests::mcp::{Session, modern};
 use sandglass_tests::{
     Folder, Held, Host, Launch, PATIENCE, Reach, Registry, RegistryKind, Stdio, eventually, guest,
-    tool,
+    manifest, tool,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 const WASM: &str = "application/wasm";
 
 fn bytes(component: &str) -> Vec<u8> {
     std::fs::read(component).expect("it is built")
-}
-
-/// A manifest with these sources.
-fn manifest(sources: &Value) -> String {
-    json!({ "version": 1, "tools": sources }).to_string()
 }
 
 /// As editors and `sandglass build` do it: a whole file takes the other's place.

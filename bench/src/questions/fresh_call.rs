@@ -10,7 +10,7 @@ use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, Operation, Tena
 use sandglass::sandbox::cache::CodeCache;
 use sandglass::sandbox::{Component, Grants, Silent, Stores};
 use sandglass::source::{FetchSettings, Fetcher};
-use sandglass_manifest::{Allow, Limits, SourceRef, ToolFilter};
+use sandglass_manifest::{Limits, SourceRef};
 use serde_json::{Map, Value};
 
 use super::Bench;
@@ -28,19 +28,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let engine = super::engine(CodeCache::default())?;
     let bare = Bare::load(&bytes, &super::engine_limits(), &engine)?;
     let component = runtime.block_on(Component::load(&engine, "echo", bytes))?;
-    let source = Source {
-        tenant: TenantId::default(),
-        reference: SourceRef::File(bench.parts.echo.clone()),
-        language: None,
-        partial: false,
-        name: None,
-        prefix: None,
-        signatures: Vec::new(),
-        filter: ToolFilter::All,
-        pin: false,
-        limits: Limits::DEFAULT,
-        allow: Allow::default(),
-    };
+    let source = Source::new(SourceRef::File(bench.parts.echo.clone()));
     let fetcher = Fetcher::new(FetchSettings::default());
     let loader = Loader::new(
         engine.clone(),

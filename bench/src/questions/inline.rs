@@ -11,7 +11,7 @@ use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, Operation, Tena
 use sandglass::sandbox::cache::CodeCache;
 use sandglass::sandbox::{Silent, Stores};
 use sandglass::source::{FetchSettings, Fetcher};
-use sandglass_manifest::{Allow, Inline, Language, Limits, SourceRef, ToolFilter};
+use sandglass_manifest::{Inline, Language, SourceRef};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -116,27 +116,13 @@ async fn invoker(bench: &Bench, language: Language, text: &str) -> Result<Invoke
         language,
         text: text.into(),
     };
-    loader.load(vec![source(inline)]).await;
+    loader
+        .load(vec![Source::new(SourceRef::Inline(inline))])
+        .await;
     Ok(Invoker::new(
         Arc::clone(loader.catalog()),
         Arc::new(Ledger::local(&engine, TenantId::default())),
     ))
-}
-
-fn source(inline: Inline) -> Source {
-    Source {
-        tenant: TenantId::default(),
-        reference: SourceRef::Inline(inline),
-        language: None,
-        partial: false,
-        name: None,
-        prefix: None,
-        signatures: Vec::new(),
-        filter: ToolFilter::All,
-        pin: false,
-        limits: Limits::DEFAULT,
-        allow: Allow::default(),
-    }
 }
 
 /// One call after the other, each with its own time.

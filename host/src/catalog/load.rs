@@ -47,6 +47,23 @@ pub struct Source {
 }
 
 impl Source {
+    /// All tools of a reference for the default tenant, with default limits and no grants.
+    pub fn new(reference: SourceRef) -> Self {
+        Self {
+            tenant: TenantId::default(),
+            reference,
+            language: None,
+            partial: false,
+            name: None,
+            prefix: None,
+            signatures: Vec::new(),
+            filter: ToolFilter::All,
+            pin: false,
+            limits: Limits::DEFAULT,
+            allow: Allow::default(),
+        }
+    }
+
     /// The name of one of its components in logs and status.
     pub(super) fn name_of(&self, found: &Found) -> String {
         self.name.clone().unwrap_or_else(|| found.name.clone())

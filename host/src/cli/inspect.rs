@@ -85,7 +85,7 @@ impl Inspect {
                 format!("{location}: a folder; name one component"),
             ));
         }
-        let mut source = local::source(component.clone());
+        let mut source = Source::new(component.clone());
         if !self.keys.is_empty() {
             let key = self.keys.clone();
             source.signatures.push(Cosign { key });

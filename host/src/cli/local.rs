@@ -3,14 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sandglass_manifest::{
-    Allow, InvalidValue, Limits, Manifest, SourceRef, Surroundings, ToolFilter,
-};
+use sandglass_manifest::{InvalidValue, Manifest, SourceRef, Surroundings};
 
 use super::{Exit, Failure};
 use crate::catalog::{Catalog, Interpreters, Loader, Source};
 use crate::config::{self, Installation, Setup};
-use crate::invoke::TenantId;
 use crate::sandbox::{Engine, Stores};
 use crate::source::Fetcher;
 
@@ -20,23 +17,6 @@ pub fn reference(given: &str) -> Result<SourceRef, InvalidValue> {
         given.parse()
     } else {
         Ok(SourceRef::File(given.into()))
-    }
-}
-
-/// A component with default limits and no grants.
-pub fn source(reference: SourceRef) -> Source {
-    Source {
-        tenant: TenantId::default(),
-        reference,
-        name: None,
-        prefix: None,
-        language: None,
-        partial: false,
-        signatures: Vec::new(),
-        filter: ToolFilter::All,
-        pin: false,
-        limits: Limits::DEFAULT,
-        allow: Allow::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use sandglass_manifest::Manifest;
 use serde_json::{Map, Value};
 
 use super::{Exit, Failure, local};
-use crate::catalog::{Catalog, Loader};
+use crate::catalog::{Catalog, Loader, Source};
 use crate::config::{self, drop_in};
 use crate::invoke::{self, CallTool, Caller, InvokeError, Invoker, Ledger, Operation, TenantId};
 use crate::sandbox::{Engine, Silent, Stores, Usage};
@@ -31,7 +31,7 @@ impl LocalTools {
     /// One component, with what the environment grants.
     pub async fn of_component(given: &str) -> Result<Self, Failure> {
         let reference = local::reference(given).map_err(|error| usage(error.to_string()))?;
-        let mut sources = vec![local::source(reference)];
+        let mut sources = vec![Source::new(reference)];
         drop_in::grant(&mut sources)?;
         let (engine, catalog) = local::load(sources).await?;
         Ok(Self::new(&engine, catalog, TenantId::default()))

@@ -6,8 +6,7 @@ use std::env::VarError;
 use std::path::{Path, PathBuf};
 
 use sandglass_manifest::{
-    Allow, Inline, Language, Manifest, ManifestError, Origin, SourceRef, Surroundings, TenantName,
-    Tool, ToolFilter,
+    Inline, Language, Manifest, ManifestError, Origin, SourceRef, Surroundings, TenantName, Tool,
 };
 
 use crate::catalog::Source;
@@ -196,20 +195,11 @@ pub fn sources(
     first_party: PathBuf,
 ) -> Result<Vec<Source>, ConfigError> {
     let of_default = |reference| Source {
-        tenant: TenantId::default(),
-        reference,
-        language: None,
-        partial: false,
-        name: None,
-        prefix: None,
-        signatures: Vec::new(),
-        filter: ToolFilter::All,
-        pin: false,
         limits: manifest
             .tenants
             .get(&TenantName::default())
             .map_or(manifest.defaults.limits, |tenant| tenant.limits),
-        allow: Allow::default(),
+        ..Source::new(reference)
     };
     let inline = inline.map(|inline| Source {
         name: Some(TOOLS_STRING.to_owned()),

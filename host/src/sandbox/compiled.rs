@@ -3,7 +3,7 @@
 //! Of a component that was loaded before, the cache has its code and its tools. Its code is checked then, and mapped with
 //! the first call: of a thousand tools most are idle, and an idle one takes the memory of its schemas alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use sandglass_manifest::Limits;
@@ -23,6 +23,8 @@ use crate::source::Digest;
 pub(super) struct Compiled {
     pub inspection: Inspection,
     code: Code,
+    /// What was noted of its tools at an earlier start, until it is asked for.
+    noted: Mutex<Option<Listing>>,
 }
 
 /// What is known of a component without running it.
@@ -104,16 +106,17 @@ impl Compiled {
     }
 
     /// One that was loaded before.
-    fn known(digest: Digest, bytes: &[u8], file: CodeFile, listing: Listing) -> Self {
+    fn known(digest: Digest, bytes: &[u8], file: CodeFile, mut listing: Listing) -> Self {
         Self {
             inspection: Inspection {
                 digest,
                 size: bytes.len() as u64,
-                imports: listing.imports,
-                exports: listing.exports,
-                left_out: listing.left_out,
+                imports: std::mem::take(&mut listing.imports),
+                exports: std::mem::take(&mut listing.exports),
+                left_out: std::mem::take(&mut listing.left_out),
                 compiled: file.origin,
             },
+            noted: Mutex::new(Some(listing)),
             code: Code {
                 linked: OnceCell::new(),
                 file: Some(file),
@@ -148,6 +151,7 @@ impl Compiled {
                 left_out,
                 compiled,
             },
+            noted: Mutex::default(),
             code: Code {
                 linked: OnceCell::new_with(Some(kind)),
                 file: None,
@@ -158,7 +162,15 @@ impl Compiled {
 
     /// Its tools as they were listed before with these limits.
     pub async fn listed(&self, engine: &Engine, limits: &Limits) -> Option<Vec<Tool>> {
-        let listing = Listing::find(engine, &self.inspection.digest).await?;
+        let noted = self
+            .noted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let listing = match noted {
+            Some(listing) => listing,
+            None => Listing::find(engine, &self.inspection.digest).await?,
+        };
         listing.of(limits)
     }
 
