@@ -17,6 +17,54 @@ wit_bindgen::generate!({
     additional_derives: [Clone, PartialEq],
 });
 
+/// Prompts. A component exports them only if it has some.
+pub mod prompts {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "prompt-provider",
+        pub_export_macro: true,
+        export_macro_name: "export_prompts",
+        default_bindings_module: "sandglass_sdk::bindings::prompts",
+        with: {
+            "sandglass:tool/types@0.1.0": crate::bindings::sandglass::tool::types,
+            "sandglass:tool/host@0.1.0": crate::bindings::sandglass::tool::host,
+        },
+        additional_derives: [Clone, PartialEq],
+    });
+}
+
+/// Resources, likewise.
+pub mod resources {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "resource-provider",
+        pub_export_macro: true,
+        export_macro_name: "export_resources",
+        default_bindings_module: "sandglass_sdk::bindings::resources",
+        with: {
+            "sandglass:tool/types@0.1.0": crate::bindings::sandglass::tool::types,
+            "sandglass:tool/host@0.1.0": crate::bindings::sandglass::tool::host,
+        },
+        additional_derives: [Clone, PartialEq],
+    });
+}
+
+/// Completion, likewise.
+pub mod completion {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "completion-provider",
+        pub_export_macro: true,
+        export_macro_name: "export_completion",
+        default_bindings_module: "sandglass_sdk::bindings::completion",
+        with: {
+            "sandglass:tool/types@0.1.0": crate::bindings::sandglass::tool::types,
+            "sandglass:tool/host@0.1.0": crate::bindings::sandglass::tool::host,
+        },
+        additional_derives: [Clone, PartialEq],
+    });
+}
+
 /// What tools use beside the contract. A component imports it only if the tool calls it.
 pub mod keyvalue {
     wit_bindgen::generate!({

@@ -83,6 +83,12 @@
 //! idempotent, open_world = false)]`: all of it is optional. The name is the
 //! function's unless it is given, the rest are MCP's tool annotations.
 //!
+//! # Prompts and resources
+//! [`#[prompt]`](prompt) makes a prompt of a function whose arguments are text, and [`#[resource]`](resource) a resource
+//! of one that returns what it holds; with `{name}` in its URI it is a family of them, and `name` an argument. An
+//! argument with `#[complete(function)]` is completed while a person types: see [`Typing`]. [`export!`] shows all three
+//! kinds in one component.
+//!
 //! # The host
 //! [`log`], [`progress`], [`cancelled`], [`elicit`] and [`ask`] reach the host
 //! of the running call. What a tool may reach beside that (network, files,
@@ -94,6 +100,7 @@ mod arguments;
 mod ask;
 #[doc(hidden)]
 pub mod bindings;
+mod complete;
 mod contract;
 mod export;
 mod host;
@@ -102,6 +109,8 @@ pub mod log;
 mod output;
 mod probe;
 mod progress;
+mod prompt;
+mod resource;
 mod schema;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -109,6 +118,7 @@ mod tool;
 
 pub use arguments::Argument;
 pub use ask::{AskError, Elicited, ask, elicit};
+pub use complete::Typing;
 pub use contract::{
     Annotations, Answer, CallError, Content, ElicitationAction, ElicitationAnswer,
     EmbeddedResource, FormElicitation, Icon, IconTheme, LogLevel, MediaContent, Question,
@@ -118,7 +128,9 @@ pub use contract::{
 pub use output::{NoValue, Output, Value};
 pub use probe::Failure;
 pub use progress::{cancelled, progress};
-pub use sandglass_sdk_macros::tool;
+pub use prompt::{IntoPrompt, Prompt, PromptArgument, PromptError, PromptMessage, PromptResult};
+pub use resource::{IntoResource, ReadError, Resource, updated};
+pub use sandglass_sdk_macros::{prompt, resource, tool};
 pub use tool::Tool;
 // The versions that the SDK works with, so that authors need not find them.
 pub use {schemars, serde, serde_json};
@@ -131,10 +143,29 @@ pub mod __private {
 
     pub use crate::{
         arguments::{check_argument, read},
+        complete::{
+            CompletionRequest, CompletionResult, Guest as CompletionGuest, Typing, complete,
+        },
         contract::{
-            CallError, CallRequest, Guest, Outcome, Success, ToolAnnotations, ToolDescription,
+            CallError, CallRequest, Guest, Outcome, ResourceContents, Success, ToolAnnotations,
+            ToolDescription,
         },
         probe::{Infallible, Plain, Probe, probe},
+        prompt::{
+            ArgumentDescription, Guest as PromptGuest, IntoPrompt, PromptArgument,
+            PromptDescription, PromptError, PromptFunction, PromptResult, get as get_prompt,
+            list as list_prompts, read as read_argument,
+        },
+        resource::{
+            Guest as ResourceGuest, IntoResource, ReadError, ResourceFunction, ResourceTemplate,
+            Summary as ResourceSummary, list as list_resources, list_templates,
+            read as read_resource, typed, variable as read_variable,
+        },
         tool::{Summary, ToolFunction, call, check_names, list},
     };
+
+    /// A doc comment, if there is one.
+    pub fn description(text: &str) -> Option<String> {
+        (!text.is_empty()).then(|| text.to_owned())
+    }
 }

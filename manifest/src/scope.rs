@@ -13,6 +13,12 @@ pub enum Scope {
     AllTools,
     /// `tools:NAME`: call this one, by its name in the catalog.
     Tool(String),
+    /// `prompts:*`: get every prompt.
+    AllPrompts,
+    /// `prompts:NAME`: get this one, by its name in the catalog.
+    Prompt(String),
+    /// `resources:*`: read every resource.
+    AllResources,
     /// `management`: read `/metrics` and the usage and readiness of all tenants.
     Management,
 }
@@ -22,8 +28,22 @@ impl std::fmt::Display for Scope {
         match self {
             Self::AllTools => f.write_str("tools:*"),
             Self::Tool(name) => write!(f, "tools:{name}"),
+            Self::AllPrompts => f.write_str("prompts:*"),
+            Self::Prompt(name) => write!(f, "prompts:{name}"),
+            Self::AllResources => f.write_str("resources:*"),
             Self::Management => f.write_str("management"),
         }
+    }
+}
+
+impl Scope {
+    /// Whether a credential with this scope may do what needs that one.
+    pub fn covers(&self, needed: &Self) -> bool {
+        self == needed
+            || matches!(
+                (self, needed),
+                (Self::AllTools, Self::Tool(_)) | (Self::AllPrompts, Self::Prompt(_))
+            )
     }
 }
 
@@ -41,21 +61,27 @@ impl FromStr for Scope {
     type Err = InvalidValue;
 
     fn from_str(given: &str) -> Result<Self, InvalidValue> {
-        let tool = given.strip_prefix("tools:");
-        match tool {
-            Some("*") => Ok(Self::AllTools),
-            // A scope is a word (RFC 6749, section 3.3), and no tool's name has a `*`.
-            Some(name)
-                if !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b'*') =>
-            {
-                Ok(Self::Tool(name.to_owned()))
-            }
-            None if given == "management" => Ok(Self::Management),
-            _ => Err(InvalidValue::new::<Self>(
-                given,
-                "write `tools:*`, `tools:` and a tool's name, or `management`",
-            )),
+        // A scope is a word (RFC 6749, section 3.3), and no name has a `*`.
+        let is_name = |name: &&str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b'*')
+        };
+        let named = |kind: &str| given.strip_prefix(kind).filter(is_name).map(str::to_owned);
+        match given {
+            "tools:*" => return Ok(Self::AllTools),
+            "prompts:*" => return Ok(Self::AllPrompts),
+            "resources:*" => return Ok(Self::AllResources),
+            "management" => return Ok(Self::Management),
+            _ => {}
         }
+        named("tools:")
+            .map(Self::Tool)
+            .or_else(|| named("prompts:").map(Self::Prompt))
+            .ok_or_else(|| {
+                InvalidValue::new::<Self>(
+                    given,
+                    "write `tools:*`, `tools:` and a tool's name, `prompts:*`, `prompts:` and a prompt's name, `resources:*`, or `management`",
+                )
+            })
     }
 }
 
@@ -70,6 +96,9 @@ mod tests {
         for (given, scope) in [
             ("tools:*", Scope::AllTools),
             ("tools:get_weather", Scope::Tool("get_weather".to_owned())),
+            ("prompts:*", Scope::AllPrompts),
+            ("prompts:greet", Scope::Prompt("greet".to_owned())),
+            ("resources:*", Scope::AllResources),
             ("management", Scope::Management),
         ] {
             assert_eq!(given.parse(), Ok(scope.clone()));
@@ -84,6 +113,8 @@ mod tests {
             "tools:a b",
             "tool:a",
             "Management",
+            "prompts:",
+            "resources:file:///a",
         ] {
             assert!(given.parse::<Scope>().is_err(), "{given}");
         }

@@ -114,26 +114,11 @@ pub fn grow_table() -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Resolve, grow_table, root};
+    use super::grow_table;
 
     #[test]
     fn the_handwritten_provider_is_a_component() {
         // A component's layer and version, where a core module has 0x01.
         assert_eq!(&grow_table()[..8], b"\0asm\x0d\0\x01\0");
-    }
-
-    #[test]
-    fn the_drafts_resolve_beside_the_contract() {
-        let mut resolve = Resolve {
-            all_features: true,
-            ..Resolve::default()
-        };
-        resolve.push_dir(root().join("wit")).unwrap();
-        let (drafts, _) = resolve.push_dir(root().join("wit/preview")).unwrap();
-        let interfaces = &resolve.packages[drafts].interfaces;
-        assert_eq!(
-            interfaces.keys().collect::<Vec<_>>(),
-            ["resources", "prompts", "completion"]
-        );
     }
 }

@@ -32,7 +32,7 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   serve [-- ARGS]    Build the first-party tools and the host, then serve them on http://127.0.0.1:8000
-  tools [--guests]   Build the first-party tools into target/tools, and the interpreters; with --guests also the test guests into target/guests
+  tools [--guests]   Build the first-party tools into target/tools, and the interpreters; with --guests also those that the tests use into target/guests and target/conformance
   test [-- ARGS]     Build everything and run all tests; ARGS go to `cargo test`
   bench [-- ARGS]    Build everything for release and run the benches; ARGS go to them
   ci                 Formatting, lints, licences, Dockerfile, then all tests: what .ci/run does
@@ -78,7 +78,9 @@ fn dispatch(mut arguments: Vec<OsString>) -> Result<()> {
         Some("serve") => serve::run(&passed_on(arguments)),
         Some("tools") => match arguments.as_slice() {
             [] => tools::build(&[tools::FIRST_PARTY]),
-            [flag] if flag == "--guests" => tools::build(&[tools::FIRST_PARTY, tools::GUESTS]),
+            [flag] if flag == "--guests" => {
+                tools::build(&[tools::FIRST_PARTY, tools::GUESTS, tools::CONFORMANCE])
+            }
             _ => bail!("`cargo xtask tools` takes only --guests"),
         },
         Some("test") => test::run(&passed_on(arguments)),

@@ -16,7 +16,7 @@ use crate::{clients, foreign, interpreters, project, serve, servers, tools};
 /// Runs all tests, or those that the arguments for `cargo test` choose.
 pub fn run(arguments: &[OsString]) -> Result<()> {
     let start = Instant::now();
-    tools::build(&[tools::FIRST_PARTY, tools::GUESTS])?;
+    tools::build(&[tools::FIRST_PARTY, tools::GUESTS, tools::CONFORMANCE])?;
     foreign::build()?;
     let clients = Clients::set_up()?;
     let redis = servers::redis()?;

@@ -47,6 +47,13 @@ pub const GUESTS: Workspace = Workspace {
     collected: "guests",
 };
 
+/// What MCP's conformance suite asks for.
+pub const CONFORMANCE: Workspace = Workspace {
+    name: "conformance fixtures",
+    folder: "tools/conformance",
+    collected: "conformance",
+};
+
 /// How every component starts: magic number, version 13, layer 1 (a core module has version 1, layer 0).
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 

@@ -3,16 +3,17 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use anyhow::{Result, ensure};
-use sandglass::sandbox::bindings::{CallRequest, Outcome, ProviderPre};
+use sandglass::sandbox::bindings::{CallRequest, Outcome, tools};
 use sandglass_manifest::{Engine as EngineLimits, Limits};
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// A component, ready to be instantiated for a call.
 pub struct Bare {
     engine: wasmtime::Engine,
-    pre: ProviderPre<State>,
+    pre: InstancePre<State>,
+    tools: tools::GuestIndices,
 }
 
 struct State {
@@ -55,8 +56,9 @@ impl Bare {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         // What a tool can log and ask; `echo` does neither.
         linker.define_unknown_imports_as_traps(&component)?;
-        let pre = ProviderPre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Self { engine, pre })
+        let pre = linker.instantiate_pre(&component)?;
+        let tools = tools::GuestIndices::new(&pre)?;
+        Ok(Self { engine, pre, tools })
     }
 
     /// Calls it in a new instance.
@@ -72,10 +74,8 @@ impl Bare {
         let mut store = Store::new(&self.engine, state);
         store.set_fuel(Limits::DEFAULT.fuel.get())?;
         let instance = self.pre.instantiate_async(&mut store).await?;
-        instance
-            .sandglass_tool_tools()
-            .call_call_tool(&mut store, request)
-            .await
+        let tools = self.tools.load(&mut store, &instance)?;
+        tools.call_call_tool(&mut store, request).await
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use sandglass::catalog::{Interpreters, Loader, Source};
-use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, Operation, TenantId};
+use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, StateKey, TenantId};
 use sandglass::sandbox::cache::CodeCache;
-use sandglass::sandbox::{Component, Grants, Silent, Stores};
+use sandglass::sandbox::{Component, Grants, Secret, Silent, Stores};
 use sandglass::source::{FetchSettings, Fetcher};
-use sandglass_manifest::{Limits, SourceRef};
+use sandglass_manifest::SourceRef;
 use serde_json::{Map, Value};
 
 use super::Bench;
@@ -40,25 +40,20 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let invoker = Invoker::new(
         Arc::clone(loader.catalog()),
         Arc::new(Ledger::local(&engine, TenantId::default())),
+        StateKey::random(),
     );
 
     let request = super::call_request();
     let (grants, lane) = (Grants::default(), engine.lane());
+    let secret = Secret::new(b"of the bench");
     let calls = bench.effort.calls;
     let [ours, whole_path, bare] = take_turns(
         bench.effort.rounds,
         [
             Box::new(|| {
                 runtime.block_on(repeat(calls, async || {
-                    let called = component.call(
-                        request.clone(),
-                        &Limits::DEFAULT,
-                        &grants,
-                        Arc::new(Silent),
-                        &lane,
-                        (),
-                    );
-                    super::check(&called.await.0?)
+                    let called = super::call(&component, request.clone(), &grants, &secret, &lane);
+                    super::check(&called.await?)
                 }))
             }),
             Box::new(|| {
@@ -89,16 +84,16 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// What a server makes of a request.
-fn tool_call() -> Call {
+fn tool_call() -> Call<CallTool> {
     let arguments = Map::from_iter([("text".to_owned(), Value::from(super::TEXT))]);
     Call {
         tenant: TenantId::default(),
         caller: Caller::Anonymous,
-        operation: Operation::CallTool(CallTool {
+        operation: CallTool {
             name: "echo".to_owned(),
             arguments,
             meta: None,
-        }),
+        },
         observer: Arc::new(Silent),
         trace: None,
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use sandglass::catalog::{Interpreters, Loader, Source};
-use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, Operation, TenantId};
+use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, StateKey, TenantId};
 use sandglass::sandbox::cache::CodeCache;
 use sandglass::sandbox::{Silent, Stores};
 use sandglass::source::{FetchSettings, Fetcher};
@@ -122,6 +122,7 @@ async fn invoker(bench: &Bench, language: Language, text: &str) -> Result<Invoke
     Ok(Invoker::new(
         Arc::clone(loader.catalog()),
         Arc::new(Ledger::local(&engine, TenantId::default())),
+        StateKey::random(),
     ))
 }
 
@@ -145,17 +146,17 @@ async fn in_turn(calls: u32, invoker: &Invoker) -> Result<Sample> {
     })
 }
 
-fn add() -> Call {
+fn add() -> Call<CallTool> {
     let arguments = [("a", 20), ("b", 22)];
     let arguments = arguments.map(|(name, value)| (name.to_owned(), Value::from(value)));
     Call {
         tenant: TenantId::default(),
         caller: Caller::Anonymous,
-        operation: Operation::CallTool(CallTool {
+        operation: CallTool {
             name: "add".to_owned(),
             arguments: Map::from_iter(arguments),
             meta: None,
-        }),
+        },
         observer: Arc::new(Silent),
         trace: None,
     }

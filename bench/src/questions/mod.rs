@@ -11,15 +11,18 @@ mod start;
 mod stdio;
 
 use std::fs;
+use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use clap::ValueEnum;
 use sandglass::sandbox::bindings::{CallRequest, Outcome};
 use sandglass::sandbox::cache::CodeCache;
 use sandglass::sandbox::compile::Compiler;
-use sandglass::sandbox::{Engine, EngineSettings};
-use sandglass_manifest::{Engine as EngineLimits, Manifest, Surroundings};
+use sandglass::sandbox::{
+    Component, Dialogue, Ended, Engine, EngineSettings, Grants, Lane, Run, Secret, Silent,
+};
+use sandglass_manifest::{Engine as EngineLimits, Limits, Manifest, Surroundings};
 use serde_json::{Value, json};
 
 use crate::parts::Parts;
@@ -145,6 +148,27 @@ fn call_request() -> CallRequest {
         arguments: json!({"text": TEXT}).to_string(),
         meta: None,
         continuation: None,
+    }
+}
+
+/// Calls a component as a host does, with nobody to listen or to be asked.
+async fn call(
+    component: &Component,
+    request: CallRequest,
+    grants: &Grants,
+    secret: &Secret,
+    lane: &Lane,
+) -> Result<Outcome> {
+    let run = Run {
+        limits: &Limits::DEFAULT,
+        grants,
+        observer: Arc::new(Silent),
+        dialogue: Dialogue::default(),
+        secret,
+    };
+    match component.call(request, run, lane, ()).await.0.ended? {
+        Ended::Returned(outcome) => Ok(outcome),
+        Ended::Asked(_) => bail!("it asks"),
     }
 }
 

@@ -53,6 +53,69 @@ impl Parse for Options {
     }
 }
 
+/// The options of `#[prompt(..)]`.
+#[derive(Default)]
+pub struct PromptOptions {
+    pub name: Option<LitStr>,
+    pub title: Option<LitStr>,
+}
+
+impl Parse for PromptOptions {
+    fn parse(input: ParseStream) -> Result<Self> {
+        let mut options = Self::default();
+        while !input.is_empty() {
+            let key: Ident = input.parse()?;
+            match key.to_string().as_str() {
+                "name" => once(&key, &mut options.name, tool_name(input)?)?,
+                "title" => once(&key, &mut options.title, text(&key, input)?)?,
+                unknown => {
+                    let text =
+                        format!("`#[prompt]` has no option `{unknown}`; it has `name`, `title`");
+                    return Err(syn::Error::new(key.span(), text));
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// The options of `#[resource(..)]`.
+#[derive(Default)]
+pub struct ResourceOptions {
+    pub uri: Option<LitStr>,
+    pub name: Option<LitStr>,
+    pub title: Option<LitStr>,
+    pub mime_type: Option<LitStr>,
+}
+
+impl Parse for ResourceOptions {
+    fn parse(input: ParseStream) -> Result<Self> {
+        let mut options = Self::default();
+        while !input.is_empty() {
+            let key: Ident = input.parse()?;
+            match key.to_string().as_str() {
+                "uri" => once(&key, &mut options.uri, text(&key, input)?)?,
+                "name" => once(&key, &mut options.name, text(&key, input)?)?,
+                "title" => once(&key, &mut options.title, text(&key, input)?)?,
+                "mime_type" => once(&key, &mut options.mime_type, text(&key, input)?)?,
+                unknown => {
+                    let text = format!(
+                        "`#[resource]` has no option `{unknown}`; it has `uri`, `name`, `title`, `mime_type`"
+                    );
+                    return Err(syn::Error::new(key.span(), text));
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
 /// Sets an option that may stand there only once.
 fn once<T>(key: &Ident, option: &mut Option<T>, value: T) -> Result<()> {
     if option.replace(value).is_some() {

@@ -1,14 +1,14 @@
-//! From loaded components to a snapshot: a tenant's tools have names of their own.
+//! From loaded components to a snapshot: a tenant's tools, prompts and resources have names of their own.
 
 use std::sync::Arc;
 
-use super::load::{LeftOut, Loaded};
+use super::load::Loaded;
 use super::loader::{Entry, Looked};
-use super::snapshot::{Snapshot, SourceState, SourceStatus, TenantTools};
+use super::snapshot::{Collision, Snapshot, SourceState, SourceStatus, TenantCatalog};
 use crate::invoke::TenantId;
 use crate::sandbox::Summary;
 
-type Tenants = Vec<(TenantId, TenantTools)>;
+type Tenants = Vec<(TenantId, TenantCatalog)>;
 
 /// Puts together what serves. Where a component's tools cannot stand beside the others, what served before in its
 /// place still does.
@@ -50,41 +50,24 @@ fn replace(tenants: &mut Tenants, mut entry: Entry, fresh: Loaded) -> Entry {
     entry
 }
 
-/// Adds all tools of a component, or none.
-fn add(tenants: &mut Tenants, tenant: &TenantId, loaded: &Loaded) -> Result<(), LeftOut> {
-    let tools = tools_of(tenants, tenant);
-    for tool in &loaded.tools {
-        if let Some(other) = tools.get(&tool.name) {
-            return Err(LeftOut::Collision {
-                tool: tool.name.clone(),
-                other: other.component.name().to_owned(),
-            });
-        }
-    }
-    for tool in &loaded.tools {
-        let inserted = tools.insert(Arc::clone(tool));
-        debug_assert!(inserted.is_ok(), "collisions were looked for above");
-    }
-    Ok(())
-}
-
-fn tools_of<'a>(tenants: &'a mut Tenants, tenant: &TenantId) -> &'a mut TenantTools {
+/// Adds all that a component offers, or nothing.
+fn add(tenants: &mut Tenants, tenant: &TenantId, loaded: &Loaded) -> Result<(), Collision> {
     let position = tenants.iter().position(|(id, _)| id == tenant);
     let position = position.unwrap_or_else(|| {
-        tenants.push((tenant.clone(), TenantTools::default()));
+        tenants.push((tenant.clone(), TenantCatalog::default()));
         tenants.len() - 1
     });
-    &mut tenants[position].1
+    tenants[position].1.add(&loaded.offer)
 }
 
 fn tell(entry: &Entry, loaded: &Loaded) {
-    let inspection = loaded.component.inspection();
-    let name = loaded.component.name();
+    let inspection = loaded.guest.component.inspection();
+    let name = loaded.guest.component.name();
     tracing::info!(
         source = name,
-        digest = %loaded.component.digest(),
+        digest = %loaded.guest.component.digest(),
         compiled = inspection.compiled.as_str(),
-        tools = loaded.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(","),
+        tools = loaded.offer.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(","),
         "{}", if entry.serving.is_some() { "loaded again" } else { "loaded" }
     );
     if !inspection.left_out.is_empty() {
@@ -101,9 +84,9 @@ fn tell(entry: &Entry, loaded: &Loaded) {
 
 fn status(entry: &Entry) -> SourceStatus {
     let state = match (&entry.serving, &entry.problem) {
-        (Some(loaded), None) => SourceState::loaded(&loaded.component),
+        (Some(loaded), None) => SourceState::loaded(&loaded.guest.component),
         (Some(loaded), Some(reason)) => SourceState::Stale {
-            digest: loaded.component.digest().clone(),
+            digest: loaded.guest.component.digest().clone(),
             reason: reason.clone(),
         },
         (None, reason) => SourceState::Failed {
@@ -117,7 +100,7 @@ fn status(entry: &Entry) -> SourceStatus {
         signed_by: entry
             .serving
             .as_ref()
-            .map(|loaded| Arc::clone(&loaded.signed_by))
+            .map(|loaded| Arc::clone(&loaded.guest.signed_by))
             .unwrap_or_default(),
         notice: entry
             .serving

@@ -1,10 +1,10 @@
-//! What a model is told of a tool, told apart by digest.
+//! What a model is told of tools, prompts and resources, told apart by digest.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::bindings;
+use crate::sandbox::{Provided, bindings};
 use crate::source::Digest;
 
 /// The digest of each part of what a model is told of a tool, by the part's name. Equal definitions, equal tools.
@@ -27,7 +27,6 @@ impl Definition {
             icons,
             meta,
         } = described;
-        let debug = |part: &dyn std::fmt::Debug| format!("{part:?}");
         let parts = [
             ("title", title.clone()),
             ("description", description.clone()),
@@ -38,6 +37,36 @@ impl Definition {
             ("icons", (!icons.is_empty()).then(|| debug(icons))),
             ("`_meta`", meta.clone()),
         ];
+        Self::of_parts(parts)
+    }
+
+    pub(super) fn of_prompt(described: &bindings::Prompt) -> Self {
+        let bindings::Prompt {
+            name: _,
+            title,
+            description,
+            arguments,
+            icons,
+            meta,
+        } = described;
+        Self::of_parts([
+            ("title", title.clone()),
+            ("description", description.clone()),
+            ("arguments", Some(debug(arguments))),
+            ("icons", (!icons.is_empty()).then(|| debug(icons))),
+            ("`_meta`", meta.clone()),
+        ])
+    }
+
+    pub(super) fn of_resource(described: &bindings::ResourceLink) -> Self {
+        Self::of_parts([("description", Some(debug(described)))])
+    }
+
+    pub(super) fn of_template(described: &bindings::ResourceTemplate) -> Self {
+        Self::of_parts([("description", Some(debug(described)))])
+    }
+
+    fn of_parts<'a>(parts: impl IntoIterator<Item = (&'a str, Option<String>)>) -> Self {
         Self(
             parts
                 .into_iter()
@@ -61,18 +90,39 @@ impl Definition {
     }
 }
 
-/// A component's tools, by the names that it gives them.
+fn debug(part: &dyn std::fmt::Debug) -> String {
+    format!("{part:?}")
+}
+
+/// What a component has, by the names that it gives it. No tool's name has a space.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Definitions(BTreeMap<String, Definition>);
 
 impl Definitions {
     /// Of all that a component describes.
-    pub fn of(described: &[bindings::Tool]) -> Self {
-        let tools = described.iter();
+    pub fn of(provided: &Provided) -> Self {
+        let tools = provided.tools.iter();
+        let tools = tools.map(|tool| (tool.name.clone(), Definition::of(tool)));
+        let prompts = provided.prompts.iter();
+        let prompts =
+            prompts.map(|one| (format!("prompt {}", one.name), Definition::of_prompt(one)));
+        let resources = provided.resources.iter();
+        let resources = resources.map(|one| {
+            (
+                format!("resource {}", one.uri),
+                Definition::of_resource(one),
+            )
+        });
+        let templates = provided.templates.iter().map(|one| {
+            let name = format!("resource template {}", one.uri_template);
+            (name, Definition::of_template(one))
+        });
         Self(
             tools
-                .map(|tool| (tool.name.clone(), Definition::of(tool)))
+                .chain(prompts)
+                .chain(resources)
+                .chain(templates)
                 .collect(),
         )
     }
@@ -116,13 +166,20 @@ mod tests {
         }
     }
 
+    fn provided(tools: impl Into<Vec<bindings::Tool>>) -> Provided {
+        Provided {
+            tools: tools.into(),
+            ..Provided::default()
+        }
+    }
+
     #[test]
     fn what_changed_is_named() {
-        let before = Definitions::of(&[tool("a", "adds"), tool("b", "begs")]);
+        let before = Definitions::of(&provided([tool("a", "adds"), tool("b", "begs")]));
         assert_eq!(before.changes(&before), None);
         let mut other = tool("a", "adds, and mails the sum to mallory");
         other.output_schema = Some("{}".to_owned());
-        let now = Definitions::of(&[other, tool("c", "cuts")]);
+        let now = Definitions::of(&provided([other, tool("c", "cuts")]));
         assert_eq!(
             before.changes(&now).unwrap(),
             "`a` has another description, output schema; `b` is gone; `c` is new"

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use sandglass_manifest::{Allow, Cosign, Language, Limits, SourceRef, ToolFilter, ToolPrefix};
 
 use super::definition::Definitions;
+use super::guest::Guest;
 use super::interpreters::{InterpreterError, Interpreters};
+use super::offer::{Offer, OfferError};
 use super::pins::{Damaged, PinKey, Pins};
-use super::tool::{Tool, ToolError};
+use super::snapshot::Collision;
 use crate::invoke::{Admission, TenantId};
 use crate::sandbox::component::DescribeError;
 use crate::sandbox::{
-    Component, Engine, GrantError, Grants, Listed, LoadError, Script, Stores, bindings,
+    Component, Engine, GrantError, Grants, Listed, LoadError, Provided, Script, Stores,
 };
 use crate::source::verify::{KeyError, KeyName, Signers};
 use crate::source::{Digest, Fetched, Fetcher, Found, SourceError, Version};
@@ -96,13 +98,9 @@ pub(super) enum LeftOut {
     #[error(transparent)]
     Describe(DescribeError),
     #[error(transparent)]
-    Tool(#[from] ToolError),
-    #[error("two of its tools are named `{0}`: a component's tool names must differ")]
-    Duplicate(String),
-    #[error(
-        "its tool `{tool}` has the name of a tool of `{other}`: set a `prefix` on one of the two sources, or leave one out with `exclude`"
-    )]
-    Collision { tool: String, other: String },
+    Offer(#[from] OfferError),
+    #[error(transparent)]
+    Collision(#[from] Collision),
     #[error(
         "`pin: true`, and its tools are not those that were accepted: {0}; look at them with `sandglass inspect`, then name their digest in the reference, or remove `pin`"
     )]
@@ -119,15 +117,13 @@ pub(super) enum LeftOut {
     },
 }
 
-/// A component and those of its tools that are served.
+/// A component and what of it is served.
 pub(super) struct Loaded {
-    pub component: Component,
-    pub tools: Vec<Arc<Tool>>,
+    pub guest: Arc<Guest>,
+    pub offer: Offer,
     /// What the operator should know though it serves.
     pub notice: Option<String>,
     fetched_with_notice: bool,
-    /// The keys by which it is signed, of those that must have.
-    pub signed_by: Arc<[KeyName]>,
     version: Version,
     files: Files,
 }
@@ -188,12 +184,9 @@ impl Tools<'_> {
         let fetched_with_notice = notice.is_some();
         let grants = configure(source, self.stores).await?;
         let name = source.name_of(found);
-        let serving = before.as_ref().map(|before| &before.loaded.component);
+        let serving = before.as_ref().map(|before| &before.loaded.guest.component);
         let component = self.component(source, found, &name, bytes, serving).await?;
-        let Listed {
-            tools: described,
-            left_out,
-        } = match component.list_tools(&source.limits).await {
+        let Listed { provided, left_out } = match component.list(&source.limits).await {
             Ok(listed) => listed,
             // An interpreter says what is wrong with the text.
             Err(DescribeError::Guest(problem)) if component.script().is_some() => {
@@ -208,9 +201,9 @@ impl Tools<'_> {
         }
         check_filter(
             &source.filter,
-            described.iter().map(|tool| tool.name.as_str()),
+            provided.tools.iter().map(|tool| tool.name.as_str()),
         )?;
-        if let Some(changes) = self.changes(source, found, &described).await? {
+        if let Some(changes) = self.changes(source, found, &provided).await? {
             if source.pin {
                 return Err(LeftOut::Pinned(changes));
             }
@@ -218,43 +211,23 @@ impl Tools<'_> {
             tracing::warn!(source = name, reference = %source.reference, "{text}");
             add_notice(&mut notice, text);
         }
-        let admission = before
-            .filter(|before| before.same_source)
-            .and_then(|before| before.loaded.tools.first())
-            .map_or_else(
-                || Arc::new(Admission::new(&source.limits)),
-                |tool| Arc::clone(&tool.admission),
-            );
-        let served = described
-            .into_iter()
-            .filter(|tool| source.filter.allows(&tool.name));
-        let tools = served
-            .map(|tool| {
-                let name = match &source.prefix {
-                    Some(prefix) => prefix.apply(&tool.name),
-                    None => tool.name.clone(),
-                };
-                let (component, grants) = (component.clone(), grants.clone());
-                let (admission, signed_by) = (Arc::clone(&admission), Arc::clone(&signed_by));
-                Tool::new(
-                    tool,
-                    name,
-                    component,
-                    source.limits,
-                    grants,
-                    admission,
-                    signed_by,
-                )
-                .map(Arc::new)
-            })
-            .collect::<Result<Vec<Arc<Tool>>, ToolError>>()?;
-        check_names(&tools)?;
-        Ok(Some(Loaded {
+        let admission = before.filter(|before| before.same_source).map_or_else(
+            || Arc::new(Admission::new(&source.limits)),
+            |before| Arc::clone(&before.loaded.guest.admission),
+        );
+        let guest = Arc::new(Guest {
             component,
-            tools,
+            limits: source.limits,
+            grants,
+            admission,
+            signed_by,
+        });
+        let offer = Offer::new(provided, &source.filter, source.prefix.as_ref(), &guest)?;
+        Ok(Some(Loaded {
+            guest,
+            offer,
             notice,
             fetched_with_notice,
-            signed_by,
             version,
             files,
         }))
@@ -296,7 +269,7 @@ impl Tools<'_> {
     pub(super) async fn may_stay(&self, source: &Source, serving: &Loaded) -> bool {
         signers(source)
             .await
-            .is_ok_and(|signers| signers.are_met_by(&serving.signed_by))
+            .is_ok_and(|signers| signers.are_met_by(&serving.guest.signed_by))
     }
 
     /// How the tools differ from those that were accepted behind the same reference, and accepts them unless that
@@ -305,13 +278,13 @@ impl Tools<'_> {
         &self,
         source: &Source,
         found: &Found,
-        described: &[bindings::Tool],
+        provided: &Provided,
     ) -> Result<Option<String>, LeftOut> {
         if !source.pin && !found.reference().can_move() {
             return Ok(None);
         }
         let key = PinKey::new(&source.tenant, found.reference());
-        let now = Definitions::of(described);
+        let now = Definitions::of(provided);
         let (pins, pin) = (Arc::clone(self.pins), source.pin);
         let compare = move || {
             let changes = match pins.accepted(&key) {
@@ -349,15 +322,6 @@ fn add_notice(notice: &mut Option<String>, text: String) {
         None => text,
         Some(notice) => format!("{notice}; {text}"),
     });
-}
-
-fn check_names(tools: &[Arc<Tool>]) -> Result<(), LeftOut> {
-    for (index, tool) in tools.iter().enumerate() {
-        if tools[..index].iter().any(|other| other.name == tool.name) {
-            return Err(LeftOut::Duplicate(tool.own_name.clone()));
-        }
-    }
-    Ok(())
 }
 
 /// Reads keys, away from the serving threads.

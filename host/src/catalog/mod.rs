@@ -1,4 +1,4 @@
-//! Which tools a tenant has right now.
+//! Which tools, prompts and resources a tenant has right now.
 //!
 //! A [`Snapshot`] never changes once it is made; [`Catalog`] holds the one that
 //! counts and swaps it atomically. So listing and calling never wait for loads.
@@ -8,23 +8,37 @@
 //! - [`interpreters`]: what runs source text.
 //! - [`assemble`]: from loaded components to a snapshot.
 //! - [`tool`]: a tool as callers see it, with its compiled validators.
+//! - [`prompt`], [`resource`]: prompts and resources likewise; [`uri_template`]: families of them.
+//! - [`offer`]: what one component has of all that, and [`guest`]: what runs it.
+//! - [`checked`]: checks that hold for everything that a component says of itself.
 //! - [`definition`], [`pins`]: what a model is told of tools, and whether that has changed behind a reference.
 //! - [`schema`]: JSON schemas, checked and compiled once, at load.
 //! - [`applications`]: what checking an instance costs.
 
 mod applications;
 mod assemble;
+mod checked;
 mod definition;
+mod guest;
 mod interpreters;
 mod load;
 pub mod loader;
+mod offer;
 mod pins;
+mod prompt;
+mod resource;
 pub mod schema;
 mod snapshot;
 pub mod tool;
+mod uri_template;
 
+pub use guest::Guest;
 pub use interpreters::Interpreters;
 pub use load::Source;
 pub use loader::{Loader, Look};
-pub use snapshot::{Catalog, Changes, Snapshot, SourceState, SourceStatus, TenantTools};
+pub use prompt::Prompt;
+pub use resource::{Resource, ResourceTemplate};
+pub use snapshot::{
+    Catalog, Changed, Changes, Reader, Snapshot, SourceState, SourceStatus, TenantCatalog,
+};
 pub use tool::Tool;

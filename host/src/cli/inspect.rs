@@ -91,15 +91,16 @@ impl Inspect {
             source.signatures.push(Cosign { key });
         }
         let (_engine, catalog) = local::load(vec![source]).await?;
-        let tools = catalog.snapshot().tenant(&TenantId::default());
-        let Some(first) = tools.iter().next() else {
+        let provided = catalog.snapshot().tenant(&TenantId::default());
+        let Some(first) = provided.guests().next() else {
             return Err(Failure::new(
                 Exit::NothingLoaded,
-                format!("{location}: it has no tools"),
+                format!("{location}: it has no tools, prompts or resources"),
             ));
         };
         let about = first.component.inspection();
-        let described: Vec<_> = tools.iter().map(|tool| rest_tool(tool)).collect();
+        let tools = provided.tools().values();
+        let described: Vec<_> = tools.map(|tool| rest_tool(tool)).collect();
         if self.json {
             print::json(&json!({
                 "digest": about.digest,

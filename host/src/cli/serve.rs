@@ -16,7 +16,7 @@ use super::{Exit, Failure};
 use crate::audit::Audit;
 use crate::catalog::{Interpreters, Loader, Snapshot};
 use crate::config::{self, Installation, Setup};
-use crate::invoke::{Invoker, Ledger};
+use crate::invoke::{Invoker, Ledger, MIN_KEY, StateKey};
 use crate::reload::Reloader;
 use crate::sandbox::{Engine, Stores};
 use crate::secret;
@@ -93,6 +93,10 @@ pub struct Serve {
         requires = "tls_cert"
     )]
     tls_key: Option<PathBuf>,
+    /// A file with at least 32 bytes of secret: replicas with the same one go on with each other's calls that wait for
+    /// answers [default: a secret of this process alone]
+    #[arg(long, env = "SANDGLASS_STATE_KEY_FILE", value_name = "FILE")]
+    state_key_file: Option<PathBuf>,
     /// Log each request
     #[arg(long, env = "MCP_ACCESS_LOG", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     access_log: bool,
@@ -162,7 +166,7 @@ impl Serve {
         let snapshot = loader.load(sources).await;
         self.check_loaded(&snapshot)?;
         if let Some(identity) = &identity {
-            let has = |tenant: &_, tool: &str| snapshot.tenant(tenant).get(tool).is_some();
+            let has = |tenant: &_, tool: &str| snapshot.tenant(tenant).tools().contains_key(tool);
             for word in identity.unmatched_scopes(has) {
                 tracing::warn!("{word}");
             }
@@ -174,8 +178,9 @@ impl Serve {
         let durations = metrics.as_ref().map(|metrics| metrics.histograms());
         let ledger = Arc::new(Ledger::new(&engine, &manifest, audit, durations.as_ref()));
         let drain = Drain::default();
+        let state_key = self.state_key()?;
         let app = App {
-            invoker: Invoker::new(Arc::clone(loader.catalog()), Arc::clone(&ledger)),
+            invoker: Invoker::new(Arc::clone(loader.catalog()), Arc::clone(&ledger), state_key),
             drain: drain.clone(),
             tenants,
             identity,
@@ -280,6 +285,22 @@ impl Serve {
         Audit::start(settings, key.as_deref().map(str::as_bytes))
             .map(Some)
             .map_err(|error| usage(error.to_string()))
+    }
+
+    fn state_key(&self) -> Result<StateKey, Failure> {
+        let Some(path) = &self.state_key_file else {
+            return Ok(StateKey::random());
+        };
+        let usage = |problem: String| {
+            let path = path.display();
+            Failure::new(Exit::Usage, format!("--state-key-file {path}: {problem}"))
+        };
+        let key = std::fs::read(path).map_err(|error| usage(error.to_string()))?;
+        StateKey::new(key.trim_ascii_end()).ok_or_else(|| {
+            usage(format!(
+                "a key has at least {MIN_KEY} bytes: make one with `openssl rand -base64 48`"
+            ))
+        })
     }
 
     fn check_loaded(&self, snapshot: &Snapshot) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Exit, Failure, local};
 use crate::catalog::{Catalog, Loader, Source};
 use crate::config::{self, drop_in};
-use crate::invoke::{self, CallTool, Caller, InvokeError, Invoker, Ledger, Operation, TenantId};
+use crate::invoke::{self, CallTool, Caller, InvokeError, Invoker, Ledger, StateKey, TenantId};
 use crate::sandbox::{Engine, Silent, Stores, Usage};
 use crate::serve::describe::{error_text, plain_value};
 use crate::source::Fetcher;
@@ -59,7 +59,7 @@ impl LocalTools {
     fn new(engine: &Engine, catalog: Arc<Catalog>, tenant: TenantId) -> Self {
         let ledger = Ledger::local(engine, tenant.clone());
         Self {
-            invoker: Invoker::new(catalog, Arc::new(ledger)),
+            invoker: Invoker::new(catalog, Arc::new(ledger), StateKey::random()),
             tenant,
         }
     }
@@ -71,11 +71,11 @@ impl LocalTools {
             .run(invoke::Call {
                 tenant: self.tenant.clone(),
                 caller: Caller::Local,
-                operation: Operation::CallTool(CallTool {
+                operation: CallTool {
                     name: tool.to_owned(),
                     arguments,
                     meta: None,
-                }),
+                },
                 observer: Arc::new(Silent),
                 trace: None,
             })
@@ -94,8 +94,8 @@ impl LocalTools {
 
     fn unknown(&self, name: &str) -> Failure {
         let snapshot = self.invoker.catalog().snapshot();
-        let tools = snapshot.tenant(&self.tenant);
-        let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+        let catalog = snapshot.tenant(&self.tenant);
+        let names: Vec<&str> = catalog.tools().keys().map(String::as_str).collect();
         let there = match names.as_slice() {
             [] => "there are no tools".to_owned(),
             names => format!("there is {}", names.join(", ")),

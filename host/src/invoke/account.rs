@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Span;
 
 use super::admission::Places;
-use super::call::{Completed, ToolOutput};
+use super::call::{Completed, Step};
 use super::error::InvokeError;
 use super::ledger::{Ledger, TenantAccount};
-use super::outcome::Outcome;
+use super::operation::Target;
+use super::outcome::{Ending, Outcome};
 use super::tenant::{Caller, TenantId};
+use super::updates::Updates;
 use super::usage::Counters;
 use crate::audit::{Moment, Record};
-use crate::catalog::Tool;
+use crate::catalog::Guest;
 use crate::sandbox::{Lane, Payer, Trail, Usage};
 use crate::telemetry::trace::{self, TraceParent};
 
@@ -33,8 +34,10 @@ pub(super) struct Account {
     span: Span,
     opened: Instant,
     at: Option<Moment>,
-    tool: Option<(Arc<Tool>, Arc<Counters>)>,
-    unknown: String,
+    /// What is called, by its name or the one it was asked for by.
+    label: String,
+    of: Option<(Arc<Guest>, Arc<Counters>)>,
+    updates: Updates,
     arguments: Option<[u8; 32]>,
     outcome: Option<Outcome>,
     usage: Usage,
@@ -50,6 +53,7 @@ impl Account {
         of_tenant: Arc<TenantAccount>,
         caller: Caller,
         trace: Option<TraceParent>,
+        updates: Updates,
         open: TaskTrackerToken,
     ) -> Self {
         Self {
@@ -61,8 +65,9 @@ impl Account {
             trace,
             span: Span::none(),
             opened: Instant::now(),
-            tool: None,
-            unknown: String::new(),
+            label: String::new(),
+            of: None,
+            updates,
             arguments: None,
             outcome: None,
             usage: Usage::default(),
@@ -72,38 +77,38 @@ impl Account {
         }
     }
 
-    /// The call is for this tool.
-    pub(super) fn of(&mut self, tool: &Arc<Tool>) {
-        let counters = self.of_tenant.counters.tool(&tool.name);
-        self.span = trace::call_span(&tool.name, &self.tenant, &self.caller, self.trace.as_ref());
-        self.tool = Some((Arc::clone(tool), counters));
+    /// The call is for this.
+    pub(super) fn of(&mut self, target: &impl Target) {
+        let label = target.label();
+        let counters = self.of_tenant.counters.tool(&label);
+        self.span = trace::call_span(&label, &self.tenant, &self.caller, self.trace.as_ref());
+        self.label = label.into_owned();
+        self.of = Some((Arc::clone(target.guest()), counters));
     }
 
-    /// The call is for a tool that is not there, or not for its caller.
-    pub(super) fn of_no_tool(&mut self, name: &str) {
+    /// The call is for what is not there, or not for its caller.
+    pub(super) fn of_nothing(&mut self, name: &str) {
         let end = name.floor_char_boundary(MAX_UNKNOWN_NAME);
-        name[..end].clone_into(&mut self.unknown);
+        name[..end].clone_into(&mut self.label);
     }
 
-    /// What the tool is given: the audit has its hash.
-    pub(super) fn arguments(&mut self, text: &str) {
+    /// What it is given: the audit has its hash.
+    pub(super) fn arguments(&mut self, text: impl FnOnce() -> String) {
         if let Some(audit) = self.ledger.audit() {
-            self.arguments = Some(audit.hash(text));
-        }
-    }
-
-    /// The same where no text of it is needed else.
-    pub(super) fn refused_arguments(&mut self, arguments: &Value) {
-        if self.ledger.audit().is_some() {
-            self.arguments(&arguments.to_string());
+            self.arguments = Some(audit.hash(&text()));
         }
     }
 
     /// Waits for the call's places; it has them until it is over.
-    pub(super) async fn admit(&mut self, tool: &Tool) -> Result<(), InvokeError> {
-        let places = tool.admission.enter(&self.of_tenant.gate).await?;
+    pub(super) async fn admit(&mut self, guest: &Guest) -> Result<(), InvokeError> {
+        let places = guest.admission.enter(&self.of_tenant.gate).await?;
         self.places = Some(places);
         Ok(())
+    }
+
+    /// Others may have its places while it waits for answers.
+    pub(super) fn leave(&mut self) {
+        self.places = None;
     }
 
     /// The call's share of the CPU.
@@ -112,8 +117,11 @@ impl Account {
     }
 
     /// The call is over.
-    pub(super) fn close(mut self, result: Result<ToolOutput, InvokeError>) -> Completed {
-        self.outcome = Some((&result).into());
+    pub(super) fn close<T: Ending>(
+        mut self,
+        result: Result<Step<T>, InvokeError>,
+    ) -> Completed<Step<T>> {
+        self.outcome = Some(Outcome::of(&result));
         Completed {
             result,
             usage: self.usage,
@@ -121,25 +129,19 @@ impl Account {
     }
 
     fn record(&mut self, at: Moment, outcome: Outcome, duration: Duration) -> Record {
-        let (tool, source, digest, signed_by) = match &self.tool {
-            Some((tool, _)) => (
-                tool.name.clone(),
-                Some(tool.component.name().to_owned()),
-                Some(tool.component.digest().clone()),
-                Arc::clone(&tool.signed_by),
+        let (source, digest, signed_by) = match &self.of {
+            Some((guest, _)) => (
+                Some(guest.component.name().to_owned()),
+                Some(guest.component.digest().clone()),
+                Arc::clone(&guest.signed_by),
             ),
-            None => (
-                std::mem::take(&mut self.unknown),
-                None,
-                None,
-                Arc::default(),
-            ),
+            None => (None, None, Arc::default()),
         };
         Record {
             at,
             tenant: self.tenant.clone(),
             caller: self.caller.clone(),
-            tool,
+            tool: std::mem::take(&mut self.label),
             source,
             digest,
             signed_by,
@@ -155,11 +157,15 @@ impl Account {
 
 impl Payer for Account {
     fn charge(&mut self, usage: Usage, trail: Trail) {
-        self.usage = usage;
-        self.trail = Some(trail);
+        self.usage.add(usage);
+        self.updates.tell(&self.tenant, trail.take_updated());
+        match &self.trail {
+            Some(before) => before.extend(&trail),
+            None => self.trail = Some(trail),
+        }
         self.of_tenant.gate.charge(usage.fuel);
-        if let Some((tool, _)) = &self.tool {
-            tool.admission.charge(usage.fuel);
+        if let Some((guest, _)) = &self.of {
+            guest.admission.charge(usage.fuel);
         }
     }
 }
@@ -172,7 +178,7 @@ impl Drop for Account {
             Outcome::Cancelled
         });
         let duration = self.opened.elapsed();
-        match &self.tool {
+        match &self.of {
             Some((_, counters)) => counters.add(outcome, &self.usage, duration),
             None => {
                 let counters = self.of_tenant.counters.no_tool();

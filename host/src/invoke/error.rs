@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandglass_manifest::Scope;
 
 use super::quota::Amount;
-use crate::sandbox::Fault;
+use crate::sandbox::{Askable, Fault};
 
 /// A call without a result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,11 +14,17 @@ pub enum InvokeError {
     /// The tenant has no such tool.
     #[error("Unknown tool: {0}")]
     UnknownTool(String),
-    /// The caller's credential does not cover the tool.
-    #[error("Not allowed: {tool} needs a credential with the scope {scope}")]
+    /// The tenant has no such prompt.
+    #[error("Unknown prompt: {0}")]
+    UnknownPrompt(String),
+    /// The tenant has no such resource.
+    #[error("Resource not found: {0}")]
+    UnknownResource(String),
+    /// The caller's credential does not cover it.
+    #[error("Not allowed: {name} needs a credential with the scope {scope}")]
     Forbidden {
-        /// The tool.
-        tool: String,
+        /// The tool, prompt or resource.
+        name: String,
         /// The least scope that would do.
         scope: Scope,
     },
@@ -28,6 +34,17 @@ pub enum InvokeError {
     /// The tool's own error.
     #[error("{0}")]
     Failed(String),
+    /// The tool had to ask what this client cannot be asked.
+    #[error("{reason}")]
+    NotAskable {
+        /// What is missing in the client.
+        missing: Askable,
+        /// What the tool says.
+        reason: String,
+    },
+    /// What the caller brought back with its answers does not belong to this call.
+    #[error("The request state is not valid: {0}; make the call again from its start")]
+    State(String),
     /// The sandbox ended the call.
     #[error(transparent)]
     Fault(#[from] Fault),

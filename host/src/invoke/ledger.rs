@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::account::Account;
 use super::admission::TenantGate;
 use super::tenant::{Caller, TenantId};
+use super::updates::Updates;
 use super::usage::{TenantCounters, TenantUsage};
 use crate::audit::Audit;
 use crate::sandbox::Engine;
@@ -89,6 +90,7 @@ impl Ledger {
         tenant: &TenantId,
         caller: &Caller,
         trace: Option<TraceParent>,
+        updates: &Updates,
     ) -> Option<Account> {
         let (id, account) = self.tenants.get_key_value(tenant)?;
         Some(Account::open(
@@ -97,6 +99,7 @@ impl Ledger {
             Arc::clone(account),
             caller.clone(),
             trace,
+            updates.clone(),
             self.open.token(),
         ))
     }

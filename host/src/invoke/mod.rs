@@ -1,6 +1,6 @@
 //! The one path of a call: REST, MCP and the CLI all come through [`Invoker::run`].
 //!
-//! Find the tool in the tenant's catalog, check the caller's scopes and the arguments, wait for
+//! Find the tool, prompt or resource in the tenant's catalog, check the caller's scopes and the arguments, wait for
 //! admission, run the guest, check what it returned; all of it on an account that is charged and written
 //! down however the call ends.
 
@@ -9,20 +9,29 @@ mod admission;
 mod call;
 mod error;
 mod ledger;
+mod operation;
 mod outcome;
 mod quota;
 mod run;
+mod talk;
 mod tenant;
+mod updates;
 mod usage;
 mod visible;
 
 pub use admission::Admission;
-pub use call::{Call, CallTool, Completed, Operation, ToolOutput};
+pub use call::{
+    Call, CallTool, Complete, Completed, GetPrompt, InputRequired, ReadResource, Resume, Step,
+    ToolOutput,
+};
 pub use error::{InvokeError, Owner};
 pub use ledger::{Ledger, TenantAccount};
-pub use outcome::Outcome;
+pub use operation::{Operation, Target};
+pub use outcome::{Ending, Outcome};
 pub use quota::Amount;
-pub use run::Invoker;
+pub use run::{Client, Invoker};
+pub use talk::{MIN_KEY, QUESTION_TIMEOUT, StateKey};
 pub use tenant::{Caller, Known, TenantId, Tenants};
+pub use updates::{Updated, Watch};
 pub use usage::{Counters, Sum, TenantCounters, TenantUsage};
-pub use visible::VisibleTools;
+pub use visible::{Visible, scope_of};

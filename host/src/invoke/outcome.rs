@@ -1,8 +1,9 @@
 //! How calls end, in one word each: for the audit, the usage and the metrics.
 
-use super::call::ToolOutput;
+use super::call::{Step, ToolOutput};
 use super::error::InvokeError;
 use crate::sandbox::Fault;
+use crate::sandbox::bindings::{CompletionResult, PromptResult, ResourceContents};
 
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
@@ -25,6 +26,8 @@ macro_rules! outcomes {
 outcomes! {
     /// With a result.
     Ok = "ok",
+    /// With questions to its caller.
+    InputRequired = "input_required",
     /// The tool said that it failed, or returned what it did not promise.
     ToolError = "tool_error",
     /// The caller's credential does not cover the tool.
@@ -47,6 +50,8 @@ outcomes! {
     OverQuota = "over_quota",
     /// The tenant has no such tool.
     UnknownTool = "unknown_tool",
+    /// What the caller brought back is not of this call, or too old.
+    State = "state",
     /// The host's fault.
     Internal = "internal",
     /// Nobody waited for the result any more.
@@ -58,18 +63,43 @@ impl Outcome {
     pub const COUNT: usize = Self::ALL.len();
 }
 
-impl From<&Result<ToolOutput, InvokeError>> for Outcome {
-    fn from(result: &Result<ToolOutput, InvokeError>) -> Self {
+/// A result that can say of itself that it is none.
+pub trait Ending {
+    /// Whether it does.
+    fn is_error(&self) -> bool {
+        false
+    }
+}
+
+impl Ending for ToolOutput {
+    fn is_error(&self) -> bool {
+        self.is_error
+    }
+}
+
+impl Ending for PromptResult {}
+impl Ending for Vec<ResourceContents> {}
+impl Ending for CompletionResult {}
+
+impl Outcome {
+    /// Of a call that came so far.
+    pub fn of<T: Ending>(result: &Result<Step<T>, InvokeError>) -> Self {
         let error = match result {
-            Ok(output) if output.is_error => return Self::ToolError,
-            Ok(_) => return Self::Ok,
+            Ok(Step::Done(output)) if output.is_error() => return Self::ToolError,
+            Ok(Step::Done(_)) => return Self::Ok,
+            Ok(Step::InputRequired(_)) => return Self::InputRequired,
             Err(error) => error,
         };
         match error {
-            InvokeError::UnknownTool(_) => Self::UnknownTool,
+            InvokeError::UnknownTool(_)
+            | InvokeError::UnknownPrompt(_)
+            | InvokeError::UnknownResource(_) => Self::UnknownTool,
+            InvokeError::State(_) => Self::State,
             InvokeError::Forbidden { .. } => Self::Forbidden,
             InvokeError::InvalidArguments(_) => Self::InvalidArguments,
-            InvokeError::Failed(_) | InvokeError::InvalidResult(_) => Self::ToolError,
+            InvokeError::Failed(_)
+            | InvokeError::InvalidResult(_)
+            | InvokeError::NotAskable { .. } => Self::ToolError,
             InvokeError::QueueFull { .. } | InvokeError::NoPlace { .. } => Self::Busy,
             InvokeError::OverQuota { .. } => Self::OverQuota,
             InvokeError::Internal => Self::Internal,

@@ -1,20 +1,25 @@
 //! The path of a call, from the catalog through the sandbox and back.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use serde_json::{Map, Value};
+use futures::future::BoxFuture;
+use serde_json::Value;
 
 use super::account::Account;
-use super::call::{Call, CallTool, Completed, Operation, ToolOutput};
+use super::call::{Call, Completed, InputRequired, Resume, Step};
 use super::error::InvokeError;
 use super::ledger::Ledger;
+use super::operation::{Conclusion, Operation, Target};
+use super::talk::{Binding, QUESTION_TIMEOUT, StateKey, Talk};
 use super::tenant::{Caller, TenantId};
-use super::visible::VisibleTools;
-use crate::catalog::{Catalog, Tool};
-use crate::sandbox::bindings::{CallError, CallRequest, Outcome, Success};
-use crate::sandbox::{Observer, Usage};
+use super::updates::{Updates, Watch};
+use super::visible::Visible;
+use crate::catalog::Catalog;
+use crate::sandbox::bindings::{AskError, Question};
+use crate::sandbox::{Askable, Ended, Fresh, Observer, Ran, Run, Usage, dialogue};
 use crate::telemetry;
 
 /// Runs calls against the catalog.
@@ -22,12 +27,51 @@ use crate::telemetry;
 pub struct Invoker {
     catalog: Arc<Catalog>,
     ledger: Arc<Ledger>,
+    key: StateKey,
+    updates: Updates,
+}
+
+/// Answers a guest's questions while its call waits.
+pub trait Client: Send + Sync {
+    /// What it can be asked.
+    fn askable(&self) -> Askable;
+    /// The answers as the client sends them, by the questions' keys.
+    fn ask<'a>(
+        &'a self,
+        questions: &'a [Question],
+    ) -> BoxFuture<'a, Result<BTreeMap<String, Value>, AskError>>;
+}
+
+/// Who answers a guest's questions.
+#[derive(Clone, Copy)]
+enum Asking<'a> {
+    Nobody,
+    /// A client, while the call waits.
+    Waiting(&'a dyn Client),
+    /// The caller, who comes back with the answers.
+    Returning(Askable),
+}
+
+impl Asking<'_> {
+    fn askable(&self) -> Askable {
+        match self {
+            Self::Nobody => Askable::default(),
+            Self::Waiting(client) => client.askable(),
+            Self::Returning(askable) => *askable,
+        }
+    }
 }
 
 impl Invoker {
-    /// An invoker for this catalog, whose calls are charged to this ledger.
-    pub fn new(catalog: Arc<Catalog>, ledger: Arc<Ledger>) -> Self {
-        Self { catalog, ledger }
+    /// An invoker for this catalog, whose calls are charged to this ledger, and sealed with this key while they are
+    /// their callers'.
+    pub fn new(catalog: Arc<Catalog>, ledger: Arc<Ledger>, key: StateKey) -> Self {
+        Self {
+            catalog,
+            ledger,
+            key,
+            updates: Updates::default(),
+        }
     }
 
     /// The catalog that it calls.
@@ -40,14 +84,48 @@ impl Invoker {
         &self.ledger
     }
 
-    /// A tenant's tools, as far as they are the caller's to see.
-    pub fn tools<'a>(&self, tenant: &TenantId, caller: &'a Caller) -> VisibleTools<'a> {
-        VisibleTools::new(self.catalog.snapshot().tenant(tenant), caller)
+    /// The changes that calls make to a tenant's resources.
+    pub fn watch(&self, tenant: &TenantId) -> Watch {
+        self.updates.watch(tenant)
     }
 
-    /// Runs a call to its end. A panic on the way is an error of this call alone.
-    pub async fn run(&self, call: Call) -> Completed {
-        AssertUnwindSafe(self.dispatch(call))
+    /// What a tenant has, as far as it is the caller's to see.
+    pub fn visible<'a>(&self, tenant: &TenantId, caller: &'a Caller) -> Visible<'a> {
+        Visible::new(self.catalog.snapshot().tenant(tenant), caller)
+    }
+
+    /// Runs a call to its end, without anybody to ask. A panic on the way is an error of this call alone.
+    pub async fn run<O: Operation>(&self, call: Call<O>) -> Completed<O::Output> {
+        done(self.caught(call, Asking::Nobody, Resume::default()).await)
+    }
+
+    /// Runs a call to its end. While the client answers the guest's questions, nothing is held for the call.
+    pub async fn run_asking<O: Operation>(
+        &self,
+        call: Call<O>,
+        client: &dyn Client,
+    ) -> Completed<O::Output> {
+        let asking = Asking::Waiting(client);
+        done(self.caught(call, asking, Resume::default()).await)
+    }
+
+    /// Runs a call to its end, or to the next question, for a caller who can be asked this.
+    pub async fn step<O: Operation>(
+        &self,
+        call: Call<O>,
+        askable: Askable,
+        resume: Resume,
+    ) -> Completed<Step<O::Output>> {
+        self.caught(call, Asking::Returning(askable), resume).await
+    }
+
+    async fn caught<O: Operation>(
+        &self,
+        call: Call<O>,
+        asking: Asking<'_>,
+        resume: Resume,
+    ) -> Completed<Step<O::Output>> {
+        AssertUnwindSafe(self.dispatch(call, asking, resume))
             .catch_unwind()
             .await
             .unwrap_or_else(|panic| {
@@ -56,26 +134,53 @@ impl Invoker {
             })
     }
 
-    async fn dispatch(&self, call: Call) -> Completed {
-        let Operation::CallTool(request) = call.operation;
-        let Some(mut account) = self.ledger.open(&call.tenant, &call.caller, call.trace) else {
-            return refused(InvokeError::UnknownTool(request.name));
+    async fn dispatch<O: Operation>(
+        &self,
+        call: Call<O>,
+        asking: Asking<'_>,
+        resume: Resume,
+    ) -> Completed<Step<O::Output>> {
+        let Call {
+            tenant,
+            caller,
+            mut operation,
+            observer,
+            trace,
+        } = call;
+        let Some(mut account) = self.ledger.open(&tenant, &caller, trace, &self.updates) else {
+            return refused(InvokeError::UnknownTool(operation.asked_for().into_owned()));
         };
-        let tool = match self.tools(&call.tenant, &call.caller).find(&request.name) {
-            Ok(tool) => tool,
+        let target = match operation.find(&self.visible(&tenant, &caller)) {
+            Ok(target) => target,
             Err(error) => {
-                account.of_no_tool(&request.name);
-                account.refused_arguments(&Value::Object(request.arguments));
+                account.of_nothing(&operation.asked_for());
+                account.arguments(|| operation.arguments());
                 return account.close(Err(error));
             }
         };
-        account.of(&tool);
-        let completed = call_tool(&tool, request, call.observer, account).await;
+        account.of(&target);
+        let checked = operation.prepare(&target);
+        account.arguments(|| operation.arguments());
+        if let Err(error) = checked {
+            return account.close(Err(error));
+        }
+        let calling = Calling {
+            invoker: self,
+            tenant: &tenant,
+            caller: &caller,
+            operation: &operation,
+            target: &target,
+            observer,
+            asking,
+        };
+        // On the heap: it is large, and what waits for it would be as large again.
+        let (result, account) = Box::pin(calling.run(resume, account)).await;
+        let completed = account.close(result);
         tracing::debug!(
             target: telemetry::CALLS,
-            tenant = %call.tenant,
-            caller = ?call.caller,
-            tool = tool.name,
+            tenant = %tenant,
+            caller = ?caller,
+            tool = &*target.label(),
             fuel = completed.usage.fuel,
             peak_memory = completed.usage.peak_memory,
             microseconds = completed.usage.duration.as_micros(),
@@ -86,101 +191,191 @@ impl Invoker {
     }
 }
 
-fn refused(error: InvokeError) -> Completed {
+/// A call whose arguments are checked.
+struct Calling<'a, O: Operation> {
+    invoker: &'a Invoker,
+    tenant: &'a TenantId,
+    caller: &'a Caller,
+    operation: &'a O,
+    target: &'a O::Target,
+    observer: Arc<dyn Observer>,
+    asking: Asking<'a>,
+}
+
+/// How far one run of the guest came.
+enum Next<T> {
+    Done(T),
+    /// To questions; the tool has returned them, or waits for the answers within `host.ask`.
+    Asks {
+        questions: Vec<Question>,
+        returned: bool,
+    },
+}
+
+impl<O: Operation> Calling<'_, O> {
+    /// Runs the guest, and again with the answers to its questions.
+    async fn run(
+        &self,
+        resume: Resume,
+        mut account: Account,
+    ) -> (Result<Step<O::Output>, InvokeError>, Account) {
+        let mut talk = match &resume.state {
+            None => Talk::default(),
+            Some(sealed) => match Talk::open(sealed, &self.invoker.key, &self.binding()) {
+                Ok(talk) => talk,
+                Err(error) => return (Err(error), account),
+            },
+        };
+        let mut fresh = match talk.take(resume.answers) {
+            Ok(fresh) => fresh,
+            Err(questions) => return (self.input_required(&talk, questions), account),
+        };
+        loop {
+            let ran;
+            (ran, account) = self.run_once(&mut talk, fresh, account).await;
+            let (questions, returned) = match ran {
+                Err(error) => return (Err(error), account),
+                Ok(Next::Done(output)) => return (Ok(Step::Done(output)), account),
+                Ok(Next::Asks {
+                    questions,
+                    returned,
+                }) => (questions, returned),
+            };
+            let Asking::Waiting(client) = self.asking else {
+                return (self.input_required(&talk, questions), account);
+            };
+            account.leave();
+            fresh = match ask(client, &questions).await {
+                // There is no place in a tool's own round for anything but answers.
+                Err(error) if returned => return (Err(unanswered(&error)), account),
+                Err(error) => Fresh::Failure(error),
+                Ok(answers) => talk.take(answers).unwrap_or_default(),
+            };
+        }
+    }
+
+    async fn run_once(
+        &self,
+        talk: &mut Talk,
+        fresh: Fresh,
+        mut account: Account,
+    ) -> (Result<Next<O::Output>, InvokeError>, Account) {
+        let guest = self.target.guest();
+        if let Err(refusal) = account.admit(guest).await {
+            return (Err(refusal), account);
+        }
+        let askable = self.asking.askable();
+        let run = Run {
+            limits: &guest.limits,
+            grants: &guest.grants,
+            observer: Arc::clone(&self.observer),
+            dialogue: talk.dialogue(askable, fresh),
+            secret: self.invoker.key.secret(),
+        };
+        let request = self.operation.request(self.target, talk.continuation());
+        let lane = account.lane();
+        let (Ran { ended, dialogue }, account) =
+            guest.component.call(request, run, &lane, account).await;
+        let reply = match ended {
+            Err(fault) => return (Err(fault.into()), account),
+            Ok(Ended::Asked(questions)) => {
+                talk.asked(dialogue.rounds);
+                let returned = false;
+                return (
+                    Ok(Next::Asks {
+                        questions,
+                        returned,
+                    }),
+                    account,
+                );
+            }
+            Ok(Ended::Returned(reply)) => reply,
+        };
+        let next = match O::conclude(self.target, reply) {
+            Ok(Conclusion::Done(output)) => Ok(Next::Done(output)),
+            Ok(Conclusion::Asks(questions, state)) => {
+                let missing = askable.missing(&questions);
+                if missing.is_nothing() {
+                    talk.returned(questions.clone(), state);
+                    let returned = true;
+                    Ok(Next::Asks {
+                        questions,
+                        returned,
+                    })
+                } else {
+                    let reason = "The tool asks for input that the client cannot give".to_owned();
+                    Err(InvokeError::NotAskable { missing, reason })
+                }
+            }
+            // It could not ask what it had to.
+            Err(error) if !dialogue.refused.is_nothing() => Err(InvokeError::NotAskable {
+                missing: dialogue.refused,
+                reason: error.to_string(),
+            }),
+            Err(error) => Err(error),
+        };
+        (next, account)
+    }
+
+    fn input_required(
+        &self,
+        talk: &Talk,
+        questions: Vec<Question>,
+    ) -> Result<Step<O::Output>, InvokeError> {
+        let state = talk.seal(&self.invoker.key, &self.binding())?;
+        Ok(Step::InputRequired(InputRequired { questions, state }))
+    }
+
+    fn binding(&self) -> Binding {
+        Binding::new(
+            self.tenant,
+            self.caller,
+            &self.target.label(),
+            &self.operation.arguments(),
+            self.target.guest().component.digest(),
+        )
+    }
+}
+
+/// Asks a client while a call waits.
+async fn ask(
+    client: &dyn Client,
+    questions: &[Question],
+) -> Result<BTreeMap<String, Value>, AskError> {
+    let answers = tokio::time::timeout(QUESTION_TIMEOUT, client.ask(questions))
+        .await
+        .unwrap_or(Err(AskError::TimedOut))?;
+    match dialogue::read(questions, &answers) {
+        Some(_) => Ok(answers),
+        None => Err(AskError::Failed(
+            "the client sent what is no answer to the question".to_owned(),
+        )),
+    }
+}
+
+fn unanswered(error: &AskError) -> InvokeError {
+    InvokeError::Failed(match error {
+        AskError::TimedOut => "The tool asked for input, and nobody answered in time".to_owned(),
+        AskError::Unsupported(reason) | AskError::Failed(reason) => {
+            format!("The tool asked for input, and there was no answer: {reason}")
+        }
+    })
+}
+
+fn refused<T>(error: InvokeError) -> Completed<T> {
     Completed {
         result: Err(error),
         usage: Usage::default(),
     }
 }
 
-async fn call_tool(
-    tool: &Tool,
-    request: CallTool,
-    observer: Arc<dyn Observer>,
-    mut account: Account,
-) -> Completed {
-    let mut arguments = Value::Object(request.arguments);
-    tool.input.make_integral(&mut arguments);
-    if let Err(error) = tool.input.check(&arguments) {
-        account.refused_arguments(&arguments);
-        return account.close(Err(InvokeError::InvalidArguments(error)));
+/// A call whose caller does not come back.
+fn done<T>(completed: Completed<Step<T>>) -> Completed<T> {
+    Completed {
+        usage: completed.usage,
+        result: completed.result.and_then(|step| match step {
+            Step::Done(output) => Ok(output),
+            Step::InputRequired(_) => Err(InvokeError::Internal),
+        }),
     }
-    let request = CallRequest {
-        name: tool.own_name.clone(),
-        arguments: arguments.to_string(),
-        meta: request.meta.map(|meta| Value::Object(meta).to_string()),
-        continuation: None,
-    };
-    account.arguments(&request.arguments);
-    if let Err(refusal) = account.admit(tool).await {
-        return account.close(Err(refusal));
-    }
-    let lane = account.lane();
-    let (outcome, account) = tool
-        .component
-        .call(
-            request,
-            &tool.limits,
-            &tool.grants,
-            observer,
-            &lane,
-            account,
-        )
-        .await;
-    account.close(match outcome {
-        Ok(outcome) => conclude(tool, outcome),
-        Err(fault) => Err(fault.into()),
-    })
-}
-
-/// From what the guest handed over to what is sent on.
-fn conclude(tool: &Tool, outcome: Outcome) -> Result<ToolOutput, InvokeError> {
-    match outcome {
-        Outcome::Done(success) => check_success(tool, success),
-        Outcome::Failed(CallError::Failed(message)) => Err(InvokeError::Failed(message)),
-        Outcome::Failed(CallError::InvalidArguments(message)) => {
-            Err(InvokeError::InvalidArguments(message))
-        }
-        Outcome::Failed(CallError::UnknownTool(_)) => Err(InvokeError::InvalidResult(
-            "it lists this tool and does not know it".to_owned(),
-        )),
-        Outcome::InputRequired(_) => Err(InvokeError::Failed(
-            "The tool asks for input, and this host does not ask questions yet".to_owned(),
-        )),
-    }
-}
-
-fn check_success(tool: &Tool, success: Success) -> Result<ToolOutput, InvokeError> {
-    let value: Option<Value> = parse("value", success.value)?;
-    let meta: Option<Map<String, Value>> = parse("`_meta`", success.meta)?;
-    let mut wrap = value.as_ref().is_some_and(|value| !value.is_object());
-    if let (Some(schema), false) = (&tool.output, success.is_error) {
-        match &value {
-            Some(value) => schema.check(value).map_err(|error| {
-                InvokeError::InvalidResult(format!("it does not match the output schema: {error}"))
-            })?,
-            None => {
-                return Err(InvokeError::InvalidResult(
-                    "it has an output schema and returned no value".to_owned(),
-                ));
-            }
-        }
-        wrap = !schema.is_object();
-    }
-    Ok(ToolOutput {
-        value,
-        content: success.content,
-        is_error: success.is_error,
-        meta,
-        wrap,
-    })
-}
-
-fn parse<T: serde::de::DeserializeOwned>(
-    what: &str,
-    text: Option<String>,
-) -> Result<Option<T>, InvokeError> {
-    text.map(|text| serde_json::from_str(&text))
-        .transpose()
-        .map_err(|error| InvokeError::InvalidResult(format!("its {what} is not JSON: {error}")))
 }

@@ -116,7 +116,7 @@ impl Caller {
     pub fn may_manage(&self) -> bool {
         match self {
             Self::Anonymous | Self::Local => true,
-            Self::Known(known) => known.scopes.contains(&Scope::Management),
+            Self::Known(_) => self.may(&Scope::Management),
         }
     }
 }
@@ -137,15 +137,11 @@ pub struct Known {
 }
 
 impl Caller {
-    /// Whether the caller may call a tool of their tenant.
-    pub fn may_call(&self, tool: &str) -> bool {
+    /// Whether the caller may do this in their tenant.
+    pub fn may(&self, what: &Scope) -> bool {
         match self {
             Self::Anonymous | Self::Local => true,
-            Self::Known(known) => known.scopes.iter().any(|scope| match scope {
-                Scope::AllTools => true,
-                Scope::Tool(name) => name == tool,
-                Scope::Management => false,
-            }),
+            Self::Known(known) => known.scopes.iter().any(|scope| scope.covers(what)),
         }
     }
 
@@ -201,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_scope_covers_one_tool_or_all() {
-        let may = |scopes: &[Scope]| known("acme", scopes.to_vec()).may_call("echo");
+        let echo = Scope::Tool("echo".to_owned());
+        let may = |scopes: &[Scope]| known("acme", scopes.to_vec()).may(&echo);
         assert!(may(&[Scope::AllTools]));
         assert!(may(&[Scope::Management, Scope::Tool("echo".to_owned())]));
         assert!(!may(&[Scope::Tool("ech".to_owned()), Scope::Management]));

@@ -1,47 +1,109 @@
-//! What a caller may see and call of a tenant's tools.
+//! What a caller may see and use of what a tenant has.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use sandglass_manifest::Scope;
 
 use super::error::InvokeError;
 use super::tenant::Caller;
-use crate::catalog::{TenantTools, Tool};
+use crate::catalog::{Prompt, Reader, Resource, ResourceTemplate, TenantCatalog, Tool};
 
-/// A tenant's tools, as far as they are a caller's to see: those that the caller's scopes cover.
-pub struct VisibleTools<'a> {
-    tools: Arc<TenantTools>,
+/// What a tenant has, as far as it is a caller's to see: what the caller's scopes cover.
+pub struct Visible<'a> {
+    catalog: Arc<TenantCatalog>,
     caller: &'a Caller,
 }
 
-impl<'a> VisibleTools<'a> {
-    pub(super) fn new(tools: Arc<TenantTools>, caller: &'a Caller) -> Self {
-        Self { tools, caller }
+impl<'a> Visible<'a> {
+    pub(super) fn new(catalog: Arc<TenantCatalog>, caller: &'a Caller) -> Self {
+        Self { catalog, caller }
     }
 
     /// The tool of this name, to be called.
-    pub fn find(&self, name: &str) -> Result<Arc<Tool>, InvokeError> {
-        let Some(tool) = self.tools.get(name) else {
+    pub fn tool(&self, name: &str) -> Result<Arc<Tool>, InvokeError> {
+        let Some(tool) = self.catalog.tools().get(name) else {
             return Err(InvokeError::UnknownTool(name.to_owned()));
         };
-        if !self.caller.may_call(name) {
-            return Err(InvokeError::Forbidden {
-                tool: name.to_owned(),
-                scope: Scope::Tool(name.to_owned()),
-            });
-        }
+        self.allow(name, Scope::Tool(name.to_owned()))?;
         Ok(Arc::clone(tool))
     }
 
-    /// All of them, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Tool>> {
-        self.after("")
+    /// The prompt of this name, to be got.
+    pub fn prompt(&self, name: &str) -> Result<Arc<Prompt>, InvokeError> {
+        let Some(prompt) = self.catalog.prompts().get(name) else {
+            return Err(InvokeError::UnknownPrompt(name.to_owned()));
+        };
+        self.allow(name, Scope::Prompt(name.to_owned()))?;
+        Ok(Arc::clone(prompt))
     }
 
-    /// Those whose names come after `name`, in order.
-    pub fn after(&self, name: &str) -> impl Iterator<Item = &Arc<Tool>> {
-        self.tools
-            .after(name)
-            .filter(|tool| self.caller.may_call(&tool.name))
+    /// What reads the resource of this URI.
+    pub fn reader(&self, uri: &str) -> Result<Reader<'_>, InvokeError> {
+        let Some(reader) = self.catalog.reader(uri) else {
+            return Err(InvokeError::UnknownResource(uri.to_owned()));
+        };
+        self.allow(uri, Scope::AllResources)?;
+        Ok(reader)
+    }
+
+    /// The family of resources with this URI template.
+    pub fn template(&self, text: &str) -> Result<Arc<ResourceTemplate>, InvokeError> {
+        let Some(template) = self.catalog.templates().get(text) else {
+            return Err(InvokeError::UnknownResource(text.to_owned()));
+        };
+        self.allow(text, Scope::AllResources)?;
+        Ok(Arc::clone(template))
+    }
+
+    /// The tools whose names come after `name`, in order; of an empty name all.
+    pub fn tools_after(&self, name: &str) -> impl Iterator<Item = &Arc<Tool>> {
+        let tools = after(self.catalog.tools(), name);
+        tools.filter(|tool| self.caller.may(&Scope::Tool(tool.name.clone())))
+    }
+
+    /// The prompts likewise.
+    pub fn prompts_after(&self, name: &str) -> impl Iterator<Item = &Arc<Prompt>> {
+        let prompts = after(self.catalog.prompts(), name);
+        prompts.filter(|prompt| self.caller.may(&Scope::Prompt(prompt.name.clone())))
+    }
+
+    /// The resources whose URIs come after this one.
+    pub fn resources_after(&self, uri: &str) -> impl Iterator<Item = &Arc<Resource>> {
+        let may = self.caller.may(&Scope::AllResources);
+        after(self.catalog.resources(), uri).filter(move |_| may)
+    }
+
+    /// The families of resources whose templates come after this one.
+    pub fn templates_after(&self, text: &str) -> impl Iterator<Item = &Arc<ResourceTemplate>> {
+        let may = self.caller.may(&Scope::AllResources);
+        after(self.catalog.templates(), text).filter(move |_| may)
+    }
+
+    fn allow(&self, name: &str, scope: Scope) -> Result<(), InvokeError> {
+        if self.caller.may(&scope) {
+            return Ok(());
+        }
+        Err(InvokeError::Forbidden {
+            name: name.to_owned(),
+            scope,
+        })
+    }
+}
+
+fn after<'a, T>(all: &'a BTreeMap<String, Arc<T>>, name: &str) -> impl Iterator<Item = &'a Arc<T>> {
+    all.range::<str, _>((Bound::Excluded(name), Bound::Unbounded))
+        .map(|(_, one)| one)
+}
+
+/// What it takes to use what has this name in the usage and the metrics ([`Target::label`](super::Target::label)).
+pub fn scope_of(label: &str) -> Scope {
+    if let Some(prompt) = label.strip_prefix("prompt:") {
+        Scope::Prompt(prompt.to_owned())
+    } else if label.starts_with("resource:") {
+        Scope::AllResources
+    } else {
+        Scope::Tool(label.to_owned())
     }
 }

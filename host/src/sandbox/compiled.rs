@@ -10,12 +10,12 @@ use sandglass_manifest::Limits;
 use tokio::sync::OnceCell;
 use wasmtime::component::types::ComponentItem;
 
-use super::bindings::Tool;
 use super::cache::{CodeFile, Origin};
 use super::compile::{self, CompileError};
 use super::engine::Engine;
-use super::kind::{Kind, Provider, TOOLS_INTERFACE};
+use super::kind::{Kind, Provider};
 use super::listing::Listing;
+use super::provided::Provided;
 use super::reflect::{Docs, LeftOut, ReflectError, Reflected};
 use crate::source::Digest;
 
@@ -160,8 +160,8 @@ impl Compiled {
         })
     }
 
-    /// Its tools as they were listed before with these limits.
-    pub async fn listed(&self, engine: &Engine, limits: &Limits) -> Option<Vec<Tool>> {
+    /// What it has, as it was listed before with these limits.
+    pub async fn listed(&self, engine: &Engine, limits: &Limits) -> Option<Provided> {
         let noted = self
             .noted
             .lock()
@@ -175,8 +175,8 @@ impl Compiled {
     }
 
     /// Keeps what it has listed with these limits for the next start.
-    pub async fn keep(&self, engine: &Engine, limits: &Limits, tools: &[Tool]) {
-        Listing::new(&self.inspection, limits, tools)
+    pub async fn keep(&self, engine: &Engine, limits: &Limits, provided: &Provided) {
+        Listing::new(&self.inspection, limits, provided)
             .keep(engine, &self.inspection.digest)
             .await;
     }
@@ -217,10 +217,7 @@ fn link(
         .linker
         .instantiate_pre(component)
         .map_err(|error| link_error(engine, component, &error))?;
-    let is_provider = types
-        .exports(&engine.wasmtime)
-        .any(|(name, _)| name.starts_with(TOOLS_INTERFACE));
-    if is_provider {
+    if Provider::is_one(types.exports(&engine.wasmtime).map(|(name, _)| name)) {
         let provider =
             Provider::new(component, pre).map_err(|error| LoadError::Link(format!("{error:#}")))?;
         return Ok((Kind::Provider(provider), Vec::new()));

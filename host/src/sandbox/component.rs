@@ -9,16 +9,20 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-use super::bindings::{self, CallRequest, Outcome};
+use super::bindings::Question;
 use super::capability::{Grants, Trail};
 use super::compiled::{Compiled, Inspection, LoadError, check_kind};
+use super::dialogue::{Asked, Dialogue};
 use super::engine::{Engine, YIELD_INTERVAL};
 use super::fault::{Fault, OutputExceeded};
 use super::kind::Kind;
 use super::lanes::Lane;
 use super::memory::MemoryCap;
+use super::origin::Secret;
 use super::output::{GuestOutput, Observer, Silent};
+use super::provided::Provided;
 use super::reflect::LeftOut;
+use super::request::Request;
 use super::script::{Bound, Script, View};
 use super::state::CallState;
 use crate::source::Digest;
@@ -35,10 +39,10 @@ pub struct Component {
     script: Option<Arc<Bound>>,
 }
 
-/// What a component says of its tools.
+/// What a component says of itself.
 pub struct Listed {
-    /// The tools.
-    pub tools: Vec<bindings::Tool>,
+    /// What it has.
+    pub provided: Provided,
     /// The functions of a [`Script`] that cannot be tools.
     pub left_out: Vec<LeftOut>,
 }
@@ -52,6 +56,54 @@ pub struct Usage {
     pub peak_memory: u64,
     /// Wall-clock time from instantiation to the guest's return.
     pub duration: Duration,
+}
+
+impl Usage {
+    /// Counts another run of the same call.
+    pub fn add(&mut self, other: Self) {
+        self.fuel += other.fuel;
+        self.peak_memory = self.peak_memory.max(other.peak_memory);
+        self.duration += other.duration;
+    }
+}
+
+/// What a call is run with.
+pub struct Run<'a> {
+    /// What it may use.
+    pub limits: &'a Limits,
+    /// What it may reach.
+    pub grants: &'a Grants,
+    /// Who listens.
+    pub observer: Arc<dyn Observer>,
+    /// Whom it can ask, and what was answered before.
+    pub dialogue: Dialogue,
+    /// What its randomness is made of.
+    pub secret: &'a Secret,
+}
+
+/// A call that is over.
+pub struct Ran<T> {
+    /// What came of it.
+    pub ended: Result<Ended<T>, Fault>,
+    /// What was asked and answered.
+    pub dialogue: Dialogue,
+}
+
+/// How a guest ended that did nothing wrong.
+pub enum Ended<T> {
+    /// It returned.
+    Returned(T),
+    /// It asks, and is to be run again with the answers.
+    Asked(Vec<Question>),
+}
+
+impl<T> Ran<T> {
+    fn never(fault: Fault, dialogue: Dialogue) -> Self {
+        Self {
+            ended: Err(fault),
+            dialogue,
+        }
+    }
 }
 
 /// Whom a call is charged to. It goes with the call, and is dropped when nothing of the guest is
@@ -122,40 +174,46 @@ impl Component {
         &self.name
     }
 
-    /// Its tools. A component is asked for them the first time only, but for source text, which is read each time.
-    pub async fn list_tools(&self, limits: &Limits) -> Result<Listed, DescribeError> {
+    /// What it has. A component is asked the first time only, but for source text, which is read each time.
+    pub async fn list(&self, limits: &Limits) -> Result<Listed, DescribeError> {
         if self.script.is_some() {
-            return self.ask_for_tools(limits).await;
+            return self.ask_what_it_has(limits).await;
         }
-        if let Some(tools) = self.compiled.listed(&self.engine, limits).await {
+        if let Some(provided) = self.compiled.listed(&self.engine, limits).await {
             return Ok(Listed {
-                tools,
+                provided,
                 left_out: Vec::new(),
             });
         }
-        let listed = self.ask_for_tools(limits).await?;
+        let listed = self.ask_what_it_has(limits).await?;
         self.compiled
-            .keep(&self.engine, limits, &listed.tools)
+            .keep(&self.engine, limits, &listed.provided)
             .await;
         Ok(listed)
     }
 
     /// A guest call as any other, with nobody listening.
-    async fn ask_for_tools(&self, limits: &Limits) -> Result<Listed, DescribeError> {
+    async fn ask_what_it_has(&self, limits: &Limits) -> Result<Listed, DescribeError> {
         let kind = self.kind().await?.clone();
         let _slot = self.engine.slot(DESCRIBE_WAIT).await.ok_or(Fault::Busy)?;
         let script = self.script.as_ref().map(View::reading);
-        let mut store = self.store(&kind, limits, &Grants::default(), script, Arc::new(Silent));
+        let run = Run {
+            limits,
+            grants: &Grants::default(),
+            observer: Arc::new(Silent),
+            dialogue: Dialogue::default(),
+            secret: &Secret::new(b"what lists has no secrets"),
+        };
+        let mut store = self.store(&kind, run, script);
         let limits = *limits;
         let listing = async move {
-            let listed =
-                tokio::time::timeout(limits.timeout.get(), kind.list_tools(&mut store)).await;
+            let listed = tokio::time::timeout(limits.timeout.get(), kind.list(&mut store)).await;
             store.data().output.finish();
             match listed {
-                Ok(Ok(Ok(tools))) => {
+                Ok(Ok(Ok(provided))) => {
                     let script = store.data_mut().script.as_mut();
                     let left_out = script.map(View::finish).unwrap_or_default();
-                    Ok(Listed { tools, left_out })
+                    Ok(Listed { provided, left_out })
                 }
                 Ok(Ok(Err(problem))) => Err(DescribeError::Guest(problem)),
                 Ok(Err(error)) => Err(fault(&error, &store, &limits).into()),
@@ -175,73 +233,57 @@ impl Component {
         })
     }
 
-    /// Calls a tool in an instance of its own: made now, dropped before this returns.
+    /// Calls it in an instance of its own: made now, dropped before this returns.
     ///
     /// Dropping the returned future stops the guest at its next yield and frees its slot.
-    pub async fn call<P: Payer>(
+    pub async fn call<R: Request, P: Payer>(
         &self,
-        request: CallRequest,
-        limits: &Limits,
-        grants: &Grants,
-        observer: Arc<dyn Observer>,
+        request: R,
+        run: Run<'_>,
         lane: &Lane,
         payer: P,
-    ) -> (Result<Outcome, Fault>, P) {
+    ) -> (Ran<R::Reply>, P) {
         let kind = match self.kind().await {
             Ok(kind) => kind.clone(),
-            Err(fault) => return (Err(fault), payer),
+            Err(fault) => return (Ran::never(fault, run.dialogue), payer),
         };
+        let limits = *run.limits;
         let Some(slot) = self.engine.slot(limits.queue.wait.get()).await else {
-            return (Err(Fault::Busy), payer);
+            return (Ran::never(Fault::Busy, run.dialogue), payer);
         };
         let mut running = Running {
-            store: self.store(
-                &kind,
-                limits,
-                grants,
-                self.script.as_ref().map(View::of),
-                observer,
-            ),
+            store: self.store(&kind, run, self.script.as_ref().map(View::of)),
             started: Instant::now(),
             fuel: limits.fuel.get(),
             payer: Some(payer),
             _slot: slot,
         };
-        let limits = *limits;
         lane.run(async move {
             let store = &mut running.store;
-            let calling = kind.call(store, &request, limits.output.get());
+            let calling = request.call(&kind, store, limits.output.get());
             let called = tokio::time::timeout(limits.timeout.get(), calling).await;
             store.data().output.finish();
-            let outcome = match called {
-                Ok(Ok(outcome)) => Ok(outcome),
+            let mut dialogue = std::mem::take(&mut store.data_mut().dialogue);
+            let ended = match called {
+                Ok(Ok(reply)) => Ok(Ended::Returned(reply)),
+                Ok(Err(error)) if error.is::<Asked>() => {
+                    Ok(Ended::Asked(std::mem::take(&mut dialogue.asked)))
+                }
                 Ok(Err(error)) => Err(fault(&error, store, &limits)),
                 Err(_) => Err(Fault::Time {
                     limit: limits.timeout,
                 }),
             };
-            (outcome, running.settle().expect("it was not settled yet"))
+            let payer = running.settle().expect("it was not settled yet");
+            (Ran { ended, dialogue }, payer)
         })
         .await
     }
 
-    fn store(
-        &self,
-        kind: &Kind,
-        limits: &Limits,
-        grants: &Grants,
-        script: Option<View>,
-        observer: Arc<dyn Observer>,
-    ) -> Store<CallState> {
+    fn store(&self, kind: &Kind, run: Run<'_>, script: Option<View>) -> Store<CallState> {
+        let limits = run.limits;
         let output = Arc::new(GuestOutput::new(Arc::clone(&self.name), limits.log.get()));
-        let state = CallState::new(
-            MemoryCap::new(limits.memory.get()),
-            output,
-            grants,
-            &limits.http,
-            script,
-            observer,
-        );
+        let state = CallState::new(MemoryCap::new(limits.memory.get()), output, run, script);
         let mut store = Store::new(&self.engine.wasmtime, state);
         store.limiter(|state| &mut state.memory);
         store

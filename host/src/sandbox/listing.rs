@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use sandglass_manifest::Limits;
 use serde::{Deserialize, Serialize};
 
-use super::bindings::Tool;
 use super::compiled::Inspection;
 use super::engine::Engine;
+use super::provided::Provided;
 use super::reflect::LeftOut;
 use crate::source::Digest;
 use crate::watch::Stamp;
@@ -22,17 +22,17 @@ pub(super) struct Listing {
     pub left_out: Vec<LeftOut>,
     /// The limits that its listing kept to.
     limits: String,
-    tools: Vec<Tool>,
+    provided: Provided,
 }
 
 impl Listing {
-    pub fn new(inspection: &Inspection, limits: &Limits, tools: &[Tool]) -> Self {
+    pub fn new(inspection: &Inspection, limits: &Limits, provided: &Provided) -> Self {
         Self {
             imports: inspection.imports.clone(),
             exports: inspection.exports.clone(),
             left_out: inspection.left_out.clone(),
             limits: text(limits),
-            tools: tools.to_vec(),
+            provided: provided.clone(),
         }
     }
 
@@ -44,9 +44,9 @@ impl Listing {
         tokio::task::spawn_blocking(find).await.ok().flatten()
     }
 
-    /// The tools, if they were listed with these limits.
-    pub fn of(self, limits: &Limits) -> Option<Vec<Tool>> {
-        (self.limits == text(limits)).then_some(self.tools)
+    /// What it has, if it was listed with these limits.
+    pub fn of(self, limits: &Limits) -> Option<Provided> {
+        (self.limits == text(limits)).then_some(self.provided)
     }
 
     /// Notes it.
@@ -106,7 +106,7 @@ mod tests {
             compiled: Origin::Fresh,
         };
         let limits = Limits::DEFAULT;
-        Listing::new(&inspection, &limits, &[])
+        Listing::new(&inspection, &limits, &Provided::default())
             .keep(&engine, &digest)
             .await;
         let find = async || Listing::find(&engine, &digest).await.unwrap();

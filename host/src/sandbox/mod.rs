@@ -8,6 +8,8 @@
 //! - [`compiled`], [`listing`]: a component as all who load it share it, and what was noted of it at an earlier start.
 //! - [`component`]: a loaded component, and one call of it in a fresh instance.
 //! - [`kind`], [`reflect`]: components that list their tools, and others, whose functions are made tools.
+//! - [`provided`], [`request`]: what a component has, and what it can be asked to do.
+//! - [`dialogue`], [`origin`]: questions in the middle of a call, and how it is run again for their answers.
 //! - [`script`]: source text that is bound to an interpreter.
 //! - [`shared`]: components that are in memory already.
 //! - [`lanes`]: where guests run: long calls share the CPU by lane.
@@ -22,23 +24,31 @@ pub mod capability;
 pub mod compile;
 pub mod compiled;
 pub mod component;
+pub mod dialogue;
 pub mod engine;
 pub mod fault;
 mod kind;
 pub mod lanes;
 mod listing;
 mod memory;
+pub mod origin;
 mod output;
+mod provided;
 pub mod reflect;
+pub mod request;
 mod script;
 mod shared;
 mod state;
 
-pub use capability::{GrantError, Grants, Stores, Summary, Trail};
+pub use capability::{GrantError, Grants, MAX_URI, Stores, Summary, Trail};
 pub use compiled::{Inspection, LoadError};
-pub use component::{Component, Listed, Payer, Usage};
+pub use component::{Component, Ended, Listed, Payer, Ran, Run, Usage};
+pub use dialogue::{Askable, Dialogue, Fresh, Round};
 pub use engine::{Engine, EngineSettings};
 pub use fault::Fault;
 pub use lanes::Lane;
+pub use origin::{Origin, Secret};
 pub use output::{Observer, Severity, Silent};
+pub use provided::Provided;
+pub use request::{PromptRequest, ReadRequest, Request};
 pub use script::Script;

@@ -6,17 +6,19 @@
 
 use std::sync::Arc;
 
-use sandglass_manifest::HttpLimits;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::bindings::sandglass::tool::{host, types};
+use super::bindings::sandglass::tool::{host, resource_updates, types};
 use super::capability::http::Outbound;
 use super::capability::keyvalue::{self, KeyValueView};
-use super::capability::{Grants, KeyValue, Trail};
+use super::capability::{KeyValue, Trail};
+use super::component::Run;
+use super::dialogue::Dialogue;
 use super::memory::MemoryCap;
+use super::origin::{Clock, Random};
 use super::output::{GuestOutput, Observer, Pipe, Severity, Stream};
 use super::script;
 
@@ -31,7 +33,7 @@ const MAX_FIELDS: usize = 32 << 10;
 const MAX_RANDOM: u64 = 1 << 20;
 
 /// Everything that belongs to one call.
-pub(super) struct CallState {
+pub struct CallState {
     wasi: WasiCtx,
     table: ResourceTable,
     http: Outbound,
@@ -43,6 +45,7 @@ pub(super) struct CallState {
     pub(super) trail: Trail,
     /// The text that its component is bound to, if it is.
     pub(super) script: Option<script::View>,
+    pub(super) dialogue: Dialogue,
     observer: Arc<dyn Observer>,
 }
 
@@ -51,11 +54,17 @@ impl CallState {
     pub(super) fn new(
         memory: MemoryCap,
         output: Arc<GuestOutput>,
-        grants: &Grants,
-        limits: &HttpLimits,
+        run: Run<'_>,
         script: Option<script::View>,
-        observer: Arc<dyn Observer>,
     ) -> Self {
+        let Run {
+            limits,
+            grants,
+            observer,
+            dialogue,
+            secret,
+        } = run;
+        let random = |stream| Random::new(&dialogue.origin, secret, stream);
         let pipe = |stream| Pipe {
             output: Arc::clone(&output),
             stream,
@@ -63,12 +72,16 @@ impl CallState {
         let mut wasi = WasiCtx::builder();
         wasi.stdout(pipe(Stream::Stdout))
             .stderr(pipe(Stream::Stderr))
+            .secure_random(random(0))
+            .insecure_random(random(1))
+            .insecure_random_seed(dialogue.origin.insecure_seed())
+            .wall_clock(Clock::new(&dialogue.origin))
             .max_random_size(MAX_RANDOM)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
         let trail = Trail::default();
-        let (config, http) = grants.prepare(limits, &trail, &mut wasi);
+        let (config, http) = grants.prepare(&limits.http, &trail, &mut wasi);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let mut http_context = WasiHttpCtx::new();
@@ -84,6 +97,7 @@ impl CallState {
             output,
             trail,
             script,
+            dialogue,
             observer,
         }
     }
@@ -104,6 +118,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<CallS
     })?;
     script::add_to_linker(&mut linker, |state| script::Host(state.script.as_mut()))?;
     host::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)?;
+    resource_updates::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 
@@ -167,11 +182,16 @@ impl host::Host for CallState {
 
     fn ask(
         &mut self,
-        _questions: Vec<types::Question>,
+        questions: Vec<types::Question>,
     ) -> wasmtime::Result<Result<Vec<types::Answer>, host::AskError>> {
-        Ok(Err(host::AskError::Unsupported(
-            "this host does not ask questions yet".to_owned(),
-        )))
+        Ok(self.dialogue.ask(questions)?)
+    }
+}
+
+impl resource_updates::Host for CallState {
+    fn updated(&mut self, uri: String) -> wasmtime::Result<()> {
+        self.trail.updated(uri);
+        Ok(())
     }
 }
 

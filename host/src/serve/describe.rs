@@ -6,13 +6,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rmcp::model::{
     Annotations, AudioContent, ContentBlock, EmbeddedResource, Icon, IconTheme, ImageContent,
-    JsonObject, MetaObject, Resource, ResourceContents, Role, TextContent, Tool as McpTool,
-    ToolAnnotations,
+    JsonObject, MetaObject, Prompt as McpPrompt, PromptArgument, Resource, ResourceContents,
+    ResourceTemplate, Role, TextContent, Tool as McpTool, ToolAnnotations,
 };
 use serde_json::{Value, json};
 
-use crate::catalog::Tool;
 use crate::catalog::schema::Schema;
+use crate::catalog::{Prompt, Tool};
 use crate::invoke::ToolOutput;
 use crate::sandbox::bindings::{self as wit, Content, ResourceBody};
 
@@ -57,6 +57,43 @@ pub fn plain_tool(tool: &Tool) -> McpTool {
     });
     described.icons = icons(&tool.icons);
     described.meta = tool.meta.clone().map(MetaObject);
+    described
+}
+
+/// A prompt as `prompts/list` shows it.
+pub fn mcp_prompt(prompt: &Prompt) -> McpPrompt {
+    let wit = &prompt.described;
+    let arguments = wit.arguments.iter().map(|argument| {
+        let mut described = PromptArgument::new(argument.name.clone());
+        described.title = argument.title.clone();
+        described.description = argument.description.clone();
+        described.required = Some(argument.required);
+        described
+    });
+    let arguments: Vec<_> = arguments.collect();
+    let arguments = (!arguments.is_empty()).then_some(arguments);
+    let mut described = McpPrompt::new(prompt.name.clone(), wit.description.clone(), arguments);
+    described.title = wit.title.clone();
+    described.icons = icons(&wit.icons);
+    described.meta = prompt.meta.clone().map(MetaObject);
+    described
+}
+
+/// A resource as `resources/list` shows it.
+pub fn mcp_resource(found: &crate::catalog::Resource) -> Resource {
+    resource(&found.described)
+}
+
+/// A family of resources as `resources/templates/list` shows it.
+pub fn mcp_template(template: &crate::catalog::ResourceTemplate) -> ResourceTemplate {
+    let wit = &template.described;
+    let mut described = ResourceTemplate::new(wit.uri_template.clone(), wit.name.clone());
+    described.title = wit.title.clone();
+    described.description = wit.description.clone();
+    described.mime_type = wit.mime_type.clone();
+    described.icons = icons(&wit.icons);
+    described.annotations = annotations(wit.annotations.as_ref());
+    described.meta = template.meta.clone().map(MetaObject);
     described
 }
 
@@ -116,7 +153,8 @@ pub fn error_text(output: &ToolOutput) -> String {
     }
 }
 
-fn block(content: &Content) -> ContentBlock {
+/// A block of content.
+pub fn block(content: &Content) -> ContentBlock {
     match content {
         Content::Text(text) => {
             let mut block = TextContent::new(text.text.clone());
@@ -148,7 +186,8 @@ fn block(content: &Content) -> ContentBlock {
     }
 }
 
-fn contents(resource: &wit::ResourceContents) -> ResourceContents {
+/// What a resource holds.
+pub fn contents(resource: &wit::ResourceContents) -> ResourceContents {
     let (uri, mime_type) = (resource.uri.clone(), resource.mime_type.clone());
     let meta = meta(resource.meta.as_ref());
     match &resource.body {
@@ -199,22 +238,22 @@ fn icons(icons: &[wit::Icon]) -> Option<Vec<Icon>> {
 fn annotations(annotations: Option<&wit::Annotations>) -> Option<Annotations> {
     annotations.map(|hints| {
         let mut described = Annotations::default();
-        described.audience = (!hints.audience.is_empty()).then(|| {
-            hints
-                .audience
-                .iter()
-                .map(|role| match role {
-                    wit::Role::User => Role::User,
-                    wit::Role::Assistant => Role::Assistant,
-                })
-                .collect()
-        });
+        described.audience = (!hints.audience.is_empty())
+            .then(|| hints.audience.iter().map(|one| role(*one)).collect());
         #[allow(clippy::cast_possible_truncation, reason = "a hint between 0 and 1")]
         let priority = hints.priority.map(|priority| priority as f32);
         described.priority = priority;
         described.last_modified = hints.last_modified.clone();
         described
     })
+}
+
+/// Who says it, or whom it is for.
+pub fn role(role: wit::Role) -> Role {
+    match role {
+        wit::Role::User => Role::User,
+        wit::Role::Assistant => Role::Assistant,
+    }
 }
 
 /// A guest's `_meta` on a block; what is no JSON object is left out.

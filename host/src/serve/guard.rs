@@ -60,10 +60,11 @@ impl Guard {
     }
 
     fn check(&self, request: &Request) -> Result<(), Refused> {
+        let host = host_of(request)?;
         for origin in request.headers().get_all(header::ORIGIN) {
             let accepted = origin
                 .to_str()
-                .is_ok_and(|origin| self.origins.iter().any(|known| known == origin));
+                .is_ok_and(|origin| self.accepts_origin(origin, host.as_ref()));
             if !accepted {
                 return Err(Refused::NotListed {
                     name: "Origin",
@@ -72,7 +73,6 @@ impl Guard {
                 });
             }
         }
-        let host = host_of(request)?;
         let accepted = match &host {
             Some(host) => self.accepts_host(host),
             None => self.hosts == Hosts::Any,
@@ -85,6 +85,17 @@ impl Guard {
             value: host.map(|host| host.to_string()).unwrap_or_default(),
             flag: "--allowed-hosts",
         })
+    }
+
+    /// On loopback the server's own origin is no stranger's: its host is checked, and nobody else serves pages there.
+    fn accepts_origin(&self, origin: &str, host: Option<&Authority>) -> bool {
+        let is_own = || {
+            let mut schemes = ["http://", "https://"].iter();
+            let authority = schemes.find_map(|scheme| origin.strip_prefix(scheme));
+            authority.is_some() && authority == host.map(Authority::as_str)
+        };
+        self.origins.iter().any(|known| known == origin)
+            || (self.hosts == Hosts::Loopback && is_own())
     }
 
     fn accepts_host(&self, host: &Authority) -> bool {
@@ -265,6 +276,26 @@ mod tests {
         for host in ["other:82", "localhost"] {
             assert!(!check(&guard, &[("host", host)]), "{host}");
         }
+    }
+
+    #[test]
+    fn on_loopback_the_servers_own_origin_comes_in() {
+        let host = ("host", "127.0.0.1:8000");
+        for (guard, origin, comes_in) in [
+            (LOOPBACK, "http://127.0.0.1:8000", true),
+            (LOOPBACK, "http://127.0.0.1:8001", false),
+            (LOOPBACK, "http://localhost:8000", false),
+            (LOOPBACK, "null", false),
+            (ANY, "http://127.0.0.1:8000", false),
+        ] {
+            assert_eq!(
+                check(&guard, &[host, ("origin", origin)]),
+                comes_in,
+                "{origin}"
+            );
+        }
+        let rebound = [("host", "evil.example"), ("origin", "http://evil.example")];
+        assert!(!check(&LOOPBACK, &rebound));
     }
 
     #[test]

@@ -10,14 +10,14 @@ use serde_json::json;
 
 use super::requester::Requester;
 use super::{App, door};
-use crate::invoke::Caller;
+use crate::invoke::{Caller, scope_of};
 
 /// Alive: `tools` is their number. Nobody in particular is told the status alone.
 pub async fn health(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
     let mut body = json!({"status": "healthy"});
     if let Some(Extension(asks)) = asks {
-        let tools = app.invoker.tools(&asks.tenant, &asks.caller);
-        body["tools"] = tools.iter().count().into();
+        let visible = app.invoker.visible(&asks.tenant, &asks.caller);
+        body["tools"] = visible.tools_after("").count().into();
     }
     body["timestamp"] = timestamp().into();
     Json(body).into_response()
@@ -28,8 +28,9 @@ pub async fn health(State(app): State<App>, asks: Option<Extension<Requester>>) 
 pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
     let mut body = json!({"status": "ready"});
     if let Some(Extension(asks)) = asks {
-        let tools = app.invoker.tools(&asks.tenant, &asks.caller);
-        body["tools"] = tools.iter().map(|tool| tool.name.as_str()).collect();
+        let visible = app.invoker.visible(&asks.tenant, &asks.caller);
+        let tools = visible.tools_after("");
+        body["tools"] = tools.map(|tool| tool.name.as_str()).collect();
         let failures: Vec<_> = app
             .invoker
             .catalog()
@@ -51,13 +52,15 @@ pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -
     Json(body).into_response()
 }
 
-/// What the caller's tenant used, and each of the tools that the caller may call. Without identity nobody in
+/// What the caller's tenant used, and each of the tools, prompts and resources that the caller may use. Without identity nobody in
 /// particular asks, and only the management port answers.
 pub async fn usage(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
     let usage = app.invoker.ledger().usage(&asks.tenant);
     match (usage, &asks.caller) {
         (Some(mut usage), Caller::Known(_)) => {
-            usage.tools.retain(|tool, _| asks.caller.may_call(tool));
+            usage
+                .tools
+                .retain(|label, _| asks.caller.may(&scope_of(label)));
             Json(usage).into_response()
         }
         _ => door::not_found(),

@@ -159,8 +159,8 @@ async fn ready(State(Management { app, reload, .. }): State<Management>) -> Resp
         .ledger()
         .tenants()
         .map(|(id, _)| {
-            let tools = snapshot.tenant(id);
-            let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+            let catalog = snapshot.tenant(id);
+            let names: Vec<&String> = catalog.tools().keys().collect();
             (id.to_string(), json!({ "tools": names }))
         })
         .collect();

@@ -16,7 +16,7 @@ use super::describe::{argument_types, error_text, plain_value, rest_tool};
 use super::drain::Draining;
 use super::identity::MissingScope;
 use super::requester::Requester;
-use crate::invoke::{Call, CallTool, InvokeError, Operation};
+use crate::invoke::{Call, CallTool, InvokeError};
 use crate::sandbox::Silent;
 use crate::telemetry::trace::TraceParent;
 
@@ -37,16 +37,19 @@ impl ErrorBody {
 
 /// `GET /mcp/tools`
 pub async fn list(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
-    let tools = app.invoker.tools(&asks.tenant, &asks.caller);
-    let tools: Vec<_> = tools.iter().map(|tool| rest_tool(tool)).collect();
+    let visible = app.invoker.visible(&asks.tenant, &asks.caller);
+    let tools: Vec<_> = visible
+        .tools_after("")
+        .map(|tool| rest_tool(tool))
+        .collect();
     Json(json!({"tools": tools})).into_response()
 }
 
 /// `GET /mcp/list_tools`, the short form that the KAITO guide curls.
 pub async fn list_short(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
-    let tools = app.invoker.tools(&asks.tenant, &asks.caller);
-    let tools: Vec<_> = tools
-        .iter()
+    let visible = app.invoker.visible(&asks.tenant, &asks.caller);
+    let tools: Vec<_> = visible
+        .tools_after("")
         .map(|tool| {
             json!({
                 "name": tool.name,
@@ -68,7 +71,7 @@ pub async fn call(
     let call = Call {
         tenant: asks.tenant,
         caller: asks.caller,
-        operation: Operation::CallTool(decode(&body::read(body).await?)?),
+        operation: decode(&body::read(body).await?)?,
         observer: Arc::new(Silent),
         trace: TraceParent::of(&headers),
     };

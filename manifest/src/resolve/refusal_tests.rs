@@ -336,7 +336,7 @@ fn identities_that_cannot_be_meant_are_refused() {
         ),
         (
             "identity: {tokens: [{secret: {file: a}, scopes: ['tool:*']}]}",
-            "2:50: `tool:*` is not a scope: write `tools:*`, `tools:` and a tool's name, or `management`",
+            "2:50: `tool:*` is not a scope: write `tools:*`, `tools:` and a tool's name, `prompts:*`, `prompts:` and a prompt's name, `resources:*`, or `management`",
         ),
         (
             "identity: {tokens: [{file: a, tenant: default}]}",

@@ -23,7 +23,7 @@ pub use self::files::Files;
 pub use self::http::Http;
 pub use self::keyvalue::{KeyValue, Stores, UnknownStore};
 pub use self::summary::Summary;
-pub use self::trail::Trail;
+pub use self::trail::{MAX_URI, Trail};
 
 /// What a source's tools are granted. The default grants nothing.
 #[derive(Debug, Clone, Default)]

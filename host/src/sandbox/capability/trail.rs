@@ -1,4 +1,4 @@
-//! What a call reached, and what it was refused: for the audit.
+//! What a call reached, and what it was refused: for the audit. And what it changed: for those who watch it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,12 @@ const MAX_ENTRIES: usize = 32;
 
 /// Bytes of an entry: a host's name has 253 at most, but a guest may ask for what is none.
 const MAX_ENTRY: usize = 320;
+
+/// Resources that one call says it changed.
+const MAX_UPDATED: usize = 256;
+
+/// Bytes of a resource's URI.
+pub const MAX_URI: usize = 2_048;
 
 /// What a call reached with its grants, and what it was refused.
 ///
@@ -19,6 +25,7 @@ pub struct Trail(Arc<Mutex<Entries>>);
 struct Entries {
     hosts: BTreeSet<String>,
     denials: BTreeSet<String>,
+    updated: BTreeSet<String>,
 }
 
 impl Trail {
@@ -40,6 +47,29 @@ impl Trail {
     /// What the call was refused.
     pub fn denials(&self) -> impl ExactSizeIterator<Item = String> {
         Vec::from_iter(self.lock().denials.iter().cloned()).into_iter()
+    }
+
+    /// A resource that the call has changed.
+    pub(in crate::sandbox) fn updated(&self, uri: String) {
+        let updated = &mut self.lock().updated;
+        if uri.len() <= MAX_URI && updated.len() < MAX_UPDATED {
+            updated.insert(uri);
+        }
+    }
+
+    /// Adds what another run of the same call did.
+    pub fn extend(&self, other: &Self) {
+        for host in other.hosts() {
+            self.reached(host);
+        }
+        for denial in other.denials() {
+            self.denied(denial);
+        }
+    }
+
+    /// The resources that the call has changed.
+    pub fn take_updated(&self) -> impl Iterator<Item = String> + use<> {
+        std::mem::take(&mut self.lock().updated).into_iter()
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {

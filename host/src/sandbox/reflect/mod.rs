@@ -37,7 +37,7 @@ const MAX_SCHEMA: usize = 128 << 10;
 const MAX_SCHEMAS: usize = 4 << 20;
 
 /// A component's exported functions as tools.
-pub(super) struct Reflected {
+pub struct Reflected {
     pre: InstancePre<CallState>,
     functions: Vec<Function>,
 }

@@ -19,7 +19,7 @@ use super::expiry::bounded;
 use super::handler::McpServer;
 use super::message::{Malformed, Message};
 use super::sessions::{REQUESTER, Sessions, requester};
-use crate::invoke::{Call, Caller, InvokeError, Invoker, Operation};
+use crate::invoke::{Call, Caller, InvokeError, Invoker};
 use crate::sandbox::Silent;
 use crate::serve::App;
 use crate::serve::body::{self, BodyError, MAX_BODY};
@@ -97,6 +97,9 @@ impl Mcp {
             return forbidden;
         }
         if is_modern(&message, &parts.headers) {
+            if message.method() == Some("initialize") {
+                return Refusal::no_handshake().to(message.id()).into_response();
+            }
             return self.to_stateful(parts, body).await;
         }
         let session = session_id(&parts.headers).map(str::to_owned);
@@ -149,15 +152,15 @@ impl Mcp {
             return None;
         };
         let call = message.call()?;
-        let tools = self.invoker.tools(&asks.tenant, &asks.caller);
-        let Err(InvokeError::Forbidden { .. }) = tools.find(&call.name) else {
+        let visible = self.invoker.visible(&asks.tenant, &asks.caller);
+        let Err(InvokeError::Forbidden { .. }) = visible.tool(&call.name) else {
             return None;
         };
         // As any other call, so that it is written down.
         let completed = self.invoker.run(Call {
             tenant: asks.tenant.clone(),
             caller: asks.caller.clone(),
-            operation: Operation::CallTool(call),
+            operation: call,
             observer: Arc::new(Silent),
             trace: TraceParent::of(headers),
         });
@@ -269,7 +272,7 @@ fn is_modern(message: &Message<'_>, headers: &HeaderMap) -> bool {
         .get(PROTOCOL_VERSION)
         .and_then(|value| value.to_str().ok());
     match message.method() {
-        Some("initialize") => false,
+        Some("initialize") => message.names_a_version(),
         Some("server/discover") => true,
         _ => {
             version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
@@ -317,6 +320,12 @@ impl Refusal {
             BodyError::Broken => ErrorCode::PARSE_ERROR,
         };
         Self::new(error.status(), Malformed::new(code, error.to_string()))
+    }
+
+    /// There is no `initialize` in revisions without handshake.
+    fn no_handshake() -> Self {
+        let malformed = Malformed::new(ErrorCode::METHOD_NOT_FOUND, "Method not found: initialize");
+        Self::new(StatusCode::NOT_FOUND, malformed)
     }
 
     fn session_not_found() -> Self {

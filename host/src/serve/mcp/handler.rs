@@ -9,31 +9,39 @@ use futures::FutureExt;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult, ConstString,
-    CustomRequest, CustomResult, ErrorCode, Implementation, InitializeResultMethod,
-    ListToolsRequestMethod, ListToolsResult, LoggingLevel, PaginatedRequestParams,
-    RequestMetaObject, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
-    SetLevelRequestParams, SubscriptionFilter, Tool as McpTool, ToolListChangedNotification,
+    CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult,
+    CompleteRequestMethod, CompleteRequestParams, CompleteResult, ConstString, CustomRequest,
+    CustomResult, ErrorCode, GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse,
+    Implementation, InitializeResultMethod, InputResponses, ListPromptsRequestMethod,
+    ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
+    ListResourcesRequestMethod, ListResourcesResult, ListToolsRequestMethod, ListToolsResult,
+    LoggingLevel, PaginatedRequestParams, PingRequestMethod, ReadResourceRequestMethod,
+    ReadResourceRequestParams, ReadResourceResponse, Reference, RequestMetaObject,
+    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
+    SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter, Tool as McpTool,
+    UnsubscribeRequestMethod, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::changes::{self, News, Watched};
 use super::gate::CallEnd;
-use super::observer;
-use super::result;
-use crate::catalog::Changes;
-use crate::invoke::{Call, CallTool, Completed, InvokeError, Operation};
+use super::questions::{self, SessionClient};
+use super::{observer, pages, result};
+use crate::invoke::{
+    Call, CallTool, Complete, Completed, GetPrompt, InvokeError, Operation, ReadResource, Resume,
+    Step, Visible,
+};
+use crate::sandbox::bindings::CompletionTarget;
 use crate::sandbox::{Observer, Silent};
 use crate::serve::App;
-use crate::serve::describe::{mcp_tool, plain_tool};
+use crate::serve::describe::plain_tool;
+use crate::serve::drain::Draining;
 use crate::serve::requester::Requester;
 use crate::telemetry;
 use crate::telemetry::trace::TraceParent;
-
-/// Tools of one page of `tools/list`.
-const PAGE: usize = 1_000;
 
 /// Time to send what a call said last, before its result goes out without it.
 const LAST_NOTICES: Duration = Duration::from_secs(1);
@@ -60,6 +68,8 @@ enum Connection {
 struct Session {
     /// The level from which the client wants log messages (`logging/setLevel`).
     level: Mutex<LoggingLevel>,
+    /// The resources that the client has subscribed to.
+    watched: Arc<Watched>,
     /// Tells the client of changes for as long as the session lasts.
     teller: OnceLock<AbortOnDropHandle<()>>,
 }
@@ -72,6 +82,7 @@ impl McpServer {
             requester,
             connection: Connection::Session(Arc::new(Session {
                 level: Mutex::new(LoggingLevel::Info),
+                watched: Arc::default(),
                 teller: OnceLock::new(),
             })),
         }
@@ -94,10 +105,9 @@ impl McpServer {
             .unwrap_or(&self.requester)
     }
 
-    /// The changes of the tools that the connection's caller has.
-    fn changes(&self) -> Changes {
-        let catalog = self.app.invoker.catalog();
-        catalog.changes(&self.requester.tenant)
+    /// What happens to what the connection's caller has.
+    fn news(&self) -> News {
+        News::of(&self.app.invoker, &self.requester.tenant)
     }
 
     /// From which level on the client wants log messages: modern requests say it
@@ -114,60 +124,36 @@ impl McpServer {
         }
     }
 
-    /// A page of the tools, in the order of their names; a cursor is the last name of the page before.
-    fn page(
-        &self,
-        request: Option<PaginatedRequestParams>,
-        asks: &Requester,
-    ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.app.invoker.tools(&asks.tenant, &asks.caller);
-        let after = request
-            .and_then(|request| request.cursor)
-            .unwrap_or_default();
-        if !after.is_empty() && tools.find(&after).is_err() {
-            return Err(ErrorData::invalid_params("unknown cursor", None));
-        }
-        let mut page: Vec<McpTool> = tools
-            .after(&after)
-            .take(PAGE + 1)
-            .map(|tool| mcp_tool(tool))
-            .collect();
-        let mut listed = ListToolsResult::default();
-        if page.len() > PAGE {
-            page.truncate(PAGE);
-            listed.next_cursor = page.last().map(|tool| tool.name.to_string());
-        }
-        listed.tools = page;
-        Ok(listed)
+    /// What the caller of this request may see.
+    fn visible<'a>(&'a self, context: &'a RequestContext<RoleServer>) -> Visible<'a> {
+        let Requester { tenant, caller } = self.requester(context);
+        self.app.invoker.visible(tenant, caller)
     }
 
-    async fn call(
+    /// Runs what a request asks for, to its end or to a question.
+    async fn perform<O: Operation>(
         &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let end = call_end(&context);
-        let completed = tokio::select! {
-            completed = self.app.drain.run(self.run(request, &context)) => match completed {
-                Ok(completed) => completed,
-                Err(draining) => return Ok(result::text(draining.to_string()).into()),
-            },
-            // Dropping the call stops the guest; nobody reads the answer.
-            () = context.ct.cancelled() => return Err(cancelled()),
-            () = ended(end) => return Err(cancelled()),
-        };
-        let result = match completed.result {
-            Ok(output) => result::success(output),
-            Err(error) => result::failure(&error),
-        };
-        Ok(result.into())
-    }
-
-    async fn run(
-        &self,
-        request: CallToolRequestParams,
+        operation: O,
+        resume: Resume,
         context: &RequestContext<RoleServer>,
-    ) -> Completed {
+    ) -> Result<Step<O::Output>, Unperformed> {
+        let end = call_end(context);
+        tokio::select! {
+            completed = self.app.drain.run(self.run(operation, resume, context)) => {
+                completed?.result.map_err(Unperformed::Invoke)
+            }
+            // Dropping the call stops the guest; nobody reads the answer.
+            () = context.ct.cancelled() => Err(Unperformed::Cancelled),
+            () = ended(end) => Err(Unperformed::Cancelled),
+        }
+    }
+
+    async fn run<O: Operation>(
+        &self,
+        operation: O,
+        resume: Resume,
+        context: &RequestContext<RoleServer>,
+    ) -> Completed<Step<O::Output>> {
         let progress = context.meta.get_progress_token();
         let level = self.log_level(&context.meta);
         let (observer, notices): (Arc<dyn Observer>, _) = if progress.is_some() || level.is_some() {
@@ -177,17 +163,14 @@ impl McpServer {
             (Arc::new(Silent), None)
         };
         let Requester { tenant, caller } = self.requester(context).clone();
-        let call = self.app.invoker.run(Call {
+        let call = Call {
             tenant,
             caller,
-            operation: Operation::CallTool(CallTool {
-                name: request.name.into_owned(),
-                arguments: request.arguments.unwrap_or_default(),
-                meta: authors_meta(&context.meta),
-            }),
+            operation,
             observer,
             trace: trace_parent(context),
-        });
+        };
+        let call = self.ask_as_the_era_does(call, resume, context);
         let Some(mut notices) = notices else {
             return call.await;
         };
@@ -209,14 +192,152 @@ impl McpServer {
         _ = tokio::time::timeout(LAST_NOTICES, forward).await;
         completed
     }
+
+    /// A modern client comes back with its answers; a session's is asked while the call waits.
+    async fn ask_as_the_era_does<O: Operation>(
+        &self,
+        call: Call<O>,
+        resume: Resume,
+        context: &RequestContext<RoleServer>,
+    ) -> Completed<Step<O::Output>> {
+        let invoker = &self.app.invoker;
+        let askable = || questions::askable(context.client_capabilities().as_ref());
+        if is_modern(context) {
+            return invoker.step(call, askable(), resume).await;
+        }
+        let completed = match &self.connection {
+            Connection::None => invoker.run(call).await,
+            Connection::Session(_) => {
+                let client = SessionClient::new(context.peer.clone(), askable());
+                invoker.run_asking(call, &client).await
+            }
+        };
+        Completed {
+            usage: completed.usage,
+            result: completed.result.map(Step::Done),
+        }
+    }
+
+    async fn call(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let operation = CallTool {
+            name: request.name.into_owned(),
+            arguments: request.arguments.unwrap_or_default(),
+            meta: authors_meta(&context.meta),
+        };
+        let resume = resume(request.input_responses, request.request_state);
+        match self.perform(operation, resume, &context).await {
+            Ok(Step::Done(output)) => Ok(result::success(output).into()),
+            Ok(Step::InputRequired(required)) => Ok(questions::result(required)?.into()),
+            // Agents show a model the text of a result, and not that of an error.
+            Err(Unperformed::Draining(draining)) => Ok(result::text(draining.to_string()).into()),
+            Err(Unperformed::Invoke(error @ InvokeError::State(_))) => Err(result::error(&error)),
+            Err(Unperformed::Invoke(error @ InvokeError::NotAskable { .. }))
+                if is_modern(&context) =>
+            {
+                Err(result::error(&error))
+            }
+            Err(Unperformed::Invoke(error)) => Ok(result::failure(&error).into()),
+            Err(Unperformed::Cancelled) => Err(cancelled()),
+        }
+    }
+
+    async fn completion(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let visible = self.visible(&context);
+        let (target, completes) = match request.r#ref {
+            Reference::Prompt(prompt) => {
+                let found = visible.prompt(&prompt.name);
+                let completes = found.map(|prompt| prompt.completes);
+                (CompletionTarget::Prompt(prompt.name), completes)
+            }
+            Reference::Resource(resource) => {
+                let found = visible.template(&resource.uri);
+                let completes = found.map(|template| template.completes);
+                (CompletionTarget::Resource(resource.uri), completes)
+            }
+            _ => {
+                return Err(ErrorData::invalid_params(
+                    "`ref` is of an unknown type",
+                    None,
+                ));
+            }
+        };
+        if !completes.map_err(|error| result::error(&error))? {
+            return Ok(CompleteResult::default());
+        }
+        let settled = request.context.and_then(|context| context.arguments);
+        let operation = Complete {
+            target,
+            argument: request.argument.name,
+            value: request.argument.value,
+            context: settled.unwrap_or_default().into_iter().collect(),
+        };
+        match self.perform(operation, Resume::default(), &context).await? {
+            Step::Done(completed) => Ok(result::completion(completed)),
+            Step::InputRequired(_) => Err(ErrorData::internal_error(
+                "a completion cannot ask for input",
+                None,
+            )),
+        }
+    }
+}
+
+/// Why there is no result.
+enum Unperformed {
+    Invoke(InvokeError),
+    Draining(Draining),
+    Cancelled,
+}
+
+impl From<Draining> for Unperformed {
+    fn from(draining: Draining) -> Self {
+        Self::Draining(draining)
+    }
+}
+
+impl From<Unperformed> for ErrorData {
+    fn from(unperformed: Unperformed) -> Self {
+        match unperformed {
+            Unperformed::Invoke(error) => result::error(&error),
+            Unperformed::Draining(draining) => Self::internal_error(draining.to_string(), None),
+            Unperformed::Cancelled => cancelled(),
+        }
+    }
+}
+
+/// Whether a request is of a revision without handshake: those say their version themselves.
+fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.meta.protocol_version().is_some()
+}
+
+/// What a client has come back with.
+fn resume(answers: Option<InputResponses>, state: Option<String>) -> Resume {
+    Resume {
+        state,
+        answers: answers.unwrap_or_default(),
+    }
 }
 
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
+        // Whatever there is now: a reload may bring the rest.
         let capabilities = ServerCapabilities::builder()
             .enable_logging()
+            .enable_completions()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .enable_resources_subscribe()
             .build();
         let mut info = ServerConfig::new(capabilities);
         info.server_info = Implementation::new("sandglass", env!("CARGO_PKG_VERSION"));
@@ -228,16 +349,10 @@ impl ServerHandler for McpServer {
         let Connection::Session(session) = &self.connection else {
             return;
         };
-        let mut changes = self.changes();
         session.teller.get_or_init(|| {
-            AbortOnDropHandle::new(tokio::spawn(async move {
-                loop {
-                    changes.next().await;
-                    if context.peer.notify_tool_list_changed().await.is_err() {
-                        return;
-                    }
-                }
-            }))
+            let watched = Arc::clone(&session.watched);
+            let telling = changes::tell_session(self.news(), watched, context.peer);
+            AbortOnDropHandle::new(tokio::spawn(telling))
         });
     }
 
@@ -246,25 +361,41 @@ impl ServerHandler for McpServer {
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        let mut accepted = SubscriptionFilter::new();
-        accepted.tools_list_changed = requested.tools_list_changed;
-        Some(accepted)
+        Some(requested.clone())
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut changes = self.changes();
-        loop {
-            tokio::select! {
-                () = subscription.cancelled() => return Ok(()),
-                () = changes.next() => {}
-            }
-            if subscription.accepted().tools_list_changed == Some(true) {
-                let changed = ToolListChangedNotification::default();
-                if subscription.sink().send(changed.into()).await.is_err() {
-                    return Ok(());
-                }
-            }
+        changes::tell_subscription(self.news(), &subscription).await;
+        Ok(())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let visible = self.visible(&context);
+        visible
+            .reader(&request.uri)
+            .map_err(|error| result::error(&error))?;
+        match &self.connection {
+            Connection::Session(session) => session.watched.add(request.uri),
+            Connection::None => Err(ErrorData::invalid_request(
+                "a subscription needs a session: call `initialize` first",
+                None,
+            )),
         }
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if let Connection::Session(session) = &self.connection {
+            session.watched.remove(&request.uri);
+        }
+        Ok(())
     }
 
     async fn list_tools(
@@ -272,7 +403,7 @@ impl ServerHandler for McpServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        answered(async { self.page(request, self.requester(&context)) }).await
+        answered(async { pages::tools(&self.visible(&context), request) }).await
     }
 
     async fn call_tool(
@@ -283,10 +414,77 @@ impl ServerHandler for McpServer {
         answered(self.call(request, context)).await
     }
 
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        answered(async { pages::prompts(&self.visible(&context), request) }).await
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let operation = GetPrompt {
+            name: request.name,
+            arguments: request.arguments.unwrap_or_default(),
+        };
+        let resume = resume(request.input_responses, request.request_state);
+        answered(async {
+            Ok(match self.perform(operation, resume, &context).await? {
+                Step::Done(prompt) => result::prompt(prompt).into(),
+                Step::InputRequired(required) => questions::result(required)?.into(),
+            })
+        })
+        .await
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        answered(async { pages::resources(&self.visible(&context), request) }).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        answered(async { pages::templates(&self.visible(&context), request) }).await
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let operation = ReadResource { uri: request.uri };
+        let resume = resume(request.input_responses, request.request_state);
+        answered(async {
+            Ok(match self.perform(operation, resume, &context).await? {
+                Step::Done(contents) => result::resource(&contents).into(),
+                Step::InputRequired(required) => questions::result(required)?.into(),
+            })
+        })
+        .await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        answered(self.completion(request, context)).await
+    }
+
     // Asked for each `tools/call`, to check `Mcp-Param-*` headers: the output schema is not needed.
     fn get_tool(&self, name: &str) -> Option<McpTool> {
         let Requester { tenant, caller } = &self.requester;
-        let tool = self.app.invoker.tools(tenant, caller).find(name).ok()?;
+        let tool = self.app.invoker.visible(tenant, caller).tool(name).ok()?;
         Some(plain_tool(&tool))
     }
 
@@ -322,8 +520,26 @@ impl ServerHandler for McpServer {
                 serde_json::to_value(result).unwrap_or_default(),
             ));
         }
+        let legacy = [
+            PingRequestMethod::VALUE,
+            InitializeResultMethod::VALUE,
+            SetLevelRequestMethod::VALUE,
+            SubscribeRequestMethod::VALUE,
+            UnsubscribeRequestMethod::VALUE,
+        ];
+        if is_modern(&context) && legacy.contains(&method.as_str()) {
+            return Err(unknown_method(&method));
+        }
         let known = [
             ListToolsRequestMethod::VALUE,
+            ListPromptsRequestMethod::VALUE,
+            GetPromptRequestMethod::VALUE,
+            ListResourcesRequestMethod::VALUE,
+            ListResourceTemplatesRequestMethod::VALUE,
+            ReadResourceRequestMethod::VALUE,
+            SubscribeRequestMethod::VALUE,
+            UnsubscribeRequestMethod::VALUE,
+            CompleteRequestMethod::VALUE,
             SetLevelRequestMethod::VALUE,
             InitializeResultMethod::VALUE,
         ];
@@ -357,18 +573,21 @@ fn unknown_method(method: &str) -> ErrorData {
     )
 }
 
-/// A panic becomes an answer: rmcp leaves a request whose handler panicked without any.
-async fn answered<T>(work: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
-    AssertUnwindSafe(work)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|panic| {
+/// A panic becomes an answer: rmcp leaves a request whose handler panicked without any. The work is on the heap, for
+/// rmcp's own future has a place for the largest of all methods' futures and is moved several times.
+fn answered<'a, T: Send + 'a>(
+    work: impl Future<Output = Result<T, ErrorData>> + Send + 'a,
+) -> impl Future<Output = Result<T, ErrorData>> + Send + 'a {
+    let work = AssertUnwindSafe(Box::pin(work)).catch_unwind();
+    work.map(|answer| {
+        answer.unwrap_or_else(|panic| {
             telemetry::log_panic(&*panic, "an MCP handler");
             Err(ErrorData::internal_error(
                 InvokeError::Internal.to_string(),
                 None,
             ))
         })
+    })
 }
 
 fn cancelled() -> ErrorData {

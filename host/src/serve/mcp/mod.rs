@@ -3,7 +3,8 @@
 //!
 //! The protocol itself is rmcp's. In front of it stands [`gate`], which keeps the
 //! HTTP contract where rmcp's own differs; behind it [`handler`], which turns
-//! requests into calls; [`sessions`] bounds and ends legacy sessions.
+//! requests into calls; [`sessions`] bounds and ends legacy sessions. [`questions`] asks what guests ask, [`changes`]
+//! tells what has changed.
 
 #![expect(
     deprecated,
@@ -11,11 +12,14 @@
 )]
 
 mod abandoned;
+mod changes;
 mod expiry;
 pub mod gate;
 pub mod handler;
 pub(super) mod message;
 mod observer;
+mod pages;
+mod questions;
 mod result;
 mod sessions;
 

@@ -1,10 +1,16 @@
-//! What a call gave, as MCP's `CallToolResult`.
+//! What a call gave, as MCP has it.
 
-use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use rmcp::ErrorData;
+use rmcp::model::{
+    CallToolResult, CompleteResult, CompletionInfo, ContentBlock, GetPromptResult, MetaObject,
+    PromptMessage, ReadResourceResult,
+};
 use serde_json::json;
 
+use super::questions;
 use crate::invoke::{InvokeError, ToolOutput};
-use crate::serve::describe::blocks;
+use crate::sandbox::bindings::{CompletionResult, PromptResult, ResourceContents};
+use crate::serve::describe::{block, blocks, contents, role};
 
 /// The result of a tool that ran. A value that is no object travels under `result`.
 pub fn success(output: ToolOutput) -> CallToolResult {
@@ -30,6 +36,60 @@ pub fn failure(error: &InvokeError) -> CallToolResult {
 /// An error in words.
 pub fn text(reason: String) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(reason)])
+}
+
+/// The messages of a prompt.
+pub fn prompt(prompt: PromptResult) -> GetPromptResult {
+    let messages = prompt.messages.iter();
+    let messages =
+        messages.map(|message| PromptMessage::new(role(message.role), block(&message.content)));
+    let mut result = GetPromptResult::new(messages.collect());
+    result.description = prompt.description;
+    result
+}
+
+/// What a resource holds.
+pub fn resource(read: &[ResourceContents]) -> ReadResourceResult {
+    ReadResourceResult::new(read.iter().map(contents).collect())
+}
+
+/// Suggestions.
+pub fn completion(completed: CompletionResult) -> CompleteResult {
+    let mut info = CompletionInfo::default();
+    info.values = completed.values;
+    info.total = completed
+        .total
+        .map(|total| total.try_into().unwrap_or(u32::MAX));
+    info.has_more = Some(completed.has_more);
+    CompleteResult::new(info)
+}
+
+/// An error where a result cannot say it.
+pub fn error(error: &InvokeError) -> ErrorData {
+    let text = error.to_string();
+    match error {
+        InvokeError::UnknownResource(uri) => {
+            ErrorData::resource_not_found(text, Some(json!({"uri": uri})))
+        }
+        InvokeError::NotAskable { missing, .. } => {
+            let required = questions::capabilities(*missing);
+            let mut error = ErrorData::missing_required_client_capability(required);
+            error.message = text.into();
+            error
+        }
+        InvokeError::UnknownTool(_)
+        | InvokeError::UnknownPrompt(_)
+        | InvokeError::InvalidArguments(_)
+        | InvokeError::State(_) => ErrorData::invalid_params(text, None),
+        InvokeError::Forbidden { .. } => ErrorData::invalid_request(text, None),
+        InvokeError::Failed(_)
+        | InvokeError::Fault(_)
+        | InvokeError::InvalidResult(_)
+        | InvokeError::QueueFull { .. }
+        | InvokeError::NoPlace { .. }
+        | InvokeError::OverQuota { .. }
+        | InvokeError::Internal => ErrorData::internal_error(text, None),
+    }
 }
 
 #[cfg(test)]

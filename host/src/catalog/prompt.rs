@@ -1,0 +1,86 @@
+//! A prompt as callers see it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::checked::{self, Unfit};
+use super::definition::Definition;
+use super::guest::Guest;
+use crate::sandbox::bindings;
+
+/// A prompt of a loaded component, checked and ready to be got.
+pub struct Prompt {
+    /// Its name in the catalog, with the source's prefix.
+    pub name: String,
+    /// As its component describes it, under its own name.
+    pub described: bindings::Prompt,
+    /// What callers are told of it, told apart.
+    pub definition: Definition,
+    /// The author's `_meta`.
+    pub meta: Option<Map<String, Value>>,
+    /// Whether its component completes its arguments.
+    pub completes: bool,
+    /// What runs it.
+    pub guest: Arc<Guest>,
+}
+
+/// Why a prompt is refused. Its component is left out with it.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptError {
+    /// What it says of itself.
+    #[error("prompt {0:?}: {1}")]
+    Unfit(String, Unfit),
+    /// Two arguments of one name.
+    #[error("prompt `{prompt}`: two of its arguments are named `{argument}`")]
+    Twins {
+        /// The prompt.
+        prompt: String,
+        /// The name.
+        argument: String,
+    },
+}
+
+impl Prompt {
+    /// Checks what the component says of a prompt. `name` has the source's prefix.
+    pub fn new(
+        described: bindings::Prompt,
+        name: String,
+        completes: bool,
+        guest: Arc<Guest>,
+    ) -> Result<Self, PromptError> {
+        let unfit = |unfit| PromptError::Unfit(described.name.clone(), unfit);
+        for name in [&described.name, &name] {
+            checked::check_name(name).map_err(unfit)?;
+        }
+        checked::check_visible([
+            ("title", described.title.as_ref()),
+            ("description", described.description.as_ref()),
+        ])
+        .map_err(unfit)?;
+        for (index, argument) in described.arguments.iter().enumerate() {
+            checked::check_visible([
+                ("argument's name", Some(&argument.name)),
+                ("argument's title", argument.title.as_ref()),
+                ("argument's description", argument.description.as_ref()),
+            ])
+            .map_err(unfit)?;
+            let before = &described.arguments[..index];
+            if before.iter().any(|other| other.name == argument.name) {
+                return Err(PromptError::Twins {
+                    prompt: described.name.clone(),
+                    argument: argument.name.clone(),
+                });
+            }
+        }
+        let meta = checked::read_meta(described.meta.as_ref()).map_err(unfit)?;
+        Ok(Self {
+            name,
+            definition: Definition::of_prompt(&described),
+            described,
+            meta,
+            completes,
+            guest,
+        })
+    }
+}

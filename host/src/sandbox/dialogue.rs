@@ -1,0 +1,388 @@
+//! Questions in the middle of a call (`host.ask`), by replay.
+//!
+//! A guest that asks is ended. Once there are answers it is run again from its start, with the same clock and the same
+//! randomness, and is given them when it comes to the same question. So nothing of a call is kept while a person
+//! thinks, and authors have one rule: what happens before a question may happen again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::bindings::{
+    Answer, AskError, ElicitationAction, ElicitationAnswer, Question, QuestionKind, Root,
+};
+use super::origin::Origin;
+
+/// Rounds of questions in one call: each runs it again.
+const MAX_ROUNDS: usize = 32;
+
+/// Questions of one round.
+const MAX_QUESTIONS: usize = 32;
+
+/// What a client can be asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Askable {
+    /// Forms for a person.
+    pub forms: bool,
+    /// Pages for a person to open.
+    pub urls: bool,
+    /// Messages of a model.
+    pub samples: bool,
+    /// Folders to work on.
+    pub roots: bool,
+}
+
+/// The kind of a question, and of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A form for a person.
+    Form,
+    /// A page for a person to open.
+    Url,
+    /// A message of a model.
+    Sample,
+    /// Folders to work on.
+    Roots,
+}
+
+/// Questions that were asked together, and what came of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Round {
+    asked: Vec<(String, Kind)>,
+    answers: Result<Vec<Answer>, AskError>,
+}
+
+/// What has come since the guest asked.
+#[derive(Debug, Default)]
+pub enum Fresh {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Answers as the client sent them, by the questions' keys.
+    Answers(BTreeMap<String, Value>),
+    /// No answers, and why.
+    Failure(AskError),
+}
+
+/// What a call knows of those that its guest can ask.
+#[derive(Debug, Default)]
+pub struct Dialogue {
+    /// Where its clock and its randomness begin.
+    pub origin: Origin,
+    /// What the client can be asked.
+    pub askable: Askable,
+    /// The rounds that are over.
+    pub rounds: Vec<Round>,
+    /// What has come for the round after them.
+    pub fresh: Fresh,
+    /// The questions at which the guest was ended.
+    pub asked: Vec<Question>,
+    /// What the guest was told that the client cannot be asked.
+    pub refused: Askable,
+    /// Rounds that this run has come past.
+    passed: usize,
+}
+
+/// The guest has asked, and is ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the guest has asked")]
+pub(super) struct Asked;
+
+impl Dialogue {
+    /// With a client that can be asked this.
+    pub fn new(askable: Askable) -> Self {
+        Self {
+            askable,
+            ..Self::default()
+        }
+    }
+
+    /// The answers where there are some; else the guest must end.
+    pub(super) fn ask(
+        &mut self,
+        questions: Vec<Question>,
+    ) -> Result<Result<Vec<Answer>, AskError>, Asked> {
+        if let Err(error) = self.check(&questions) {
+            return Ok(Err(error));
+        }
+        let asked: Vec<_> = questions
+            .iter()
+            .map(|question| (question.key.clone(), Kind::of(question)))
+            .collect();
+        if let Some(round) = self.rounds.get(self.passed) {
+            self.passed += 1;
+            if round.asked != asked {
+                return Ok(Err(AskError::Failed(
+                    "run again for an answer, the tool asked something else: what comes before a question must come to the same again".to_owned(),
+                )));
+            }
+            return Ok(round.answers.clone());
+        }
+        if self.passed == MAX_ROUNDS {
+            return Ok(Err(AskError::Failed(format!(
+                "a call can ask {MAX_ROUNDS} times"
+            ))));
+        }
+        let answers = match std::mem::take(&mut self.fresh) {
+            Fresh::Nothing => None,
+            Fresh::Answers(given) => read(&questions, &given).map(Ok),
+            Fresh::Failure(error) => Some(Err(error)),
+        };
+        let Some(answers) = answers else {
+            self.asked = questions;
+            return Err(Asked);
+        };
+        self.rounds.push(Round {
+            asked,
+            answers: answers.clone(),
+        });
+        self.passed += 1;
+        Ok(answers)
+    }
+
+    fn check(&mut self, questions: &[Question]) -> Result<(), AskError> {
+        if questions.is_empty() || questions.len() > MAX_QUESTIONS {
+            return Err(AskError::Failed(format!(
+                "a call asks 1 to {MAX_QUESTIONS} questions at a time"
+            )));
+        }
+        for (index, question) in questions.iter().enumerate() {
+            if questions[..index]
+                .iter()
+                .any(|other| other.key == question.key)
+            {
+                return Err(AskError::Failed(format!(
+                    "two questions have the key `{}`",
+                    question.key
+                )));
+            }
+        }
+        for question in questions {
+            let kind = Kind::of(question);
+            if !self.askable.has(kind) {
+                self.refused.add(kind);
+                return Err(AskError::Unsupported(format!(
+                    "the client cannot be asked for {}",
+                    kind.as_str()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The answers to all questions in their order; none where one is missing, or is no answer to its question.
+pub fn read(questions: &[Question], given: &BTreeMap<String, Value>) -> Option<Vec<Answer>> {
+    questions
+        .iter()
+        .map(|question| Kind::of(question).read(given.get(&question.key)?))
+        .collect()
+}
+
+impl Askable {
+    fn has(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Form => self.forms,
+            Kind::Url => self.urls,
+            Kind::Sample => self.samples,
+            Kind::Roots => self.roots,
+        }
+    }
+
+    fn add(&mut self, kind: Kind) {
+        match kind {
+            Kind::Form => self.forms = true,
+            Kind::Url => self.urls = true,
+            Kind::Sample => self.samples = true,
+            Kind::Roots => self.roots = true,
+        }
+    }
+
+    /// Whether there is nothing that can be asked.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// What of these questions cannot be asked.
+    pub fn missing(self, questions: &[Question]) -> Self {
+        let mut missing = Self::default();
+        for kind in questions.iter().map(Kind::of) {
+            if !self.has(kind) {
+                missing.add(kind);
+            }
+        }
+        missing
+    }
+}
+
+impl Kind {
+    fn of(question: &Question) -> Self {
+        match question.ask {
+            QuestionKind::ElicitForm(_) => Self::Form,
+            QuestionKind::ElicitUrl(_) => Self::Url,
+            QuestionKind::Sample(_) => Self::Sample,
+            QuestionKind::ListRoots => Self::Roots,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "a form that a person fills in (elicitation)",
+            Self::Url => "a page that a person opens (elicitation, URL mode)",
+            Self::Sample => "a model's message (sampling)",
+            Self::Roots => "the folders to work on (roots)",
+        }
+    }
+
+    /// MCP `ElicitResult`, `CreateMessageResult` and `ListRootsResult`.
+    fn read(self, result: &Value) -> Option<Answer> {
+        let result = result.as_object()?;
+        let text = |name: &str| result.get(name).and_then(Value::as_str);
+        match self {
+            Self::Form | Self::Url => {
+                let action = match text("action")? {
+                    "accept" => ElicitationAction::Accept,
+                    "decline" => ElicitationAction::Decline,
+                    "cancel" => ElicitationAction::Cancel,
+                    _ => return None,
+                };
+                let content = match result.get("content") {
+                    None | Some(Value::Null) => None,
+                    Some(content @ Value::Object(_)) => Some(content.to_string()),
+                    Some(_) => return None,
+                };
+                Some(Answer::Elicited(ElicitationAnswer { action, content }))
+            }
+            Self::Sample => {
+                text("role")?;
+                result.get("content")?;
+                Some(Answer::Sampled(Value::Object(result.clone()).to_string()))
+            }
+            Self::Roots => {
+                let root = |root: &Value| {
+                    let of = |name: &str| root.get(name).and_then(Value::as_str).map(str::to_owned);
+                    Some(Root {
+                        uri: of("uri")?,
+                        name: of("name"),
+                        meta: root.get("_meta").map(Value::to_string),
+                    })
+                };
+                let roots = result.get("roots")?.as_array()?.iter().map(root);
+                Some(Answer::Roots(roots.collect::<Option<_>>()?))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use serde_json::json;
+
+    fn roots(key: &str) -> Question {
+        Question {
+            key: key.to_owned(),
+            ask: QuestionKind::ListRoots,
+        }
+    }
+
+    fn sample(key: &str) -> Question {
+        Question {
+            key: key.to_owned(),
+            ask: QuestionKind::Sample("{}".to_owned()),
+        }
+    }
+
+    fn all() -> Askable {
+        Askable {
+            forms: true,
+            urls: true,
+            samples: true,
+            roots: true,
+        }
+    }
+
+    fn answered(rounds: Vec<Round>, fresh: Value) -> Dialogue {
+        Dialogue {
+            rounds,
+            fresh: Fresh::Answers(serde_json::from_value(fresh).unwrap()),
+            ..Dialogue::new(all())
+        }
+    }
+
+    #[test]
+    fn a_guest_ends_at_each_question_and_comes_past_it_the_next_time() {
+        let first = || vec![roots("where")];
+        let second = || vec![sample("what"), roots("where else")];
+        let mut run = Dialogue::new(all());
+        assert!(run.ask(first()).is_err());
+        assert_eq!(run.asked.len(), 1);
+
+        let mut run = answered(vec![], json!({"where": {"roots": [{"uri": "file:///a"}]}}));
+        let Ok(Ok(answers)) = run.ask(first()) else {
+            panic!("it was answered")
+        };
+        assert!(matches!(&answers[..], [Answer::Roots(roots)] if roots[0].uri == "file:///a"));
+        assert!(run.ask(second()).is_err());
+
+        let rest = json!({"what": {"role": "assistant", "content": {}}, "where else": {"roots": []}, "more": 3});
+        let mut run = answered(run.rounds, rest);
+        assert!(run.ask(first()).unwrap().is_ok());
+        assert_eq!(run.ask(second()).unwrap().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_no_answer_is_asked_again() {
+        for wrong in [
+            json!({}),
+            json!({"other": {"roots": []}}),
+            json!({"where": 12345}),
+            json!({"where": {"roots": [{}]}}),
+        ] {
+            let mut run = answered(vec![], wrong.clone());
+            assert!(run.ask(vec![roots("where")]).is_err(), "{wrong}");
+            assert!(run.rounds.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_guest_that_asks_otherwise_when_it_is_run_again_is_told() {
+        let mut run = answered(vec![], json!({"where": {"roots": []}}));
+        assert!(run.ask(vec![roots("where")]).unwrap().is_ok());
+        let mut again = answered(run.rounds, json!({}));
+        let error = again.ask(vec![roots("elsewhere")]).unwrap().unwrap_err();
+        assert!(matches!(error, AskError::Failed(text) if text.contains("something else")));
+    }
+
+    #[test]
+    fn what_the_client_cannot_be_asked_is_refused_and_remembered() {
+        let mut run = Dialogue::new(Askable {
+            roots: true,
+            ..Askable::default()
+        });
+        let refused = run.ask(vec![roots("a"), sample("b")]).unwrap();
+        assert!(matches!(refused, Err(AskError::Unsupported(_))));
+        assert!(run.refused.samples && !run.refused.roots);
+    }
+
+    #[test]
+    fn a_call_asks_so_often_and_so_much_at_a_time() {
+        let round = Round {
+            asked: vec![("a".to_owned(), Kind::Roots)],
+            answers: Ok(vec![Answer::Roots(vec![])]),
+        };
+        let mut run = answered(vec![round; MAX_ROUNDS], json!({"a": {"roots": []}}));
+        for _ in 0..MAX_ROUNDS {
+            assert!(run.ask(vec![roots("a")]).unwrap().is_ok());
+        }
+        assert!(run.ask(vec![roots("a")]).unwrap().is_err());
+        let mut run = Dialogue::new(all());
+        let many = (0..=MAX_QUESTIONS).map(|key| roots(&key.to_string()));
+        assert!(run.ask(many.collect()).unwrap().is_err());
+        assert!(run.ask(vec![]).unwrap().is_err());
+        assert!(run.ask(vec![roots("a"), roots("a")]).unwrap().is_err());
+    }
+}

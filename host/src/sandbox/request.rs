@@ -1,0 +1,134 @@
+//! What a guest can be asked to do.
+
+use wasmtime::Store;
+
+use super::bindings::{
+    CallRequest, CompletionRequest, CompletionResult, Outcome, PromptError, PromptResult,
+    ReadError, ResourceContents,
+};
+use super::fault::OutputExceeded;
+use super::kind::{Kind, block_size, body_size};
+use super::state::CallState;
+
+/// A call of one of a component's exports, in an instance of its own.
+pub trait Request: Send + Sync + 'static {
+    /// What the guest returns.
+    type Reply: Send + 'static;
+
+    /// Makes the instance and the call. `limit` is that of the reply, in bytes.
+    #[doc(hidden)]
+    fn call(
+        &self,
+        kind: &Kind,
+        store: &mut Store<CallState>,
+        limit: u64,
+    ) -> impl Future<Output = wasmtime::Result<Self::Reply>> + Send;
+}
+
+/// A prompt and its arguments: names and values.
+#[derive(Debug, Clone)]
+pub struct PromptRequest {
+    /// Its name inside the component.
+    pub name: String,
+    /// Names and values.
+    pub arguments: Vec<(String, String)>,
+}
+
+/// A resource.
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    /// Its URI.
+    pub uri: String,
+}
+
+impl Request for CallRequest {
+    type Reply = Outcome;
+
+    async fn call(
+        &self,
+        kind: &Kind,
+        store: &mut Store<CallState>,
+        limit: u64,
+    ) -> wasmtime::Result<Outcome> {
+        kind.call_tool(store, self, limit).await
+    }
+}
+
+impl Request for PromptRequest {
+    type Reply = Result<PromptResult, PromptError>;
+
+    async fn call(
+        &self,
+        kind: &Kind,
+        store: &mut Store<CallState>,
+        limit: u64,
+    ) -> wasmtime::Result<Self::Reply> {
+        let provider = kind.provider()?;
+        let Some(prompts) = &provider.prompts else {
+            wasmtime::bail!("it has no prompts");
+        };
+        let instance = provider.instantiate(store).await?;
+        let guest = prompts.load(&mut *store, &instance)?;
+        let reply = guest
+            .call_get_prompt(store, &self.name, &self.arguments)
+            .await?;
+        if let Ok(result) = &reply {
+            let blocks = result.messages.iter().map(|one| block_size(&one.content));
+            check(blocks.sum(), limit)?;
+        }
+        Ok(reply)
+    }
+}
+
+impl Request for ReadRequest {
+    type Reply = Result<Vec<ResourceContents>, ReadError>;
+
+    async fn call(
+        &self,
+        kind: &Kind,
+        store: &mut Store<CallState>,
+        limit: u64,
+    ) -> wasmtime::Result<Self::Reply> {
+        let provider = kind.provider()?;
+        let Some(resources) = &provider.resources else {
+            wasmtime::bail!("it has no resources");
+        };
+        let instance = provider.instantiate(store).await?;
+        let guest = resources.load(&mut *store, &instance)?;
+        let reply = guest.call_read_resource(store, &self.uri).await?;
+        if let Ok(contents) = &reply {
+            check(contents.iter().map(|one| body_size(&one.body)).sum(), limit)?;
+        }
+        Ok(reply)
+    }
+}
+
+impl Request for CompletionRequest {
+    type Reply = Result<CompletionResult, String>;
+
+    async fn call(
+        &self,
+        kind: &Kind,
+        store: &mut Store<CallState>,
+        limit: u64,
+    ) -> wasmtime::Result<Self::Reply> {
+        let provider = kind.provider()?;
+        let Some(completion) = &provider.completion else {
+            wasmtime::bail!("it completes nothing");
+        };
+        let instance = provider.instantiate(store).await?;
+        let guest = completion.load(&mut *store, &instance)?;
+        let reply = guest.call_complete(store, self).await?;
+        if let Ok(result) = &reply {
+            check(result.values.iter().map(String::len).sum(), limit)?;
+        }
+        Ok(reply)
+    }
+}
+
+fn check(bytes: usize, limit: u64) -> wasmtime::Result<()> {
+    if bytes as u64 > limit {
+        return Err(OutputExceeded.into());
+    }
+    Ok(())
+}

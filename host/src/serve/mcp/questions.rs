@@ -1,0 +1,221 @@
+//! A guest's questions, as MCP asks them: within a session, or as the result of a request that its client makes again.
+
+use std::collections::BTreeMap;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, try_join_all};
+use rmcp::ErrorData;
+use rmcp::model::{
+    ClientCapabilities, ClientResult, CreateMessageRequest, ElicitRequest, ElicitRequestParams,
+    InputRequest, InputRequiredResult, ListRootsRequest, ServerRequest,
+};
+use rmcp::service::{Peer, RoleServer, ServiceError};
+use serde_json::{Value, json};
+
+use crate::invoke::{Client, InputRequired, InvokeError};
+use crate::sandbox::Askable;
+use crate::sandbox::bindings::{AskError, Question, QuestionKind};
+
+/// What a client with these capabilities can be asked.
+pub fn askable(capabilities: Option<&ClientCapabilities>) -> Askable {
+    let Some(capabilities) = capabilities else {
+        return Askable::default();
+    };
+    let (forms, urls) = match &capabilities.elicitation {
+        None => (false, false),
+        // Before there were modes there were forms.
+        Some(modes) => (
+            modes.form.is_some() || modes.url.is_none(),
+            modes.url.is_some(),
+        ),
+    };
+    Askable {
+        forms,
+        urls,
+        samples: capabilities.sampling.is_some(),
+        roots: capabilities.roots.is_some(),
+    }
+}
+
+/// The capabilities that a client lacks (`error.data.requiredCapabilities`).
+pub fn capabilities(missing: Askable) -> ClientCapabilities {
+    let mut required = json!({});
+    if missing.forms {
+        required["elicitation"]["form"] = json!({});
+    }
+    if missing.urls {
+        required["elicitation"]["url"] = json!({});
+    }
+    if missing.samples {
+        required["sampling"] = json!({});
+    }
+    if missing.roots {
+        required["roots"] = json!({});
+    }
+    serde_json::from_value(required).unwrap_or_default()
+}
+
+/// `resultType: "input_required"`
+pub fn result(required: InputRequired) -> Result<InputRequiredResult, ErrorData> {
+    let requests = required.questions.iter().map(|question| {
+        let request = request(question).map_err(|problem| {
+            ErrorData::internal_error(InvokeError::InvalidResult(problem).to_string(), None)
+        })?;
+        Ok((question.key.clone(), request))
+    });
+    let requests = requests.collect::<Result<_, ErrorData>>()?;
+    Ok(InputRequiredResult::new(
+        Some(requests),
+        Some(required.state),
+    ))
+}
+
+/// A question as a request to the client; the error says what is wrong with it.
+fn request(question: &Question) -> Result<InputRequest, String> {
+    let wrong = |problem: serde_json::Error| format!("its question `{}`: {problem}", question.key);
+    let parse = |text: &str| serde_json::from_str::<Value>(text);
+    Ok(match &question.ask {
+        QuestionKind::ElicitForm(form) => {
+            let schema = parse(&form.requested_schema).map_err(wrong)?;
+            let params =
+                json!({"mode": "form", "message": form.message, "requestedSchema": schema});
+            let params: ElicitRequestParams = serde_json::from_value(params).map_err(wrong)?;
+            InputRequest::Elicitation(ElicitRequest::new(params))
+        }
+        QuestionKind::ElicitUrl(page) => {
+            let params = json!({
+                "mode": "url",
+                "message": page.message,
+                "url": page.url,
+                "elicitationId": page.elicitation_id,
+            });
+            let params: ElicitRequestParams = serde_json::from_value(params).map_err(wrong)?;
+            InputRequest::Elicitation(ElicitRequest::new(params))
+        }
+        QuestionKind::Sample(params) => {
+            let params = parse(params).and_then(serde_json::from_value);
+            InputRequest::CreateMessage(CreateMessageRequest::new(params.map_err(wrong)?))
+        }
+        QuestionKind::ListRoots => InputRequest::ListRoots(ListRootsRequest::default()),
+    })
+}
+
+/// The client of a session, which is asked while a call waits.
+pub struct SessionClient {
+    peer: Peer<RoleServer>,
+    askable: Askable,
+}
+
+impl SessionClient {
+    /// At the other end of this session.
+    pub fn new(peer: Peer<RoleServer>, askable: Askable) -> Self {
+        Self { peer, askable }
+    }
+
+    async fn ask_one(&self, question: &Question) -> Result<(String, Value), AskError> {
+        let request = match request(question).map_err(AskError::Failed)? {
+            InputRequest::CreateMessage(request) => ServerRequest::CreateMessageRequest(request),
+            InputRequest::Elicitation(request) => ServerRequest::ElicitRequest(request),
+            InputRequest::ListRoots(request) => ServerRequest::ListRootsRequest(request),
+            _ => return Err(AskError::Failed("a question of an unknown kind".to_owned())),
+        };
+        let result: ClientResult = self.peer.send_request(request).await.map_err(failed)?;
+        let result = serde_json::to_value(result)
+            .map_err(|error| AskError::Failed(format!("its answer is not JSON: {error}")))?;
+        Ok((question.key.clone(), result))
+    }
+}
+
+impl Client for SessionClient {
+    fn askable(&self) -> Askable {
+        self.askable
+    }
+
+    fn ask<'a>(
+        &'a self,
+        questions: &'a [Question],
+    ) -> BoxFuture<'a, Result<BTreeMap<String, Value>, AskError>> {
+        // In the task of the request, by which rmcp knows to which stream they belong.
+        let asking = try_join_all(questions.iter().map(|question| self.ask_one(question)));
+        asking
+            .map(|answers| answers.map(|answers| answers.into_iter().collect()))
+            .boxed()
+    }
+}
+
+fn failed(error: ServiceError) -> AskError {
+    match error {
+        ServiceError::Timeout { .. } => AskError::TimedOut,
+        ServiceError::McpError(error) => {
+            AskError::Failed(format!("the client answered: {}", error.message))
+        }
+        error => AskError::Failed(format!("the client did not answer: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::sandbox::bindings::FormElicitation;
+
+    #[test]
+    fn a_client_can_be_asked_what_it_says() {
+        for (capabilities, expected) in [
+            (json!({}), (false, false, false, false)),
+            (json!({"elicitation": {}}), (true, false, false, false)),
+            (
+                json!({"elicitation": {"url": {}}}),
+                (false, true, false, false),
+            ),
+            (
+                json!({"elicitation": {"url": {}, "form": {}}, "roots": {}}),
+                (true, true, false, true),
+            ),
+            (json!({"sampling": {}}), (false, false, true, false)),
+        ] {
+            let capabilities = serde_json::from_value(capabilities).unwrap();
+            let can = askable(Some(&capabilities));
+            assert_eq!((can.forms, can.urls, can.samples, can.roots), expected);
+        }
+        assert!(askable(None).is_nothing());
+    }
+
+    #[test]
+    fn what_is_missing_is_named_as_capabilities() {
+        let missing = Askable {
+            samples: true,
+            urls: true,
+            ..Askable::default()
+        };
+        assert_eq!(
+            serde_json::to_value(capabilities(missing)).unwrap(),
+            json!({"sampling": {}, "elicitation": {"url": {}}})
+        );
+    }
+
+    #[test]
+    fn a_form_goes_to_the_client_as_it_was_written() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "default": "John"},
+                "one": {"type": "string", "enum": ["a", "b"], "enumNames": ["A", "B"]},
+                "titled": {"type": "string", "oneOf": [{"const": "a", "title": "A"}]},
+                "many": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
+                "age": {"type": "integer", "default": 30},
+                "sure": {"type": "boolean", "default": true},
+            },
+            "required": ["name"],
+        });
+        let question = Question {
+            key: "form".to_owned(),
+            ask: QuestionKind::ElicitForm(FormElicitation {
+                message: "Who?".to_owned(),
+                requested_schema: schema.to_string(),
+            }),
+        };
+        let asked = serde_json::to_value(request(&question).unwrap()).unwrap();
+        assert_eq!(asked["params"]["requestedSchema"], schema);
+    }
+}
