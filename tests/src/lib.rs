@@ -20,6 +20,7 @@ mod reach;
 mod registry;
 mod server;
 mod stdio;
+mod token;
 
 pub use answer::Answer;
 pub use cgroup::Cgroup;
@@ -36,6 +37,7 @@ pub use reach::Reach;
 pub use registry::{Registry, RegistryKind};
 pub use server::{Seen, Server};
 pub use stdio::Stdio;
+pub use token::sha256;
 
 /// The repository's root.
 pub fn root() -> &'static std::path::Path {

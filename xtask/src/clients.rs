@@ -21,6 +21,8 @@ pub struct Clients {
     pub python_agents: PathBuf,
     /// Python with FastMCP.
     pub fastmcp: PathBuf,
+    /// What tries out a server by its OpenAPI description.
+    pub schemathesis: PathBuf,
     /// What makes components of Python.
     pub componentize_py: PathBuf,
     /// Node.
@@ -41,6 +43,7 @@ impl Clients {
             fastmcp: Environment::set_up("fastmcp")?.bin("python"),
             python_legacy: Environment::set_up("legacy")?.bin("python"),
             python_agents: Environment::set_up("agents")?.bin("python"),
+            schemathesis: Environment::set_up("schemathesis")?.bin("schemathesis"),
             componentize_py: Environment::set_up("componentize-py")?.bin("componentize-py"),
             inspector: modules
                 .join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"),

@@ -12,6 +12,7 @@ use axum::http::uri::{Authority, Scheme};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::origin::Origin;
 use super::rest::ErrorBody;
 
 /// Whom the server lets in.
@@ -19,8 +20,8 @@ use super::rest::ErrorBody;
 pub struct Guard {
     /// Accepted `Host` values.
     pub hosts: Hosts,
-    /// Accepted `Origin` values, as browsers send them: `https://app.example.com`.
-    pub origins: Vec<String>,
+    /// Accepted `Origin` values.
+    pub origins: Vec<Origin>,
 }
 
 /// Accepted `Host` values.
@@ -61,10 +62,7 @@ impl Guard {
 
     fn check(&self, request: &Request) -> Result<(), Refused> {
         for origin in request.headers().get_all(header::ORIGIN) {
-            let accepted = origin
-                .to_str()
-                .is_ok_and(|origin| self.origins.iter().any(|known| known == origin));
-            if !accepted {
+            if !self.origins.iter().any(|known| known.header() == origin) {
                 return Err(Refused::NotListed {
                     name: "Origin",
                     value: String::from_utf8_lossy(origin.as_bytes()).into_owned(),
@@ -271,7 +269,7 @@ mod tests {
     fn a_present_origin_must_be_listed() {
         let guard = Guard {
             hosts: Hosts::Any,
-            origins: vec!["https://app.example".into()],
+            origins: vec!["https://app.example".parse().unwrap()],
         };
         assert!(check(&guard, &[]));
         assert!(check(&guard, &[("origin", "https://app.example")]));
