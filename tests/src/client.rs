@@ -1,6 +1,6 @@
 //! Programs that are written in other languages: the official clients.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::process::Command;
@@ -52,6 +52,12 @@ impl Client {
     /// One environment variable more.
     pub fn env(mut self, name: &str, value: impl Into<std::ffi::OsString>) -> Self {
         self.0.env(name, value.into());
+        self
+    }
+
+    /// Where it runs, if not where the test does.
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.0.current_dir(folder);
         self
     }
 

@@ -14,11 +14,13 @@ mod host;
 mod kubernetes;
 mod log;
 pub mod mcp;
+mod model;
 mod raw;
 mod reach;
 mod registry;
 mod server;
 mod stdio;
+mod token;
 
 pub use answer::Answer;
 pub use cgroup::Cgroup;
@@ -29,11 +31,13 @@ pub use fake::{Asked, Fake, reply};
 pub use held::Held;
 pub use host::{Finished, Host, Launch, manifest, refused, serve_python};
 pub use kubernetes::{KubernetesApi, Token};
+pub use model::Model;
 pub use raw::{raw, raw_post};
 pub use reach::Reach;
 pub use registry::{Registry, RegistryKind};
 pub use server::{Seen, Server};
 pub use stdio::Stdio;
+pub use token::sha256;
 
 /// The repository's root.
 pub fn root() -> &'static std::path::Path {

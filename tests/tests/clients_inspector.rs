@@ -39,12 +39,31 @@ fn check_list(finished: &Finished) {
     }
 }
 
+fn check_current(finished: &Finished) {
+    let current = result(finished);
+    assert_eq!(
+        current["structuredContent"]["timezone"], "Europe/Warsaw",
+        "{current}"
+    );
+}
+
 fn check_conversion(finished: &Finished) {
     let conversion = result(finished);
     assert_eq!(
         conversion["structuredContent"]["time_difference"], "+5.75h",
         "{conversion}"
     );
+}
+
+fn current(arguments: &str) -> [&str; 6] {
+    [
+        "--method",
+        "tools/call",
+        "--tool-name",
+        "get_current_time",
+        "--tool-args-json",
+        arguments,
+    ]
 }
 
 const CONVERT: [&str; 6] = [
@@ -74,12 +93,10 @@ async fn it_lists_and_calls_over_http() {
                 .args(&common)
                 .args(&["--method", "tools/list", "--strict"]);
         check_list(&list.succeed().await);
-        let conversion = inspector(host.folder())
+        let current = inspector(host.folder())
             .args(&common)
-            .args(&CONVERT)
-            .succeed()
-            .await;
-        check_conversion(&conversion);
+            .args(&current(r#"{"timezone":"Europe/Warsaw"}"#));
+        check_current(&current.succeed().await);
     }
 }
 
@@ -89,21 +106,15 @@ async fn it_sees_a_failure_as_one() {
     let url = format!("{}/mcp", host.url());
     for era in ERAS {
         let client = inspector(host.folder()).args(&["--server-url", &url, "--transport", "http"]);
-        let client = client.args(&[
-            "--protocol-era",
-            era,
-            "--method",
-            "tools/call",
-            "--tool-name",
-            "fail",
-        ]);
+        let client = client.args(&["--protocol-era", era]);
         let finished = client
-            .args(&["--tool-args-json", r#"{"message":"the kettle is empty"}"#])
+            .args(&current(r#"{"timezone":"Mars/Olympus"}"#))
             .run()
             .await;
+        assert_ne!(finished.code, Some(0), "{era}: {finished:?}");
         assert!(
-            finished.stdout.contains("the kettle is empty")
-                || finished.stderr.contains("the kettle is empty"),
+            finished.stdout.contains("Invalid timezone")
+                || finished.stderr.contains("Invalid timezone"),
             "{era}: {finished:?}"
         );
     }

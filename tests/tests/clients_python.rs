@@ -1,6 +1,6 @@
-//! The official Python clients, old and new, work unchanged.
+//! The official Python clients, old and new, work unchanged, also through `mcp-remote`, which bridges pipes to HTTP.
 
-use sandglass_tests::{Client, Host, Launch, guest, tool};
+use sandglass_tests::{Client, Host, Launch, client_program, guest, tool};
 use serde_json::{Value, json};
 
 fn manifest() -> String {
@@ -111,4 +111,17 @@ async fn the_legacy_client_speaks_over_http() {
 #[tokio::test]
 async fn the_legacy_client_speaks_over_pipes() {
     over_stdio(LEGACY, "legacy.py", "stdio").await;
+}
+
+#[tokio::test]
+async fn the_latest_client_speaks_through_mcp_remote() {
+    let host = Host::start(&manifest()).await;
+    let client = Client::python(LATEST, "latest.py")
+        .arg("auto")
+        .arg(client_program("SANDGLASS_NODE"))
+        .arg(client_program("SANDGLASS_MCP_REMOTE"))
+        .arg(format!("{}/mcp", host.url()))
+        // It keeps credentials there.
+        .env("HOME", host.folder());
+    check(&client.succeed().await.json());
 }

@@ -2,19 +2,11 @@
 
 use reqwest::{Method, RequestBuilder};
 use sandglass_tests::mcp::{ACCEPT, message, send};
-use sandglass_tests::{Answer, Client, Host, Launch, eventually, raw, tool};
+use sandglass_tests::{Answer, Client, Host, Launch, eventually, raw, sha256, tool};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const TOKEN: &str = "a-token-for-everything";
 const NARROW: &str = "a-token-for-one-tool";
-
-fn sha256(token: &str) -> String {
-    Sha256::digest(token)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
 
 /// The calculator, with a token for all of it, and one for `add` alone.
 fn manifest() -> String {

@@ -2,20 +2,12 @@
 
 use reqwest::{Method, RequestBuilder};
 use sandglass_tests::mcp::{ACCEPT, initialize, message, send};
-use sandglass_tests::{Answer, Host, guest, tool};
+use sandglass_tests::{Answer, Host, guest, sha256, tool};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const ROOT: &str = "root-token";
 const ACME: &str = "acme-token";
 const ZOO: &str = "zoo-token";
-
-fn sha256(token: &str) -> String {
-    Sha256::digest(token)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
 
 /// The default tenant has echo; acme has the calculator, and a component that cannot be loaded; zoo has nothing else
 /// than `fail` of the guest `plain`.

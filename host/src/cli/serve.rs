@@ -20,10 +20,12 @@ use crate::invoke::{Invoker, Ledger, MIN_KEY, StateKey};
 use crate::reload::Reloader;
 use crate::sandbox::{Engine, Stores};
 use crate::secret;
+use crate::serve::cors::Cors;
 use crate::serve::guard::{Guard, Hosts, is_loopback};
 use crate::serve::identity::Identity;
 use crate::serve::listen::{Server, Stop};
 use crate::serve::management::{Management, Place};
+use crate::serve::origin::Origin;
 use crate::serve::tls::Tls;
 use crate::serve::{App, Drain, stdio};
 use crate::source::Fetcher;
@@ -76,7 +78,15 @@ pub struct Serve {
     allowed_hosts: Vec<String>,
     /// Origin headers to accept, as browsers send them [default: none]
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
-    allowed_origins: Vec<String>,
+    allowed_origins: Vec<Origin>,
+    /// The same, and browsers let the pages of these origins read the answers (CORS) [default: none]
+    #[arg(
+        long,
+        env = "SANDGLASS_CORS_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    cors_origins: Vec<Origin>,
     /// Serve HTTPS with this certificate and its chain (PEM); read again when it changes
     #[arg(
         long,
@@ -220,14 +230,16 @@ impl Serve {
         let address = server
             .address()
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let guard = self.guard(&self.host);
+        let mut guard = self.guard(&self.host);
+        guard.origins.extend_from_slice(&self.cors_origins);
+        let cors = Cors::new(&self.cors_origins);
         if self.allow_anonymous && manifest.identity.is_some() {
             tracing::info!("the manifest's `identity` counts, and not --allow-anonymous");
         } else if self.allow_anonymous && !is_loopback(&self.host) {
             tracing::warn!("--allow-anonymous: anybody who reaches {address} can call these tools");
         }
         tracing::info!("listening on {scheme}://{address}");
-        server.run(app, guard, self.access_log, stop).await;
+        server.run(app, guard, cors, self.access_log, stop).await;
         end(&drain, &ledger).await;
         Ok(Exit::Done)
     }

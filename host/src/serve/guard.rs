@@ -9,9 +9,10 @@ use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::uri::{Authority, Scheme};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::origin::Origin;
 use super::rest::ErrorBody;
 
 /// Whom the server lets in.
@@ -19,8 +20,8 @@ use super::rest::ErrorBody;
 pub struct Guard {
     /// Accepted `Host` values.
     pub hosts: Hosts,
-    /// Accepted `Origin` values, as browsers send them: `https://app.example.com`.
-    pub origins: Vec<String>,
+    /// Accepted `Origin` values.
+    pub origins: Vec<Origin>,
 }
 
 /// Accepted `Host` values.
@@ -62,10 +63,7 @@ impl Guard {
     fn check(&self, request: &Request) -> Result<(), Refused> {
         let host = host_of(request)?;
         for origin in request.headers().get_all(header::ORIGIN) {
-            let accepted = origin
-                .to_str()
-                .is_ok_and(|origin| self.accepts_origin(origin, host.as_ref()));
-            if !accepted {
+            if !self.accepts_origin(origin, host.as_ref()) {
                 return Err(Refused::NotListed {
                     name: "Origin",
                     value: String::from_utf8_lossy(origin.as_bytes()).into_owned(),
@@ -88,13 +86,14 @@ impl Guard {
     }
 
     /// On loopback the server's own origin is no stranger's: its host is checked, and nobody else serves pages there.
-    fn accepts_origin(&self, origin: &str, host: Option<&Authority>) -> bool {
+    fn accepts_origin(&self, origin: &HeaderValue, host: Option<&Authority>) -> bool {
         let is_own = || {
+            let origin = origin.to_str().unwrap_or_default();
             let mut schemes = ["http://", "https://"].iter();
             let authority = schemes.find_map(|scheme| origin.strip_prefix(scheme));
             authority.is_some() && authority == host.map(Authority::as_str)
         };
-        self.origins.iter().any(|known| known == origin)
+        self.origins.iter().any(|known| known.header() == origin)
             || (self.hosts == Hosts::Loopback && is_own())
     }
 
@@ -302,7 +301,7 @@ mod tests {
     fn a_present_origin_must_be_listed() {
         let guard = Guard {
             hosts: Hosts::Any,
-            origins: vec!["https://app.example".into()],
+            origins: vec!["https://app.example".parse().unwrap()],
         };
         assert!(check(&guard, &[]));
         assert!(check(&guard, &[("origin", "https://app.example")]));

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
 
+use super::cors::Cors;
 use super::guard::Guard;
 use super::router::Surface;
 use super::tls::Tls;
@@ -70,9 +71,16 @@ impl Server {
 
     /// Serves until it is told to stop; then /ready turns 503, new calls are refused, and
     /// those in flight have a grace period to finish. Told a second time, it ends at once.
-    pub async fn run(self, app: App, guard: Guard, access_log: bool, mut stop: Stop) {
+    pub async fn run(
+        self,
+        app: App,
+        guard: Guard,
+        cors: Option<Cors>,
+        access_log: bool,
+        mut stop: Stop,
+    ) {
         let (closing, streams_end) = (CancellationToken::new(), CancellationToken::new());
-        let surface = Surface::new(app.clone(), guard, access_log, streams_end.clone());
+        let surface = Surface::new(app.clone(), guard, cors, access_log, streams_end.clone());
         let serving = connection::serve(self.listener, self.tls, surface, closing.clone());
         tokio::pin!(serving);
         let signal = tokio::select! {

@@ -4,8 +4,9 @@
 //! [`Invoker`](crate::invoke::Invoker), and encodes what comes back.
 //!
 //! - [`router`]: the whole way of a request, from its head to its answer. [`body`]: reading what follows the head.
-//! - [`guard`]: which `Host` and `Origin` may come in. [`door`]: who comes in, and to which tenant, by [`identity`].
-//! - [`health`], [`rest`]: the endpoints of the Python runtime.
+//! - [`guard`]: which `Host` and [`Origin`](origin) may come in. [`cors`]: which web pages may read the answers.
+//! - [`door`]: who comes in, and to which tenant, by [`identity`].
+//! - [`health`], [`rest`]: the endpoints of the Python runtime, and what belongs to them. [`openapi`]: their description.
 //! - [`mcp`]: MCP, both eras. [`stdio`]: the same over stdin and stdout.
 //! - [`describe`]: tools and content blocks as JSON.
 //! - [`management`]: metrics, usage and readiness in full, on a port of their own.
@@ -13,6 +14,7 @@
 
 pub mod body;
 mod connection;
+pub mod cors;
 pub mod describe;
 mod door;
 pub mod drain;
@@ -22,6 +24,8 @@ pub mod identity;
 pub mod listen;
 pub mod management;
 pub mod mcp;
+mod openapi;
+pub mod origin;
 mod requester;
 pub mod rest;
 pub mod router;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::App;
@@ -68,12 +69,45 @@ pub async fn call(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RestError> {
+    let call = decode(&body::read(body).await?)?;
+    run(&app, asks, &headers, call).await
+}
+
+/// The tool in a path.
+#[derive(Debug, Deserialize)]
+pub struct Named {
+    name: String,
+}
+
+/// `POST /mcp/tools/{name}`, where the body is the arguments: what a client makes of [`openapi`](super::openapi).
+pub async fn call_named(
+    State(app): State<App>,
+    Extension(asks): Extension<Requester>,
+    named: Result<Path<Named>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, RestError> {
+    let Path(Named { name }) = named.map_err(|_| RestError::UnreadableName)?;
+    let call = CallTool {
+        name,
+        arguments: decode_arguments(&body::read(body).await?)?,
+        meta: None,
+    };
+    run(&app, asks, &headers, call).await
+}
+
+async fn run(
+    app: &App,
+    asks: Requester,
+    headers: &HeaderMap,
+    call: CallTool,
+) -> Result<Response, RestError> {
     let call = Call {
         tenant: asks.tenant,
         caller: asks.caller,
-        operation: decode(&body::read(body).await?)?,
+        operation: call,
         observer: Arc::new(Silent),
-        trace: TraceParent::of(&headers),
+        trace: TraceParent::of(headers),
     };
     let completed = app.drain.run(app.invoker.run(call)).await?;
     let output = completed.result?;
@@ -109,6 +143,17 @@ pub fn decode(body: &[u8]) -> Result<CallTool, RestError> {
     })
 }
 
+/// The arguments that a body is: a JSON object; nothing is no arguments.
+fn decode_arguments(body: &[u8]) -> Result<Map<String, Value>, RestError> {
+    if body.is_empty() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)? {
+        Value::Object(arguments) => Ok(arguments),
+        _ => Err(InvokeError::InvalidArguments("the body must be a JSON object".to_owned()).into()),
+    }
+}
+
 /// Why a REST call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
@@ -124,6 +169,9 @@ pub enum RestError {
     /// 400
     #[error("Missing 'tool' field")]
     MissingTool,
+    /// 400
+    #[error("The tool's name in the path is not UTF-8")]
+    UnreadableName,
     /// 500: the tool's own words.
     #[error("{0}")]
     Tool(String),
@@ -143,7 +191,9 @@ impl IntoResponse for RestError {
         };
         let status = match &self {
             Self::Body(error) => error.status(),
-            Self::InvalidJson | Self::NotAnObject | Self::MissingTool => StatusCode::BAD_REQUEST,
+            Self::InvalidJson | Self::NotAnObject | Self::MissingTool | Self::UnreadableName => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Tool(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Draining(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Invoke(InvokeError::UnknownTool(_)) => StatusCode::NOT_FOUND,

@@ -12,18 +12,19 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, any_service, get};
+use axum::routing::{MethodRouter, any, any_service, get, options, post};
 use futures::FutureExt;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::cors::Cors;
 use super::door::{self, not_found};
 use super::guard::Guard;
 use super::identity::metadata;
 use super::mcp::{Mcp, gate};
 use super::rest::ErrorBody;
-use super::{App, health, rest};
+use super::{App, health, openapi, rest};
 use crate::invoke::InvokeError;
 use crate::telemetry;
 
@@ -37,6 +38,7 @@ pub struct Surface(Arc<Parts>);
 struct Parts {
     app: App,
     guard: Guard,
+    cors: Option<Cors>,
     access_log: bool,
     endpoints: Router,
     /// For whom has no credential yet.
@@ -45,7 +47,13 @@ struct Parts {
 
 impl Surface {
     /// Streams that have no end of their own end with `end`.
-    pub fn new(app: App, guard: Guard, access_log: bool, end: CancellationToken) -> Self {
+    pub fn new(
+        app: App,
+        guard: Guard,
+        cors: Option<Cors>,
+        access_log: bool,
+        end: CancellationToken,
+    ) -> Self {
         let mcp = Mcp::new(&app, end);
         let mut router = Router::new();
         // Root paths are the credential's tenant, or the default one.
@@ -54,6 +62,7 @@ impl Surface {
         }
         Self(Arc::new(Parts {
             guard,
+            cors,
             access_log,
             endpoints: router.fallback(async || not_found()),
             public: metadata::router(&app).fallback(async || not_found()),
@@ -76,18 +85,24 @@ impl Surface {
         response
     }
 
-    async fn pass(&self, mut request: Request) -> Response {
+    async fn pass(&self, request: Request) -> Response {
+        // Before anything reads the request: who may come in at all.
+        if let Some(refusal) = self.0.guard.refuse(&request) {
+            return refusal;
+        }
+        match &self.0.cors {
+            Some(cors) => cors.answer(request, |request| self.enter(request)).await,
+            None => self.enter(request).await,
+        }
+    }
+
+    async fn enter(&self, mut request: Request) -> Response {
         let Parts {
             app,
-            guard,
             endpoints,
             public,
             ..
         } = &*self.0;
-        // Before anything reads the request: who may come in at all.
-        if let Some(refusal) = guard.refuse(&request) {
-            return refusal;
-        }
         if request.uri().path().starts_with(metadata::WELL_KNOWN) {
             return to(public, request).await;
         }
@@ -121,9 +136,10 @@ async fn to(router: &Router, request: Request) -> Response {
 fn endpoints(root: &str, app: &App, mcp: &Mcp) -> Router {
     let path = |path: &str| format!("{root}{path}");
     // No slash is added or removed by a redirect: gateways strip prefixes.
+    let mcp_route = || any(gate::endpoint).merge(telling("GET, POST, DELETE"));
     let mcp = Router::new()
-        .route(&path("/mcp"), any(gate::endpoint))
-        .route(&path("/mcp/"), any(gate::endpoint))
+        .route(&path("/mcp"), mcp_route())
+        .route(&path("/mcp/"), mcp_route())
         .with_state(mcp.clone());
     let get_only = |route| only("HEAD, GET", route, app);
     let tools = get(rest::list).post(rest::call);
@@ -131,7 +147,12 @@ fn endpoints(root: &str, app: &App, mcp: &Mcp) -> Router {
         .route(&path("/health"), get_only(get(health::health)))
         .route(&path("/ready"), get_only(get(health::ready)))
         .route(&path("/usage"), get_only(get(health::usage)))
+        .route(&path("/openapi.json"), get_only(get(openapi::document)))
         .route(&path("/mcp/tools"), only("POST, HEAD, GET", tools, app))
+        .route(
+            &path("/mcp/tools/{name}"),
+            only("POST", post(rest::call_named), app),
+        )
         .route(&path("/mcp/list_tools"), get_only(get(rest::list_short)))
         .merge(mcp)
 }
@@ -163,9 +184,9 @@ impl AccessLog {
     }
 }
 
-/// Any other method is 405 with the methods in the contract's order.
+/// OPTIONS tells the methods, and any other method is 405 with them, in the contract's order.
 pub(super) fn only(allow: &'static str, route: MethodRouter<App>, app: &App) -> MethodRouter {
-    let route = route.fallback(async move || {
+    let route = route.merge(telling(allow)).fallback(async move || {
         (
             StatusCode::METHOD_NOT_ALLOWED,
             [(header::ALLOW, allow)],
@@ -175,6 +196,14 @@ pub(super) fn only(allow: &'static str, route: MethodRouter<App>, app: &App) -> 
     // As one service for all methods: else axum adds `Allow` to what the layers before it answer,
     // and with it tells which paths there are.
     any_service(route.with_state(app.clone()))
+}
+
+/// Answers OPTIONS (RFC 9110, section 9.3.7).
+fn telling<S: Clone + Send + Sync + 'static>(allow: &'static str) -> MethodRouter<S> {
+    options(async move || {
+        let allow = [(header::ALLOW, format!("{allow}, OPTIONS"))];
+        (StatusCode::NO_CONTENT, allow)
+    })
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {

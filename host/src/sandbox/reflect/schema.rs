@@ -35,7 +35,10 @@ pub(super) fn schema(shape: &Shape, way: Way) -> Value {
             let (minimum, maximum) = integer.range();
             json!({"type": "integer", "minimum": minimum, "maximum": maximum})
         }
-        Shape::F32 | Shape::F64 if way == Way::In => json!({"type": "number"}),
+        Shape::F32 if way == Way::In => {
+            json!({"type": "number", "minimum": f32::MIN, "maximum": f32::MAX})
+        }
+        Shape::F64 if way == Way::In => json!({"type": "number"}),
         // `pattern` holds for strings only.
         Shape::F32 | Shape::F64 => {
             json!({"type": ["number", "string"], "pattern": "^(NaN|-?Infinity)$"})

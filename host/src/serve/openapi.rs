@@ -1,0 +1,351 @@
+//! `GET /openapi.json`: the REST endpoints in OpenAPI 3.1, with an operation for each tool that the caller may call.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::{Map, Value, json};
+
+use super::App;
+use super::requester::Requester;
+use crate::catalog::Tool;
+use crate::catalog::schema::Schema;
+
+/// `GET /openapi.json`
+pub async fn document(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
+    let visible = app.invoker.visible(&asks.tenant, &asks.caller);
+    let access = match app.identity {
+        Some(_) => Access::Identity,
+        None => Access::Anybody,
+    };
+    Json(describe(visible.tools_after(""), access)).into_response()
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Whoever has a bearer token.
+    Identity,
+    /// Whoever reaches the port.
+    Anybody,
+}
+
+fn describe<'a>(tools: impl Iterator<Item = &'a Arc<Tool>>, access: Access) -> Value {
+    let mut paths = endpoints(access);
+    let mut schemas = Map::from_iter([("Error".to_owned(), error_schema())]);
+    for tool in tools {
+        let input = add_schema(&mut schemas, format!("{}.input", tool.name), &tool.input);
+        let output = match &tool.output {
+            Some(output) => add_schema(&mut schemas, format!("{}.output", tool.name), output),
+            None => json!({}),
+        };
+        let path = format!("/mcp/tools/{}", tool.name);
+        paths.insert(
+            path,
+            json!({"post": operation(tool, &input, &output, access)}),
+        );
+    }
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Sandglass", "version": env!("CARGO_PKG_VERSION")},
+        // Beside this document: a tenant's path and a gateway's prefix lead there too.
+        "servers": [{"url": "."}],
+        "paths": paths,
+        "components": {"schemas": schemas, "responses": error_responses()},
+    });
+    if access == Access::Identity {
+        document["components"]["securitySchemes"] =
+            json!({"bearer": {"type": "http", "scheme": "bearer"}});
+        document["security"] = json!([{"bearer": []}]);
+    }
+    document
+}
+
+/// The operation that calls a tool.
+fn operation(tool: &Tool, input: &Value, output: &Value, access: Access) -> Value {
+    let takes_nothing = tool
+        .input
+        .document
+        .get("required")
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty);
+    let mut operation = json!({
+        "operationId": tool.name,
+        "description": tool.description.as_deref().unwrap_or_default(),
+        "requestBody": {"required": !takes_nothing, "content": content(input)},
+        "responses": call_responses(output, access),
+    });
+    if let Some(title) = &tool.title {
+        operation["summary"] = title.as_str().into();
+    }
+    operation
+}
+
+/// What is there besides the tools' own paths. They have no `operationId`: every name may be a tool's.
+fn endpoints(access: Access) -> Map<String, Value> {
+    let timestamp = json!({"type": "integer", "description": "Seconds since 1970"});
+    let health = json!({
+        "type": "object",
+        "properties": {
+            "status": {"const": "healthy"},
+            "tools": {"type": "integer", "description": "How many there are"},
+            "timestamp": timestamp,
+        },
+        "required": ["status", "timestamp"],
+    });
+    let failure = json!({
+        "type": "object",
+        "properties": {"source": {"type": "string"}, "reason": {"type": "string"}},
+        "required": ["source", "reason"],
+    });
+    let ready = json!({
+        "type": "object",
+        "properties": {
+            "status": {"enum": ["ready", "degraded", "draining"]},
+            "tools": {"type": "array", "items": {"type": "string"}},
+            "failures": {"type": "array", "items": failure, "description": "The components that are left out"},
+            "timestamp": timestamp,
+        },
+        "required": ["status", "timestamp"],
+    });
+    let tool = json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "description": {"type": "string"},
+            "inputSchema": {"type": "object"},
+            "outputSchema": {"type": "object"},
+        },
+        "required": ["name", "description", "inputSchema"],
+    });
+    let short_tool = json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "description": {"type": "string"},
+            "arguments": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        "required": ["name", "description", "arguments"],
+    });
+    let call = json!({
+        "type": "object",
+        "properties": {
+            "tool": {"type": "string", "minLength": 1},
+            "arguments": {"type": "object"},
+        },
+        "required": ["tool"],
+    });
+    let list_of = |tool: Value| {
+        json!({
+            "type": "object",
+            "properties": {"tools": {"type": "array", "items": tool}},
+            "required": ["tools"],
+        })
+    };
+    // A probe may come without a credential, and is told less.
+    let probe = |summary: &str, responses: Value| {
+        let mut operation = json!({"summary": summary, "responses": responses});
+        if access == Access::Identity {
+            operation["security"] = json!([{}, {"bearer": []}]);
+        }
+        operation
+    };
+    let get = |summary: &str, schema: Value| {
+        let mut responses = Map::from_iter([("200".to_owned(), answer(summary, &schema))]);
+        add_refusals(&mut responses, access);
+        json!({"summary": summary, "responses": responses})
+    };
+    let mut paths = json!({
+        "/health": {"get": probe("Whether the host lives", json!({"200": answer("It does", &health)}))},
+        "/ready": {"get": probe(
+            "Whether calls are taken, and of which tools",
+            json!({"200": answer("They are", &ready), "503": answer("The host is ending", &ready)}),
+        )},
+        "/openapi.json": {"get": get("This document", json!({"type": "object"}))},
+        "/mcp/list_tools": {"get": get("The tools and their arguments' types", list_of(short_tool))},
+        "/mcp/tools": {
+            "get": get("The tools and their schemas", list_of(tool)),
+            "post": {
+                "summary": "Calls a tool by its name",
+                "requestBody": {"required": true, "content": content(&call)},
+                "responses": call_responses(&json!({}), access),
+            },
+        },
+    });
+    if access == Access::Identity {
+        let usage = get("What the tenant used", json!({"type": "object"}));
+        paths["/usage"] = json!({"get": usage});
+    }
+    match paths {
+        Value::Object(paths) => paths,
+        _ => Map::new(),
+    }
+}
+
+/// What a call may be answered with, by the status.
+fn call_responses(result: &Value, access: Access) -> Map<String, Value> {
+    let success = json!({
+        "type": "object",
+        "properties": {"result": result},
+        "required": ["result"],
+    });
+    let success = answer("The tool's result", &success);
+    let mut responses = Map::from_iter([("200".to_owned(), success)]);
+    add_errors(&mut responses, &CALL_ERRORS);
+    add_refusals(&mut responses, access);
+    responses
+}
+
+/// Adds what a caller is answered whose credential does not do.
+fn add_refusals(responses: &mut Map<String, Value>, access: Access) {
+    if access == Access::Identity {
+        add_errors(responses, &REFUSALS);
+    }
+}
+
+fn add_errors(responses: &mut Map<String, Value>, errors: &[Error]) {
+    for (status, name, _) in errors {
+        let reference = json!({"$ref": format!("#/components/responses/{name}")});
+        responses.insert((*status).to_owned(), reference);
+    }
+}
+
+/// The errors that answers refer to, by their names.
+fn error_responses() -> Map<String, Value> {
+    let schema = json!({"$ref": "#/components/schemas/Error"});
+    let mut responses: Map<String, Value> = CALL_ERRORS
+        .iter()
+        .chain(&REFUSALS)
+        .map(|(_, name, description)| ((*name).to_owned(), answer(description, &schema)))
+        .collect();
+    responses[TOO_MANY]["headers"]["Retry-After"] =
+        json!({"description": "Seconds", "schema": {"type": "integer"}});
+    responses
+}
+
+/// A status, its name, and what it says.
+type Error = (&'static str, &'static str, &'static str);
+
+const TOO_MANY: &str = "TooManyRequests";
+
+const CALL_ERRORS: [Error; 6] = [
+    ("400", "BadRequest", "The body or the arguments are wrong"),
+    ("404", "NotFound", "There is no such tool"),
+    ("413", "ContentTooLarge", "The body is too large"),
+    ("429", TOO_MANY, "Too many calls, or a quota is used up"),
+    ("500", "Failed", "The tool failed, or a limit ended it"),
+    ("503", "Unavailable", "The host is ending"),
+];
+
+const REFUSALS: [Error; 2] = [
+    ("401", "Unauthorized", "There is no valid credential"),
+    ("403", "Forbidden", "The credential does not cover it"),
+];
+
+fn answer(description: &str, schema: &Value) -> Value {
+    json!({"description": description, "content": content(schema)})
+}
+
+fn content(schema: &Value) -> Value {
+    json!({"application/json": {"schema": schema}})
+}
+
+fn error_schema() -> Value {
+    json!({"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]})
+}
+
+/// Adds a tool's schema under a key; the reference to it.
+fn add_schema(schemas: &mut Map<String, Value>, key: String, schema: &Schema) -> Value {
+    let place = format!("#/components/schemas/{key}");
+    let mut schema = Value::Object((*schema.document).clone());
+    rebase(&mut schema, &place);
+    schemas.insert(key, schema);
+    json!({"$ref": place})
+}
+
+/// Keywords that hold schemas by name.
+const IN_MAPS: [&str; 6] = [
+    "properties",
+    "patternProperties",
+    "dependentSchemas",
+    "dependencies",
+    "$defs",
+    "definitions",
+];
+
+/// Keywords that hold data.
+const DATA: [&str; 5] = ["const", "enum", "default", "example", "examples"];
+
+/// Has a schema's references to its own parts, `#/..`, lead to where the schema lies in the document now. They are
+/// the only ones that there are, besides anchors, which stay what they are.
+fn rebase(schema: &mut Value, place: &str) {
+    match schema {
+        Value::Object(keywords) => {
+            // Would make another document of it.
+            if keywords.get("$id").is_some_and(Value::is_string) {
+                keywords.shift_remove("$id");
+            }
+            for (keyword, value) in keywords {
+                let keyword = keyword.as_str();
+                match value {
+                    Value::String(reference) if is_reference(keyword) => {
+                        if let Some(pointer) = reference.strip_prefix('#')
+                            && (pointer.is_empty() || pointer.starts_with('/'))
+                        {
+                            *reference = format!("{place}{pointer}");
+                        }
+                    }
+                    Value::Object(schemas) if IN_MAPS.contains(&keyword) => schemas
+                        .values_mut()
+                        .for_each(|schema| rebase(schema, place)),
+                    _ if DATA.contains(&keyword) => {}
+                    value => rebase(value, place),
+                }
+            }
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(|schema| rebase(schema, place)),
+        _ => {}
+    }
+}
+
+fn is_reference(keyword: &str) -> bool {
+    matches!(keyword, "$ref" | "$dynamicRef" | "$recursiveRef")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_within_a_schema_lead_to_where_it_lies_in_the_document() {
+        let schema = Schema::compile(
+            &json!({
+                "$id": "https://example.com/tree",
+                "type": "object",
+                "properties": {
+                    "$ref": {"$ref": "#/$defs/node"},
+                    "enum": {"items": {"anyOf": [{"$ref": "#"}, {"enum": [{"$ref": "#/$defs/node"}]}]}},
+                },
+                "$defs": {"node": {"$anchor": "n", "properties": {"next": {"$ref": "#n"}}}},
+            })
+            .to_string(),
+        )
+        .unwrap();
+        let mut schemas = Map::new();
+        let reference = add_schema(&mut schemas, "t.input".to_owned(), &schema);
+        assert_eq!(reference, json!({"$ref": "#/components/schemas/t.input"}));
+        let place = "#/components/schemas/t.input";
+        assert_eq!(
+            schemas["t.input"],
+            json!({
+                "type": "object",
+                "properties": {
+                    "$ref": {"$ref": format!("{place}/$defs/node")},
+                    "enum": {"items": {"anyOf": [{"$ref": place}, {"enum": [{"$ref": "#/$defs/node"}]}]}},
+                },
+                "$defs": {"node": {"$anchor": "n", "properties": {"next": {"$ref": "#n"}}}},
+            })
+        );
+    }
+}
