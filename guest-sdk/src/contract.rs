@@ -3,7 +3,8 @@
 
 pub use crate::bindings::{
     exports::sandglass::tool::tools::{
-        CallError, CallRequest, Guest, Outcome, Success, Tool as ToolDescription, ToolAnnotations,
+        CallError, CallRequest, Continuation, Guest, InputRequest, Outcome, Success, TaskSupport,
+        Tool as ToolDescription, ToolAnnotations,
     },
     sandglass::tool::types::{
         Annotations, Answer, Content, ElicitationAction, ElicitationAnswer, EmbeddedResource,

@@ -80,8 +80,9 @@
 //!
 //! # Names and hints
 //! `#[tool(name = "add-numbers", title = "Add", read_only, destructive = false,
-//! idempotent, open_world = false)]`: all of it is optional. The name is the
-//! function's unless it is given, the rest are MCP's tool annotations.
+//! idempotent, open_world = false, task = "optional")]`: all of it is optional. The name is the
+//! function's unless it is given; `task` lets calls that take long go on as MCP tasks (`"required"`: only so, where
+//! the client has a choice); the rest are MCP's tool annotations.
 //!
 //! # Prompts and resources
 //! [`#[prompt]`](prompt) makes a prompt of a function whose arguments are text, and [`#[resource]`](resource) a resource
@@ -104,6 +105,7 @@ mod complete;
 mod contract;
 mod export;
 mod host;
+mod input_required;
 pub mod keyvalue;
 pub mod log;
 mod output;
@@ -125,6 +127,7 @@ pub use contract::{
     QuestionKind, ResourceBody, ResourceContents, ResourceLink, Role, Root, TextContent,
     ToolAnnotations, ToolDescription, UrlElicitation,
 };
+pub use input_required::{InputRequired, Resumed, resumed};
 pub use output::{NoValue, Output, Value};
 pub use probe::Failure;
 pub use progress::{cancelled, progress};
@@ -147,8 +150,8 @@ pub mod __private {
             CompletionRequest, CompletionResult, Guest as CompletionGuest, Typing, complete,
         },
         contract::{
-            CallError, CallRequest, Guest, Outcome, ResourceContents, Success, ToolAnnotations,
-            ToolDescription,
+            CallError, CallRequest, Guest, Outcome, ResourceContents, Success, TaskSupport,
+            ToolAnnotations, ToolDescription,
         },
         probe::{Infallible, Plain, Probe, probe},
         prompt::{

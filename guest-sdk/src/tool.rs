@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 
 use crate::{
-    contract::{CallError, CallRequest, Outcome, Success, ToolAnnotations, ToolDescription},
-    schema,
+    contract::{
+        CallError, CallRequest, Outcome, Success, TaskSupport, ToolAnnotations, ToolDescription,
+    },
+    input_required, schema,
 };
 
 /// What `#[tool]` makes of a function.
@@ -32,6 +34,8 @@ pub struct Summary {
     pub description: &'static str,
     /// Its hints.
     pub annotations: Option<ToolAnnotations>,
+    /// Whether it may, or must, run as a task.
+    pub task: Option<TaskSupport>,
 }
 
 impl Summary {
@@ -44,7 +48,7 @@ impl Summary {
             input_schema: schema::of_arguments::<Arguments>(),
             output_schema,
             annotations: self.annotations,
-            task_support: None,
+            task_support: self.task,
             icons: Vec::new(),
             meta: None,
         }
@@ -114,8 +118,11 @@ pub fn call(tools: &[Tool], request: &CallRequest) -> Outcome {
     let Some(tool) = tools.iter().find(|tool| tool.name == request.name) else {
         return Outcome::Failed(CallError::UnknownTool(request.name.clone()));
     };
+    input_required::begin(request.continuation.clone());
     match (tool.call)(&request.arguments) {
         Ok(success) => Outcome::Done(success),
-        Err(error) => Outcome::Failed(error),
+        Err(error) => {
+            input_required::asked().map_or(Outcome::Failed(error), Outcome::InputRequired)
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, output, run as run_command, step, works};
-use crate::tools::{FIRST_PARTY, GUESTS};
+use crate::tools::{CONFORMANCE, FIRST_PARTY, GUESTS};
 use crate::{clients, interpreters, project, test};
 
 /// The version of cargo-deny that deny.toml is written for.
@@ -22,6 +22,7 @@ pub fn run() -> Result<()> {
         project::root().join("Cargo.toml"),
         FIRST_PARTY.manifest(),
         GUESTS.manifest(),
+        CONFORMANCE.manifest(),
         interpreters::javascript_manifest(),
     ];
 

@@ -29,6 +29,8 @@ pub struct Clients {
     pub node: PathBuf,
     /// The MCP Inspector's program, for Node.
     pub inspector: PathBuf,
+    /// The program of MCP's conformance suite, for Node.
+    pub conformance: PathBuf,
     /// The program of `mcp-remote`, for Node.
     pub mcp_remote: PathBuf,
 }
@@ -47,6 +49,7 @@ impl Clients {
             componentize_py: Environment::set_up("componentize-py")?.bin("componentize-py"),
             inspector: modules
                 .join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"),
+            conformance: modules.join("@modelcontextprotocol/conformance/dist/index.js"),
             mcp_remote: modules.join("mcp-remote/dist/proxy.js"),
             node: node.join("bin/node"),
         })

@@ -6,7 +6,7 @@ use crate::clients::Clients;
 use crate::tools;
 
 /// The variables' names and values; `host` is the `sandglass` to use.
-pub fn variables(host: &Path, clients: Clients) -> [(&'static str, PathBuf); 12] {
+pub fn variables(host: &Path, clients: Clients) -> [(&'static str, PathBuf); 13] {
     [
         ("SANDGLASS_BIN", host.to_path_buf()),
         ("SANDGLASS_TOOLS_DIR", tools::FIRST_PARTY.collected()),
@@ -19,6 +19,7 @@ pub fn variables(host: &Path, clients: Clients) -> [(&'static str, PathBuf); 12]
         ("SANDGLASS_COMPONENTIZE_PY", clients.componentize_py),
         ("SANDGLASS_NODE", clients.node),
         ("SANDGLASS_INSPECTOR", clients.inspector),
+        ("SANDGLASS_CONFORMANCE", clients.conformance),
         ("SANDGLASS_MCP_REMOTE", clients.mcp_remote),
     ]
 }

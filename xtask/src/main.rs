@@ -34,6 +34,7 @@ Commands:
   serve [-- ARGS]    Build the first-party tools and the host, then serve them on http://127.0.0.1:8000
   tools [--guests]   Build the first-party tools into target/tools, and the interpreters; with --guests also those that the tests use into target/guests and target/conformance
   test [-- ARGS]     Build everything and run all tests; ARGS go to `cargo test`
+  conformance        Run MCP's conformance suite against the host, with its fixtures in the sandbox, and show each scenario
   bench [-- ARGS]    Build everything for release and run the benches; ARGS go to them
   ci                 Formatting, lints, licences, Dockerfile, then all tests: what .ci/run does
 
@@ -84,6 +85,13 @@ fn dispatch(mut arguments: Vec<OsString>) -> Result<()> {
             _ => bail!("`cargo xtask tools` takes only --guests"),
         },
         Some("test") => test::run(&passed_on(arguments)),
+        Some("conformance") if arguments.is_empty() => test::run(&[
+            "--test".into(),
+            "mcp_conformance".into(),
+            "--".into(),
+            "--nocapture".into(),
+        ]),
+        Some("conformance") => bail!("`cargo xtask conformance` takes no arguments"),
         Some("bench") => bench::run(&passed_on(arguments)),
         Some("ci") if arguments.is_empty() => ci::run(),
         Some("ci") => bail!("`cargo xtask ci` takes no arguments"),

@@ -79,8 +79,7 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// Builds what is tested; the host's path. The whole workspace is built as its tests need it:
-/// the host alone has fewer features of its dependencies, and wasmtime would be built twice.
+/// Builds what is tested; the host's path.
 fn build(arguments: &[OsString]) -> Result<PathBuf> {
     if !arguments.is_empty() {
         return serve::build_host();

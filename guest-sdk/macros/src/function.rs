@@ -67,6 +67,7 @@ struct Tool<'a> {
     title: Option<String>,
     description: String,
     hints: Hints,
+    task: Option<String>,
     arguments: Vec<Argument<'a>>,
     returns: TokenStream,
 }
@@ -102,6 +103,7 @@ impl<'a> Tool<'a> {
             title: options.title.map(|title| title.value()),
             description,
             hints: options.hints,
+            task: options.task.map(|task| task.value()),
             arguments,
             returns,
         })
@@ -226,6 +228,11 @@ impl ToTokens for Tool<'_> {
             None => quote!(None),
         };
         let annotations = self.hints.annotations(&sdk);
+        let task = match self.task.as_deref() {
+            Some("required") => quote!(Some(#sdk::TaskSupport::Required)),
+            Some(_) => quote!(Some(#sdk::TaskSupport::Optional)),
+            None => quote!(None),
+        };
         let names: Vec<_> = self
             .arguments
             .iter()
@@ -267,6 +274,7 @@ impl ToTokens for Tool<'_> {
                             title: #title,
                             description: #description,
                             annotations: #annotations,
+                            task: #task,
                         }
                         .describe::<__Arguments>(#schema)
                     }

@@ -7,13 +7,15 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
-const KEYS: &str = "`name`, `title`, `read_only`, `destructive`, `idempotent`, `open_world`";
+const KEYS: &str =
+    "`name`, `title`, `read_only`, `destructive`, `idempotent`, `open_world`, `task`";
 
 /// The options of one tool; all are optional.
 #[derive(Default)]
 pub struct Options {
     pub name: Option<LitStr>,
     pub title: Option<LitStr>,
+    pub task: Option<LitStr>,
     pub hints: Hints,
 }
 
@@ -26,6 +28,18 @@ pub struct Hints {
     open_world: Option<bool>,
 }
 
+/// `task = "optional"` or `task = "required"`.
+fn task(input: ParseStream) -> Result<LitStr> {
+    let task = text(&Ident::new("task", input.span()), input)?;
+    if !["optional", "required"].contains(&task.value().as_str()) {
+        return Err(syn::Error::new(
+            task.span(),
+            "this must be `\"optional\"` or `\"required\"`",
+        ));
+    }
+    Ok(task)
+}
+
 impl Parse for Options {
     fn parse(input: ParseStream) -> Result<Self> {
         let mut options = Self::default();
@@ -34,6 +48,7 @@ impl Parse for Options {
             match key.to_string().as_str() {
                 "name" => once(&key, &mut options.name, tool_name(input)?)?,
                 "title" => once(&key, &mut options.title, text(&key, input)?)?,
+                "task" => once(&key, &mut options.task, task(input)?)?,
                 "read_only" => once(&key, &mut options.hints.read_only, flag(input)?)?,
                 "destructive" => once(&key, &mut options.hints.destructive, flag(input)?)?,
                 "idempotent" => once(&key, &mut options.hints.idempotent, flag(input)?)?,
@@ -226,7 +241,7 @@ mod tests {
         assert_eq!(
             error("readonly"),
             "`#[tool]` has no option `readonly`; it has `name`, `title`, `read_only`, \
-             `destructive`, `idempotent`, `open_world`"
+             `destructive`, `idempotent`, `open_world`, `task`"
         );
     }
 

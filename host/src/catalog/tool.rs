@@ -26,6 +26,8 @@ pub struct Tool {
     pub output: Option<Schema>,
     /// Hints about its behaviour.
     pub annotations: Option<bindings::ToolAnnotations>,
+    /// Whether it may, or must, run as a task.
+    pub task_support: bindings::TaskSupport,
     /// Images for clients to show.
     pub icons: Vec<bindings::Icon>,
     /// The author's `_meta`.
@@ -84,6 +86,9 @@ impl Tool {
             input,
             output,
             annotations: described.annotations,
+            task_support: described
+                .task_support
+                .unwrap_or(bindings::TaskSupport::Forbidden),
             icons: described.icons,
             meta,
             definition,

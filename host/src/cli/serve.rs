@@ -192,6 +192,7 @@ impl Serve {
         let app = App {
             invoker: Invoker::new(Arc::clone(loader.catalog()), Arc::clone(&ledger), state_key),
             drain: drain.clone(),
+            tasks: Arc::default(),
             tenants,
             identity,
         };

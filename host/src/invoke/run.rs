@@ -50,14 +50,25 @@ enum Asking<'a> {
     Waiting(&'a dyn Client),
     /// The caller, who comes back with the answers.
     Returning(Askable),
+    /// A client, while the call waits, if the guest waits too; the caller, if it has returned the questions.
+    Both(&'a dyn Client),
 }
 
 impl Asking<'_> {
     fn askable(&self) -> Askable {
         match self {
             Self::Nobody => Askable::default(),
-            Self::Waiting(client) => client.askable(),
+            Self::Waiting(client) | Self::Both(client) => client.askable(),
             Self::Returning(askable) => *askable,
+        }
+    }
+
+    /// Who answers while the call waits, if anybody.
+    fn waiting(&self, returned: bool) -> Option<&dyn Client> {
+        match self {
+            Self::Waiting(client) => Some(*client),
+            Self::Both(client) if !returned => Some(*client),
+            Self::Nobody | Self::Returning(_) | Self::Both(_) => None,
         }
     }
 }
@@ -117,6 +128,16 @@ impl Invoker {
         resume: Resume,
     ) -> Completed<Step<O::Output>> {
         self.caught(call, Asking::Returning(askable), resume).await
+    }
+
+    /// Runs a call to its end, or to questions that its guest returns; those for which it waits are the client's.
+    pub async fn step_asking<O: Operation>(
+        &self,
+        call: Call<O>,
+        client: &dyn Client,
+        resume: Resume,
+    ) -> Completed<Step<O::Output>> {
+        self.caught(call, Asking::Both(client), resume).await
     }
 
     async fn caught<O: Operation>(
@@ -241,7 +262,7 @@ impl<O: Operation> Calling<'_, O> {
                     returned,
                 }) => (questions, returned),
             };
-            let Asking::Waiting(client) = self.asking else {
+            let Some(client) = self.asking.waiting(returned) else {
                 return (self.input_required(&talk, questions), account);
             };
             account.leave();

@@ -36,6 +36,7 @@ use std::sync::Arc;
 
 pub use drain::Drain;
 use identity::Identity;
+use mcp::tasks::Tasks;
 
 use crate::invoke::{Invoker, Tenants};
 
@@ -46,6 +47,8 @@ pub struct App {
     pub invoker: Invoker,
     /// Counts them, and refuses them once the server is ending.
     pub drain: Drain,
+    /// Calls that go on as tasks.
+    pub tasks: Arc<Tasks>,
     /// Whose tools there are.
     pub tenants: Arc<Tenants>,
     /// Who may call; none: anybody.

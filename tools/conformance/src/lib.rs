@@ -2,6 +2,7 @@
 //! the names and texts that its scenarios give. Served by a host they take each scenario through the sandbox.
 
 mod content;
+mod jobs;
 mod notices;
 mod prompts;
 mod questions;
@@ -11,6 +12,10 @@ mod rounds;
 use content::{
     test_audio_content, test_embedded_resource, test_error_handling, test_image_content,
     test_multiple_content_types, test_simple_text,
+};
+use jobs::{
+    confirm_delete, failing_job, greet, multi_input, protocol_error_job, slow_compute,
+    test_tool_with_task,
 };
 use notices::{
     test_header, test_logging_tool, test_reconnection, test_tool_with_logging,
@@ -34,6 +39,13 @@ use rounds::{
 
 sandglass_sdk::export!(
     tools: [
+        confirm_delete,
+        failing_job,
+        greet,
+        multi_input,
+        protocol_error_job,
+        slow_compute,
+        test_tool_with_task,
         test_audio_content,
         test_elicitation,
         test_elicitation_sep1034_defaults,

@@ -10,16 +10,17 @@ use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult,
-    CompleteRequestMethod, CompleteRequestParams, CompleteResult, ConstString, CustomRequest,
-    CustomResult, ErrorCode, GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse,
-    Implementation, InitializeResultMethod, InputResponses, ListPromptsRequestMethod,
-    ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
-    ListResourcesRequestMethod, ListResourcesResult, ListToolsRequestMethod, ListToolsResult,
-    LoggingLevel, PaginatedRequestParams, PingRequestMethod, ReadResourceRequestMethod,
-    ReadResourceRequestParams, ReadResourceResponse, Reference, RequestMetaObject,
-    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
-    SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter, Tool as McpTool,
-    UnsubscribeRequestMethod, UnsubscribeRequestParams,
+    CancelTaskParams, ClientCapabilities, CompleteRequestMethod, CompleteRequestParams,
+    CompleteResult, ConstString, CreateTaskResult, CustomRequest, CustomResult, ErrorCode,
+    GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+    GetTaskResult, Implementation, InitializeResultMethod, InputResponses,
+    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
+    ListToolsRequestMethod, ListToolsResult, LoggingLevel, PaginatedRequestParams,
+    PingRequestMethod, ReadResourceRequestMethod, ReadResourceRequestParams, ReadResourceResponse,
+    Reference, RequestMetaObject, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
+    SetLevelRequestParams, SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter,
+    Tool as McpTool, UnsubscribeRequestMethod, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Map, Value};
@@ -29,12 +30,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::changes::{self, News, Watched};
 use super::gate::CallEnd;
 use super::questions::{self, SessionClient};
+use super::tasks::Begun;
 use super::{observer, pages, result};
 use crate::invoke::{
     Call, CallTool, Complete, Completed, GetPrompt, InvokeError, Operation, ReadResource, Resume,
     Step, Visible,
 };
-use crate::sandbox::bindings::CompletionTarget;
+use crate::sandbox::bindings::{CompletionTarget, TaskSupport};
 use crate::sandbox::{Observer, Silent};
 use crate::serve::App;
 use crate::serve::describe::plain_tool;
@@ -229,7 +231,17 @@ impl McpServer {
             meta: authors_meta(&context.meta),
         };
         let resume = resume(request.input_responses, request.request_state);
-        match self.perform(operation, resume, &context).await {
+        let called = match self.task_support(&operation.name, &context)? {
+            TaskSupport::Forbidden => self.perform(operation, resume, &context).await,
+            TaskSupport::Optional | TaskSupport::Required => {
+                match self.begin_task(operation, resume, &context).await {
+                    Begun::Task(task) => return Ok(CreateTaskResult::new(task).into()),
+                    Begun::Ended(result) => result.map_err(Unperformed::Invoke),
+                    Begun::Draining(draining) => Err(draining.into()),
+                }
+            }
+        };
+        match called {
             Ok(Step::Done(output)) => Ok(result::success(output).into()),
             Ok(Step::InputRequired(required)) => Ok(questions::result(required)?.into()),
             // Agents show a model the text of a result, and not that of an error.
@@ -243,6 +255,52 @@ impl McpServer {
             Err(Unperformed::Invoke(error)) => Ok(result::failure(&error).into()),
             Err(Unperformed::Cancelled) => Err(cancelled()),
         }
+    }
+
+    /// Whether a call of this tool becomes a task: where the tool may be one, and its client knows of tasks.
+    fn task_support(
+        &self,
+        tool: &str,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<TaskSupport, ErrorData> {
+        let tool = self.visible(context).tool(tool);
+        let support = tool.map_or(TaskSupport::Forbidden, |tool| tool.task_support);
+        let capabilities = context.client_capabilities();
+        let knows = capabilities.is_some_and(|capabilities| capabilities.supports_tasks());
+        match support {
+            // Revisions with a handshake have no such tasks: there a call takes as long as it takes.
+            _ if !is_modern(context) => Ok(TaskSupport::Forbidden),
+            TaskSupport::Required if !knows => {
+                let required = ClientCapabilities::builder().enable_tasks().build();
+                Err(ErrorData::missing_required_client_capability(required))
+            }
+            _ if !knows => Ok(TaskSupport::Forbidden),
+            support => Ok(support),
+        }
+    }
+
+    async fn begin_task(
+        &self,
+        operation: CallTool,
+        resume: Resume,
+        context: &RequestContext<RoleServer>,
+    ) -> Begun {
+        let Requester { tenant, caller } = self.requester(context).clone();
+        let call = Call {
+            tenant,
+            caller,
+            operation,
+            observer: Arc::new(Silent),
+            trace: trace_parent(context),
+        };
+        let askable = questions::askable(context.client_capabilities().as_ref());
+        let App {
+            invoker,
+            drain,
+            tasks,
+            ..
+        } = &self.app;
+        tasks.begin(invoker, drain, call, askable, resume).await
     }
 
     async fn completion(
@@ -338,6 +396,7 @@ impl ServerHandler for McpServer {
             .enable_resources()
             .enable_resources_list_changed()
             .enable_resources_subscribe()
+            .enable_tasks()
             .build();
         let mut info = ServerConfig::new(capabilities);
         info.server_info = Implementation::new("sandglass", env!("CARGO_PKG_VERSION"));
@@ -471,6 +530,39 @@ impl ServerHandler for McpServer {
             })
         })
         .await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let asks = self.requester(&context);
+        answered(async {
+            Ok(GetTaskResult::new(
+                self.app.tasks.get(&request.task_id, asks)?,
+            ))
+        })
+        .await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let asks = self.requester(&context);
+        let (id, answers) = (request.task_id, request.input_responses);
+        answered(async { self.app.tasks.update(&id, answers, asks) }).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let asks = self.requester(&context);
+        answered(async { self.app.tasks.cancel(&request.task_id, asks) }).await
     }
 
     async fn complete(

@@ -22,6 +22,7 @@ mod pages;
 mod questions;
 mod result;
 mod sessions;
+pub mod tasks;
 
 pub use gate::Mcp;
 pub use handler::McpServer;

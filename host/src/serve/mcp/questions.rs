@@ -71,7 +71,7 @@ pub fn result(required: InputRequired) -> Result<InputRequiredResult, ErrorData>
 }
 
 /// A question as a request to the client; the error says what is wrong with it.
-fn request(question: &Question) -> Result<InputRequest, String> {
+pub fn request(question: &Question) -> Result<InputRequest, String> {
     let wrong = |problem: serde_json::Error| format!("its question `{}`: {problem}", question.key);
     let parse = |text: &str| serde_json::from_str::<Value>(text);
     Ok(match &question.ask {
