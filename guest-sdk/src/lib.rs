@@ -82,7 +82,8 @@
 //! `#[tool(name = "add-numbers", title = "Add", read_only, destructive = false,
 //! idempotent, open_world = false, task = "optional")]`: all of it is optional. The name is the
 //! function's unless it is given; `task` lets calls that take long go on as MCP tasks (`"required"`: only so, where
-//! the client has a choice); the rest are MCP's tool annotations.
+//! the client has a choice); `input_schema = SCHEMA` is the JSON Schema of the arguments, as text, where it says more than
+//! their types do; the rest are MCP's tool annotations.
 //!
 //! # Prompts and resources
 //! [`#[prompt]`](prompt) makes a prompt of a function whose arguments are text, and [`#[resource]`](resource) a resource

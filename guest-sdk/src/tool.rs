@@ -36,6 +36,8 @@ pub struct Summary {
     pub annotations: Option<ToolAnnotations>,
     /// Whether it may, or must, run as a task.
     pub task: Option<TaskSupport>,
+    /// The schema of its arguments, where their types do not say it.
+    pub input_schema: Option<&'static str>,
 }
 
 impl Summary {
@@ -45,7 +47,9 @@ impl Summary {
             name: self.name.to_owned(),
             title: self.title.map(str::to_owned),
             description: Some(self.description.to_owned()),
-            input_schema: schema::of_arguments::<Arguments>(),
+            input_schema: self
+                .input_schema
+                .map_or_else(schema::of_arguments::<Arguments>, str::to_owned),
             output_schema,
             annotations: self.annotations,
             task_support: self.task,

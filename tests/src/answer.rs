@@ -85,6 +85,16 @@ impl Answer {
         message["result"].take()
     }
 
+    /// The JSON-RPC error.
+    pub fn refusal(&self) -> Value {
+        let mut message = self.message();
+        assert!(
+            message.get("error").is_some(),
+            "a result instead of an error: {self:?}"
+        );
+        message["error"].take()
+    }
+
     /// The JSON-RPC error code.
     pub fn code(&self) -> i64 {
         self.message()["error"]["code"]

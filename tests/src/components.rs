@@ -18,6 +18,11 @@ pub fn tool(name: &str) -> String {
     built("target/tools", name)
 }
 
+/// The path of the conformance suite's fixtures.
+pub fn conformance() -> String {
+    built("target/conformance", "conformance")
+}
+
 /// The path of a component that another toolchain made.
 pub fn foreign(name: &str) -> String {
     built("target/foreign", name)

@@ -25,7 +25,7 @@ mod token;
 pub use answer::Answer;
 pub use cgroup::Cgroup;
 pub use client::{Client, client_program};
-pub use components::{Folder, core_module, foreign, grow_table, guest, tool};
+pub use components::{Folder, conformance, core_module, foreign, grow_table, guest, tool};
 pub use deadline::{PATIENCE, eventually, within};
 pub use fake::{Asked, Fake, reply};
 pub use held::Held;

@@ -83,9 +83,9 @@ pub fn post(host: &Host, message: &Value) -> RequestBuilder {
 
 /// A POST as the stateless revision wants it: metadata in the body, and the same in the headers.
 pub fn modern(host: &Host, method: &str, params: Value) -> RequestBuilder {
-    let name = params
-        .get("name")
-        .and_then(Value::as_str)
+    let name = ["name", "uri", "taskId"]
+        .into_iter()
+        .find_map(|key| params.get(key)?.as_str())
         .map(str::to_owned);
     let request = post(host, &message(method, with_meta(params)))
         .header("accept", ACCEPT)
@@ -97,10 +97,19 @@ pub fn modern(host: &Host, method: &str, params: Value) -> RequestBuilder {
     }
 }
 
+/// Parameters of a client with these capabilities.
+pub fn of_client(capabilities: Value, mut params: Value) -> Value {
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = capabilities;
+    params
+}
+
 /// Parameters with the metadata of the stateless revision added to what `_meta` holds already.
 pub fn with_meta(mut params: Value) -> Value {
     params["_meta"]["io.modelcontextprotocol/protocolVersion"] = MODERN_REVISION.into();
-    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    let capabilities = &mut params["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+    if capabilities.is_null() {
+        *capabilities = json!({});
+    }
     params["_meta"]["io.modelcontextprotocol/clientInfo"] =
         json!({ "name": "tests", "version": "1" });
     params
@@ -153,17 +162,23 @@ impl<'a> Session<'a> {
         Self::of_revision(host, LEGACY_REVISIONS[3]).await
     }
 
-    /// A session of any legacy revision: `initialize`, then `notifications/initialized`.
+    /// A session of any legacy revision.
     pub async fn of_revision(host: &'a Host, revision: &str) -> Self {
-        let answer =
-            send(bare(host, "initialize", initialize(revision)).header("accept", ACCEPT)).await;
+        Self::with(host, initialize(revision)).await
+    }
+
+    /// A session with these parameters of `initialize`: that, then `notifications/initialized`.
+    pub async fn with(host: &'a Host, params: Value) -> Self {
+        let revision = params["protocolVersion"].as_str().expect("a revision");
+        let revision = revision.to_owned();
+        let answer = send(bare(host, "initialize", params).header("accept", ACCEPT)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let id = answer.header("mcp-session-id").to_owned();
         assert!(!id.is_empty(), "initialize gives a session id: {answer:?}");
         let session = Self {
             host,
             id,
-            revision: revision.into(),
+            revision,
             initialized: answer.result(),
         };
         let answer = session.notify("notifications/initialized", json!({})).await;

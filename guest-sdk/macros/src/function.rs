@@ -68,6 +68,7 @@ struct Tool<'a> {
     description: String,
     hints: Hints,
     task: Option<String>,
+    input_schema: Option<syn::Expr>,
     arguments: Vec<Argument<'a>>,
     returns: TokenStream,
 }
@@ -104,6 +105,7 @@ impl<'a> Tool<'a> {
             description,
             hints: options.hints,
             task: options.task.map(|task| task.value()),
+            input_schema: options.input_schema,
             arguments,
             returns,
         })
@@ -228,6 +230,10 @@ impl ToTokens for Tool<'_> {
             None => quote!(None),
         };
         let annotations = self.hints.annotations(&sdk);
+        let input_schema = match &self.input_schema {
+            Some(schema) => quote!(Some(#schema)),
+            None => quote!(None),
+        };
         let task = match self.task.as_deref() {
             Some("required") => quote!(Some(#sdk::TaskSupport::Required)),
             Some(_) => quote!(Some(#sdk::TaskSupport::Optional)),
@@ -275,6 +281,7 @@ impl ToTokens for Tool<'_> {
                             description: #description,
                             annotations: #annotations,
                             task: #task,
+                            input_schema: #input_schema,
                         }
                         .describe::<__Arguments>(#schema)
                     }

@@ -3,12 +3,11 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    Ident, LitBool, LitStr, Result, Token,
+    Expr, Ident, LitBool, LitStr, Result, Token,
     parse::{Parse, ParseStream},
 };
 
-const KEYS: &str =
-    "`name`, `title`, `read_only`, `destructive`, `idempotent`, `open_world`, `task`";
+const KEYS: &str = "`name`, `title`, `read_only`, `destructive`, `idempotent`, `open_world`, `task`, `input_schema`";
 
 /// The options of one tool; all are optional.
 #[derive(Default)]
@@ -16,6 +15,7 @@ pub struct Options {
     pub name: Option<LitStr>,
     pub title: Option<LitStr>,
     pub task: Option<LitStr>,
+    pub input_schema: Option<Expr>,
     pub hints: Hints,
 }
 
@@ -48,6 +48,7 @@ impl Parse for Options {
             match key.to_string().as_str() {
                 "name" => once(&key, &mut options.name, tool_name(input)?)?,
                 "title" => once(&key, &mut options.title, text(&key, input)?)?,
+                "input_schema" => once(&key, &mut options.input_schema, expression(input)?)?,
                 "task" => once(&key, &mut options.task, task(input)?)?,
                 "read_only" => once(&key, &mut options.hints.read_only, flag(input)?)?,
                 "destructive" => once(&key, &mut options.hints.destructive, flag(input)?)?,
@@ -140,6 +141,12 @@ fn once<T>(key: &Ident, option: &mut Option<T>, value: T) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// `key = EXPRESSION`
+fn expression(input: ParseStream) -> Result<Expr> {
+    input.parse::<Token![=]>()?;
+    input.parse()
 }
 
 /// `key = "text"`
@@ -241,7 +248,7 @@ mod tests {
         assert_eq!(
             error("readonly"),
             "`#[tool]` has no option `readonly`; it has `name`, `title`, `read_only`, \
-             `destructive`, `idempotent`, `open_world`, `task`"
+             `destructive`, `idempotent`, `open_world`, `task`, `input_schema`"
         );
     }
 

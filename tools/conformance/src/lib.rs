@@ -8,6 +8,7 @@ mod prompts;
 mod questions;
 mod resources;
 mod rounds;
+mod schema;
 
 use content::{
     test_audio_content, test_embedded_resource, test_error_handling, test_image_content,
@@ -34,14 +35,17 @@ use rounds::{
     test_input_required_result_capabilities, test_input_required_result_elicitation,
     test_input_required_result_list_roots, test_input_required_result_multi_round,
     test_input_required_result_multiple_inputs, test_input_required_result_request_state,
-    test_input_required_result_sampling, test_input_required_result_tampered_state,
+    test_input_required_result_sampling, test_input_required_result_tampered_state, test_replay,
 };
+
+use schema::json_schema_2020_12_tool;
 
 sandglass_sdk::export!(
     tools: [
         confirm_delete,
         failing_job,
         greet,
+        json_schema_2020_12_tool,
         multi_input,
         protocol_error_job,
         slow_compute,
@@ -67,6 +71,7 @@ sandglass_sdk::export!(
         test_missing_capability,
         test_multiple_content_types,
         test_reconnection,
+        test_replay,
         test_sampling,
         test_simple_text,
         test_streaming_elicitation,

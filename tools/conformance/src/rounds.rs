@@ -1,5 +1,7 @@
 //! Calls that their client makes again with answers (`input_required`).
 
+use std::hash::{BuildHasher, RandomState};
+
 use sandglass_sdk::{
     AskError, Content, Question, ask,
     serde_json::{Value, json},
@@ -100,4 +102,13 @@ pub fn test_input_required_result_capabilities() -> Result<Content, AskError> {
         }
         answer => Ok(Content::text(answer?)),
     }
+}
+
+/// Asks with a random number, and has the same number after the answer.
+#[tool]
+pub fn test_replay() -> Result<Content, AskError> {
+    let number = RandomState::new().hash_one(0);
+    let message = format!("Is {number} your number?");
+    answer("number", &message, &object_of("ok", "boolean"))?;
+    Ok(Content::text(format!("It was {number}")))
 }
