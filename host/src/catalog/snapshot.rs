@@ -393,6 +393,11 @@ impl Catalog {
         self.current.load_full()
     }
 
+    /// Tells whenever another snapshot counts, from now on.
+    pub fn swaps(&self) -> watch::Receiver<()> {
+        self.swapped.subscribe()
+    }
+
     /// From now on this one counts. Whoever holds the one before still has it.
     pub(super) fn swap(&self, mut snapshot: Snapshot) -> Arc<Snapshot> {
         snapshot.follow(&self.current.load());
@@ -405,7 +410,7 @@ impl Catalog {
     /// The changes of a tenant's lists from now on.
     pub fn changes(self: &Arc<Self>, tenant: &TenantId) -> Changes {
         // Before the list is looked at, so that no change falls in between.
-        let swapped = self.swapped.subscribe();
+        let swapped = self.swaps();
         Changes {
             since: self.snapshot().tenant(tenant).since,
             catalog: Arc::clone(self),

@@ -26,7 +26,7 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// For one answer as a whole, however steadily it drips.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Bytes a second on average, after the first seconds: other sources wait for an answer that drips.
+/// Bytes a second on average, after the first seconds: a start waits for an answer that drips.
 const SLOWEST: u64 = 16 << 10;
 
 /// Hears of bytes that came in or went out: so many of so many, where the whole is known.
