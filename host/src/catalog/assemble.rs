@@ -67,7 +67,7 @@ fn tell(entry: &Entry, loaded: &Loaded) {
     tracing::info!(
         source = name,
         digest = %loaded.guest.component.digest(),
-        compiled = inspection.compiled.as_str(),
+        compiled = loaded.guest.component.origin().as_str(),
         tools = loaded.offer.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(","),
         "{}", if entry.serving.is_some() { "loaded again" } else { "loaded" }
     );

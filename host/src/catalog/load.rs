@@ -254,7 +254,7 @@ impl Tools<'_> {
                 && component.script() == script.as_ref().map(|(_, script)| script)
         };
         if let Some(component) = serving.filter(is_same) {
-            return Ok(component.clone());
+            return Ok(component.again());
         }
         match script {
             None => Ok(Component::load(self.engine, name, bytes).await?),

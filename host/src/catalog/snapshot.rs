@@ -115,7 +115,7 @@ impl SourceState {
     pub fn loaded(component: &Component) -> Self {
         Self::Loaded {
             digest: component.digest().clone(),
-            compiled: component.inspection().compiled,
+            compiled: component.origin(),
         }
     }
 }
