@@ -7,6 +7,7 @@
 mod allow;
 mod amount;
 mod audit;
+mod certificate;
 mod digest;
 mod document;
 mod duration;
@@ -48,6 +49,7 @@ mod yaml;
 pub use allow::{Access, Allow, FolderGrant};
 pub use amount::{Count, Fuel};
 pub use audit::{Audit, AuditTarget};
+pub use certificate::CertificateIdentity;
 pub use digest::{Digest, InvalidDigest};
 pub use duration::Duration;
 pub use engine::Engine;
@@ -76,7 +78,7 @@ pub use size::ByteSize;
 pub use source::{HttpsSource, SourceRef};
 pub use store::{Store, StoreKind, StoreName};
 pub use tenant::{Quota, Tenant, TenantName};
-pub use verify::{Cosign, SignatureRule, Verify};
+pub use verify::{Cosign, Keyless, SignatureRule, Verify};
 pub use wassette::WassettePolicy;
 pub use yaml::read_document;
 

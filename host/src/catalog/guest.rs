@@ -6,7 +6,7 @@ use sandglass_manifest::Limits;
 
 use crate::invoke::Admission;
 use crate::sandbox::{Component, Grants};
-use crate::source::verify::KeyName;
+use crate::source::verify::SignerName;
 
 /// A loaded component, and what its calls may use and reach.
 pub struct Guest {
@@ -19,5 +19,5 @@ pub struct Guest {
     /// Calls at once, and the queue before them.
     pub admission: Arc<Admission>,
     /// The keys by which the component is signed, of those that must have.
-    pub signed_by: Arc<[KeyName]>,
+    pub signed_by: Arc<[SignerName]>,
 }

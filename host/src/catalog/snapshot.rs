@@ -14,7 +14,7 @@ use super::resource::{Resource, ResourceTemplate};
 use super::tool::Tool;
 use crate::invoke::TenantId;
 use crate::sandbox::Component;
-use crate::source::verify::KeyName;
+use crate::source::verify::SignerName;
 
 /// Everything that is served at one moment.
 #[derive(Default)]
@@ -66,8 +66,8 @@ pub struct SourceStatus {
     /// Where it lies: for the operator, not for callers.
     #[serde(skip)]
     pub location: String,
-    /// The keys by which what serves is signed, of those that must have: none where nobody must.
-    pub signed_by: Arc<[KeyName]>,
+    /// Who signed what serves, of those that must have: none where nobody must.
+    pub signed_by: Arc<[SignerName]>,
     /// What the operator should know though it serves, such as that its registry is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,

@@ -88,7 +88,8 @@ impl Inspect {
         let mut source = Source::new(component.clone());
         if !self.keys.is_empty() {
             let key = self.keys.clone();
-            source.signatures.push(Cosign { key });
+            let keyless = None;
+            source.signatures.push(Cosign { key, keyless });
         }
         let (_engine, catalog) = local::load(vec![source]).await?;
         let provided = catalog.snapshot().tenant(&TenantId::default());
@@ -150,12 +151,10 @@ impl Inspect {
 /// Each signature that a source must carry, in a line.
 fn must_be_signed_by(source: &Source) -> String {
     let signature = |cosign: &Cosign| {
-        let keys: Vec<_> = cosign
-            .key
-            .iter()
-            .map(|key| key.display().to_string())
-            .collect();
-        keys.join(" or ")
+        let keys = cosign.key.iter().map(|key| key.display().to_string());
+        let keyless = cosign.keyless.iter();
+        let identity = keyless.map(|keyless| format!("{} ({})", keyless.identity, keyless.issuer));
+        keys.chain(identity).collect::<Vec<_>>().join(" or ")
     };
     let lines: Vec<_> = source.signatures.iter().map(signature).collect();
     match &lines[..] {

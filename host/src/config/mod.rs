@@ -15,6 +15,7 @@ use crate::sandbox::EngineSettings;
 use crate::sandbox::cache::CodeCache;
 use crate::sandbox::compile::Compiler;
 use crate::source::FetchSettings;
+use crate::source::verify::NO_KEYLESS;
 
 /// The manifest as a document in the environment; on Kubernetes the CRD's `params`.
 const PARAMS: &str = "MCP_PARAMS";
@@ -85,6 +86,7 @@ impl Setup {
     /// The manifest, and the sources that it names, with what the environment grants. Blocks on files.
     pub fn read(&self) -> Result<(Manifest, Vec<Source>), ConfigError> {
         let manifest = manifest(self.config.as_ref())?;
+        refuse_keyless(&manifest, cfg!(feature = "keyless"))?;
         let inline = tools_string()?;
         let mut sources = sources(&manifest, inline, self.first_party.clone())?;
         drop_in::grant(&mut sources)?;
@@ -175,6 +177,14 @@ pub fn tenants(manifest: &Manifest) -> Tenants {
     Tenants::new(manifest.tenants.keys().map(TenantId::from))
 }
 
+/// What asks for keyless signatures is refused by a program that cannot verify them.
+fn refuse_keyless(manifest: &Manifest, is_built_in: bool) -> Result<(), ManifestError> {
+    match manifest.keyless().next() {
+        Some(keyless) if !is_built_in => Err(keyless.error(format!("keyless: {NO_KEYLESS}"))),
+        _ => Ok(()),
+    }
+}
+
 /// The Python source in the environment.
 fn tools_string() -> Result<Option<Inline>, ConfigError> {
     match std::env::var(TOOLS_STRING) {
@@ -241,5 +251,24 @@ fn source(tenant: TenantId, tool: &Tool, manifest: &Manifest) -> Source {
         pin: tool.pin,
         limits: tool.limits,
         allow: tool.allow.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_verified_is_refused_with_its_place() {
+        let text = "version: 1
+require_signature:
+  - source: 'oci://*'
+    cosign: { keyless: { identity: a@b.c, issuer: 'https://d.e', trust_root: /f } }
+";
+        let manifest = Manifest::parse(text, &Origin::File("sandglass.yaml".into())).unwrap();
+        assert!(refuse_keyless(&manifest, true).is_ok());
+        let error = refuse_keyless(&manifest, false).unwrap_err().to_string();
+        let expected = "sandglass.yaml:4:24: keyless: this build has no keyless verification: build with `--features keyless`";
+        assert!(error.starts_with(expected), "{error}");
     }
 }

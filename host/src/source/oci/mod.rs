@@ -17,7 +17,7 @@ use http::StatusCode;
 use sandglass_manifest::{Digest, OciReference};
 use tokio::sync::OnceCell;
 
-use super::verify::{KeyName, Signers, Unsigned};
+use super::verify::{SignerName, Signers, Unsigned};
 use super::{FetchError, Fetcher};
 pub use artifact::ArtifactError;
 use artifact::{Artifact, Blob, Manifest};
@@ -34,8 +34,8 @@ pub struct Pulled {
     pub bytes: Bytes,
     /// The reference, with the digest of the manifest that it stands for.
     pub pinned: OciReference,
-    /// The keys by which it is signed, of those that must have.
-    pub signed_by: Vec<KeyName>,
+    /// Who signed it, of those that must have.
+    pub signed_by: Vec<SignerName>,
     /// What the operator should know.
     pub notice: Option<String>,
 }
@@ -154,7 +154,7 @@ pub async fn verify(
     fetcher: &Fetcher,
     reference: &OciReference,
     signers: &Signers,
-) -> Result<(Digest, Vec<KeyName>), OciError> {
+) -> Result<(Digest, Vec<SignerName>), OciError> {
     let pull = Pull::new(fetcher, reference);
     let (digest, notice) = pull.digest().await?;
     let signed_by = signatures::verify(&pull, &digest, signers).await?;
