@@ -138,8 +138,8 @@ pub async fn pull(
         tracing::info!(reference = %pinned, "pulled");
     }
     warn(reference, notice.as_deref());
-    if artifact.has_policy {
-        tracing::warn!(%reference, "the artifact comes with a policy: it is not applied; grant in the manifest what the tool may reach");
+    if artifact.policy.is_some() {
+        tracing::warn!(%reference, "the artifact comes with a policy, which is not applied: grants come from the manifest; `sandglass inspect` prints what would grant the same");
     }
     Ok(Some(Pulled {
         bytes,
@@ -147,6 +147,19 @@ pub async fn pull(
         signed_by,
         notice,
     }))
+}
+
+/// The policy that comes with an artifact, if one does. It is not applied: grants come from operators, and it may help them.
+pub async fn policy(
+    fetcher: &Fetcher,
+    reference: &OciReference,
+) -> Result<Option<Bytes>, OciError> {
+    let pull = Pull::new(fetcher, reference);
+    let (digest, _) = pull.digest().await?;
+    match pull.artifact(&digest).await?.policy()? {
+        Some(policy) => pull.blob(&policy).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// The digest that a reference stands for, and who signed it, of those that must have.
