@@ -197,7 +197,7 @@ impl Manifest {
         let text = yaml::text_of(file, &origin).map_err(|error| {
             let shown = scalar::quoted(&file.display().to_string());
             file.error(format!(
-                "identity.tokens: the file {shown} {}; make it, or correct `file`",
+                "identity.tokens: the file {shown} {}",
                 error.message()
             ))
         })?;

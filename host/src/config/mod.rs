@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sandglass_manifest::{
     Inline, Language, Manifest, ManifestError, Origin, SourceRef, Surroundings, TenantName, Tool,
+    unreadable,
 };
 
 use crate::catalog::Source;
@@ -35,6 +36,14 @@ pub enum ConfigError {
     /// The manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// There is no manifest.
+    #[error("--config: {} {problem}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The manifest in the environment is no text.
     #[error("{PARAMS} is not UTF-8: write the manifest to a file and name it in --config")]
     NotText,
@@ -62,6 +71,10 @@ pub enum ConfigError {
 /// The manifest that counts: `--config`, else `MCP_PARAMS`, else none.
 pub fn manifest(config: Option<&PathBuf>) -> Result<Manifest, ConfigError> {
     if let Some(path) = config {
+        std::fs::File::open(path).map_err(|error| ConfigError::Unreadable {
+            path: path.clone(),
+            problem: unreadable(&error),
+        })?;
         return Ok(Manifest::read(path)?);
     }
     match std::env::var(PARAMS) {

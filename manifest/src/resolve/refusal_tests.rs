@@ -451,7 +451,7 @@ fn signatures_that_nothing_could_carry_are_refused() {
         ),
         (
             "{cosign: {keyless: {identity: a@b.c, issuer: 'https://d.e'}}}",
-            "2:61: the key `trust_root` is missing",
+            "2:79: the key `trust_root` is missing",
         ),
         (
             "{cosign: {keyless: {identity: '*', issuer: 'https://d.e', trust_root: f}}}",

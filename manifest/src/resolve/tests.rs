@@ -359,7 +359,7 @@ fn a_file_of_tokens_is_read_with_the_manifests_tenants() {
     let begin = "/etc/sandglass.yaml:3:21: identity.tokens: the file ";
     assert!(error.starts_with(begin), "{error}");
     assert!(
-        error.contains("cannot be read: ") && error.ends_with("make it, or correct `file`"),
+        error.contains("cannot be read: ") && error.ends_with("make it, or correct the path"),
         "{error}"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{
     ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     VerificationAlgorithm,
 };
-use sandglass_manifest::{ByteSize, Digest};
+use sandglass_manifest::{ByteSize, Digest, unreadable};
 use serde::Serialize;
 
 /// The file of a key or trust root has less.
@@ -136,10 +136,7 @@ pub fn read(file: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open(file)
         .and_then(|opened| opened.take(MAX_FILE.get() + 1).read_to_end(&mut bytes))
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "is not there: make it, or correct its path".to_owned(),
-            _ => format!("cannot be read: {error}"),
-        })?;
+        .map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > MAX_FILE.get() {
         return Err(format!("has more than {MAX_FILE}: is it the right file?"));
     }
@@ -205,6 +202,10 @@ mod tests {
         let error = PublicKey::read(Path::new("/nowhere/acme.pub"))
             .err()
             .unwrap();
-        assert!(error.to_string().contains("/nowhere/acme.pub is not there"));
+        assert!(
+            error
+                .to_string()
+                .contains("/nowhere/acme.pub cannot be read: there is no such file")
+        );
     }
 }
