@@ -18,6 +18,6 @@ pub struct Guest {
     pub grants: Grants,
     /// Calls at once, and the queue before them.
     pub admission: Arc<Admission>,
-    /// The keys by which the component is signed, of those that must have.
+    /// Who signed the component, of those that must have.
     pub signed_by: Arc<[SignerName]>,
 }

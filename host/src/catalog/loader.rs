@@ -80,18 +80,25 @@ impl Loader {
     }
 
     /// Serves these sources and no others. Those that are served already are looked at again.
+    ///
+    /// For a start: nobody is served yet, so all are waited for, and of two that have the same tool the first serves it.
     pub async fn load(&self, sources: Vec<Source>) -> Arc<Snapshot> {
         self.replace(sources);
-        self.refresh(Look::Everywhere).await
+        self.look(Look::Everywhere, Duration::MAX).await
     }
 
     /// Looks again at sources that are served: loads what is new or has changed, and swaps it in. What is slow is swapped in
     /// later than the rest; the end is when all of it is there.
-    pub async fn refresh(&self, look: Look) -> Arc<Snapshot> {
+    pub async fn refresh(&self, look: Look) {
+        self.look(look, TOGETHER).await;
+    }
+
+    /// The same; what is found within each `together` is swapped in at once.
+    async fn look(&self, look: Look, together: Duration) -> Arc<Snapshot> {
         let turns = self.served().concerned(look);
         let mut looks: FuturesUnordered<_> = turns.iter().map(|turn| self.look_at(turn)).collect();
         let mut found = Vec::new();
-        let mut together = pin!(sleep(TOGETHER));
+        let mut pause = pin!(sleep(together));
         // The manifest may have taken sources away, which is no finding.
         let mut is_first = true;
         loop {
@@ -101,12 +108,12 @@ impl Loader {
                     Some(findings) => found.push(findings),
                     None => break,
                 },
-                () = &mut together => {
+                () = &mut pause => {
                     if is_first || !found.is_empty() {
                         self.settle(&mut found);
                     }
                     is_first = false;
-                    together.set(sleep(TOGETHER));
+                    pause.set(sleep(together));
                 }
             }
         }
