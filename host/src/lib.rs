@@ -17,6 +17,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod invoke;
+pub mod open_files;
 mod reload;
 pub mod sandbox;
 mod secret;

@@ -1,4 +1,6 @@
 //! When the host looks at its sources again: a file, ConfigMap or Secret has changed, a tag may have moved, an operator asks.
+//!
+//! Nobody waits for a look: while one is at a source that is slow, others are at those that change meanwhile.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use futures::StreamExt;
 use sandglass_manifest::Manifest;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::catalog::{Loader, Look, Snapshot, SourceState};
 use crate::config::Setup;
@@ -26,6 +29,10 @@ pub struct Reloader {
     hangup: Signal,
     asked: mpsc::Receiver<oneshot::Sender<()>>,
     problem: watch::Sender<Option<String>>,
+    /// Those that have not ended.
+    looks: JoinSet<()>,
+    /// What was served when it was last said what is wrong.
+    told: Arc<Snapshot>,
 }
 
 /// The way to ask for a look.
@@ -66,6 +73,8 @@ impl Reloader {
             problem: problem.subscribe(),
         };
         let reloader = Self {
+            told: loader.catalog().snapshot(),
+            looks: JoinSet::new(),
             loader,
             manifest_files: stamped(setup.files(&manifest), BTreeMap::new()),
             setup,
@@ -81,44 +90,45 @@ impl Reloader {
     pub async fn run(mut self) {
         let interval = self.started_with.engine.tag_interval.get();
         let mut next_tags = pin!(tokio::time::sleep(lengthened(interval)));
-        let mut objects = self.loader.objects().await;
+        let mut objects = self.loader.objects();
         let mut changed_objects = pin!(self.loader.watch(&objects));
+        let mut swaps = self.loader.catalog().swaps();
         loop {
-            let files = self.files().await;
+            let files = self.files();
             let watch = Watch::new(files.iter().map(PathBuf::as_path));
+            // One future for all of the loop: what it has heard of is not lost when something else comes first.
+            let mut changed_files = pin!(watch.changed());
             // Also for what changed before it was watched.
             self.look_at_files().await;
-            if self.files().await != files {
-                continue;
-            }
-            let named = self.loader.objects().await;
-            if named != objects {
-                changed_objects.set(self.loader.watch(&named));
-                objects = named;
-            }
-            tokio::select! {
-                // The next round begins with a look at them.
-                () = watch.changed() => {}
-                Some(()) = changed_objects.next() => self.refresh(Look::Objects).await,
-                () = &mut next_tags => {
-                    self.refresh(Look::Tags).await;
-                    next_tags.set(tokio::time::sleep(lengthened(interval)));
+            while self.files() == files {
+                let named = self.loader.objects();
+                if named != objects {
+                    changed_objects.set(self.loader.watch(&named));
+                    objects = named;
                 }
-                _ = self.hangup.recv() => {
-                    tracing::info!("SIGHUP: the manifest and all sources are looked at again");
-                    self.look_everywhere().await;
-                }
-                Some(done) = self.asked.recv() => {
-                    self.look_everywhere().await;
-                    // Who asked may have gone.
-                    _ = done.send(());
+                tokio::select! {
+                    // The next round begins with a look at them.
+                    () = &mut changed_files => break,
+                    Some(()) = changed_objects.next() => self.refresh(Look::Objects),
+                    () = &mut next_tags => {
+                        self.refresh(Look::Tags);
+                        next_tags.set(tokio::time::sleep(lengthened(interval)));
+                    }
+                    _ = self.hangup.recv() => {
+                        tracing::info!("SIGHUP: the manifest and all sources are looked at again");
+                        self.look_everywhere(None).await;
+                    }
+                    Some(done) = self.asked.recv() => self.look_everywhere(Some(done)).await,
+                    // The catalog lives as long as the loader.
+                    _ = swaps.changed() => self.tell(),
+                    Some(ended) = self.looks.join_next() => ended.expect("a look does not panic"),
                 }
             }
         }
     }
 
-    async fn files(&self) -> Vec<PathBuf> {
-        let mut files = self.loader.files().await;
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files = self.loader.files();
         files.extend(self.manifest_files.keys().cloned());
         files
     }
@@ -126,20 +136,21 @@ impl Reloader {
     async fn look_at_files(&mut self) {
         let is_changed = |(file, stamp): (&PathBuf, &Option<Stamp>)| Stamp::of(file) != *stamp;
         if self.manifest_files.iter().any(is_changed) {
-            self.look_everywhere().await;
+            self.look_everywhere(None).await;
         } else {
-            self.refresh(Look::Files).await;
+            self.refresh(Look::Files);
         }
     }
 
-    async fn refresh(&self, look: Look) {
-        let before = self.loader.catalog().snapshot();
-        let after = self.loader.refresh(look).await;
-        tell(&before, &after);
+    fn refresh(&mut self, look: Look) {
+        let loader = Arc::clone(&self.loader);
+        self.looks.spawn(async move {
+            loader.refresh(look).await;
+        });
     }
 
-    /// Looks at the manifest, and at all sources that it names.
-    async fn look_everywhere(&mut self) {
+    /// Looks at the manifest, and at all sources that it names. Tells `done` when all of it is served.
+    async fn look_everywhere(&mut self, done: Option<oneshot::Sender<()>>) {
         // Before they are read: what is written meanwhile is newer.
         let files = std::mem::take(&mut self.manifest_files).into_keys();
         let stamps = stamped(files, BTreeMap::new());
@@ -150,9 +161,7 @@ impl Reloader {
                 self.manifest_files = stamped(self.setup.files(&manifest), stamps);
                 self.problem.send_replace(None);
                 tell_what_waits(&self.started_with, &manifest);
-                let before = self.loader.catalog().snapshot();
-                let after = self.loader.load(sources).await;
-                tell(&before, &after);
+                self.loader.replace(sources);
             }
             Err(error) => {
                 self.manifest_files = stamps;
@@ -161,9 +170,20 @@ impl Reloader {
                     "the manifest does not count as it is now, what was served still is: {problem}"
                 );
                 self.problem.send_replace(Some(problem));
-                self.refresh(Look::Everywhere).await;
             }
         }
+        let loader = Arc::clone(&self.loader);
+        self.looks.spawn(async move {
+            loader.refresh(Look::Everywhere).await;
+            // Who asked may have gone.
+            _ = done.map(|done| done.send(()));
+        });
+    }
+
+    /// Says what is wrong now and was not before.
+    fn tell(&mut self) {
+        let before = std::mem::replace(&mut self.told, self.loader.catalog().snapshot());
+        tell(&before, &self.told);
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use sandglass_manifest::{ByteSize, SecretRef};
+use sandglass_manifest::{ByteSize, SecretRef, unreadable};
 
 /// A secret's bytes: keys, tokens and certificates have less.
 const MAX_SECRET: ByteSize = ByteSize::kib(64);
@@ -22,9 +22,7 @@ fn of_file(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_SECRET.get() + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            format!("the secret's file {shown} cannot be read: {error}; make it, or correct `file`")
-        })?;
+        .map_err(|error| format!("the secret's file {shown} {}", unreadable(&error)))?;
     if bytes.len() as u64 > MAX_SECRET.get() {
         return Err(format!(
             "the secret's file {shown} has more than {MAX_SECRET}; is `file` the right one?"

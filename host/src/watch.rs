@@ -141,6 +141,11 @@ fn watch(places: Places, changes: Arc<Notify>) -> notify::Result<RecommendedWatc
     })?;
     for folder in folders {
         if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
+            // Gone since it was looked for: as a mounted ConfigMap's, whose link leads elsewhere by now.
+            if !folder.exists() {
+                tracing::debug!(%error, folder = %folder.display(), "is not there to be watched");
+                continue;
+            }
             tracing::warn!(
                 %error,
                 folder = %folder.display(),

@@ -8,9 +8,9 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Allow, Audit, Cosign, Engine, Identity, Language, Limits, ManifestError, Origin, Placed,
-    SignatureRule, SourceName, SourceRef, Store, StoreName, Surroundings, Tenant, TenantName,
-    Token, ToolFilter, ToolPrefix, Verify,
+    Allow, Audit, Cosign, Engine, Identity, Keyless, Language, Limits, ManifestError, Origin,
+    Placed, SignatureRule, SourceName, SourceRef, Store, StoreName, Surroundings, Tenant,
+    TenantName, Token, ToolFilter, ToolPrefix, Verify,
     document::{Document, DocumentBody},
     resolve::Resolver,
     scalar::{self, InvalidValue, Scalar},
@@ -197,7 +197,7 @@ impl Manifest {
         let text = yaml::text_of(file, &origin).map_err(|error| {
             let shown = scalar::quoted(&file.display().to_string());
             file.error(format!(
-                "identity.tokens: the file {shown} {}; make it, or correct `file`",
+                "identity.tokens: the file {shown} {}",
                 error.message()
             ))
         })?;
@@ -216,6 +216,17 @@ impl Manifest {
         let tenants = self.tenants.values().flat_map(|tenant| &tenant.tools);
         let tools = self.tools.iter().flatten().chain(tenants);
         tools.filter_map(|tool| tool.policy.as_deref())
+    }
+
+    /// The keyless signatures that it asks for, of whatever source.
+    pub fn keyless(&self) -> impl Iterator<Item = &Placed<Keyless>> {
+        let tenants = self.tenants.values().flat_map(|tenant| &tenant.tools);
+        let tools = self.tools.iter().flatten().chain(tenants);
+        let own = tools
+            .flat_map(|tool| &tool.verify)
+            .map(|verify| &verify.cosign);
+        let rules = self.require_signature.iter().map(|rule| &rule.cosign);
+        own.chain(rules).flat_map(|cosign| &cosign.keyless)
     }
 
     /// The signatures that a tool's components must carry: by its own word, and by each rule that covers it. All of them.

@@ -6,8 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::Value;
 
 use crate::{
-    Access, ByteSize, Count, Duration, Fuel, HostPattern, JwtAlgorithm, Part, PathPrefix, Scope,
-    SourceName, SourcePattern, SourceRef, StoreName, TenantName, ToolPrefix, Version,
+    Access, ByteSize, CertificateIdentity, Count, Duration, Fuel, HostPattern, JwtAlgorithm, Part,
+    PathPrefix, Scope, SourceName, SourcePattern, SourceRef, StoreName, TenantName, ToolPrefix,
+    Version,
     allow::GuestPath,
     audit::AuditWord,
     document::{Document, Short},
@@ -75,6 +76,7 @@ inline_schema! {
         vec![oci_pattern(), format!("^https://[^@?#/]+/[^@?#]+@{DIGEST}$")],
     ].concat()),
     SourcePattern => text(&pattern_pattern()),
+    CertificateIdentity => text(r"^([^\s*]+|[^\s*]*[/@]\*)$"),
     Access => json_schema!({ "enum": ["read", "read-write"] }),
     AuditWord => json_schema!({ "enum": ["stdout", "file"] }),
     StoreWord => json_schema!({ "enum": ["embedded", "redis"] }),
@@ -335,6 +337,12 @@ mod tests {
             "{ cosign: { key: a.pub } }",
             "{ cosign: { key: [a.pub, b.pub] } }",
             "{ cosign: { key: a.pub, keys: b.pub } }",
+            "{ cosign: { keyless: {} } }",
+            "{ cosign: { keyless: { identity: a, issuer: 'https://b.c' } } }",
+            "{ cosign: { keyless: { identity: '*', issuer: 'https://b.c', trust_root: d } } }",
+            "{ cosign: { keyless: { identity: a, issuer: 'ftp://b.c', trust_root: d } } }",
+            "{ cosign: { keyless: { identity: a, issuer: 'https://b.c', trust_root: d } } }",
+            "{ cosign: { key: a.pub, keyless: { identity: 'https://a.b/*', issuer: 'https://b.c', trust_root: d } } }",
         ] {
             check(&format!(
                 "tools: [{{ source: 'oci://x.io/y:1', verify: {verify} }}]"

@@ -45,6 +45,15 @@ impl SourceRef {
         }
     }
 
+    /// Whether others than this machine have it: to fetch it may take long.
+    pub fn is_remote(&self) -> bool {
+        match self {
+            Self::Oci(_) | Self::Https(_) => true,
+            Self::File(_) | Self::Inline(_) => false,
+            Self::Kubernetes(_) | Self::Joined(_) => self.objects().next().is_some(),
+        }
+    }
+
     /// The ConfigMaps and Secrets that it names.
     pub fn objects(&self) -> impl Iterator<Item = &KubernetesObject> {
         let (whole, parts) = match self {

@@ -7,10 +7,12 @@
 use std::{num::NonZeroU16, path::Path, str::FromStr};
 
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::json;
 use serde_saphyr::Spanned;
 
 use crate::{
-    Allow, ByteSize, HostPattern, HttpRule, ManifestError, Origin, Surroundings,
+    Allow, ByteSize, HostPattern, HttpRule, ManifestError, Origin, SourceRef, Surroundings,
+    Version,
     host::HostAndPort,
     resolve::Resolver,
     scalar::{self, InvalidValue, Scalar},
@@ -38,6 +40,16 @@ impl WassettePolicy {
     /// Reads a policy from YAML text.
     pub fn parse(text: &str, origin: &Origin) -> Result<Self, ManifestError> {
         Self::parse_in(text, origin, &Surroundings::of_process())
+    }
+
+    /// A manifest in which the tools of `source` may reach the same.
+    pub fn to_manifest(&self, source: &SourceRef) -> String {
+        let mut tool = json!({ "source": source.to_string(), "allow": self.allow });
+        if let Some(memory) = self.memory {
+            tool["limits"] = json!({ "memory": memory });
+        }
+        let manifest = json!({ "version": Version::NUMBER, "tools": [tool] });
+        serde_saphyr::to_string(&manifest).expect("it holds only numbers, text, lists and maps")
     }
 
     pub(crate) fn parse_in(

@@ -10,7 +10,7 @@ use serde_saphyr::{
     UserMessageFormatter,
 };
 
-use crate::{ByteSize, ManifestError, Origin, keys, scalar::quoted};
+use crate::{ByteSize, ManifestError, Origin, keys, scalar::quoted, unreadable};
 
 /// The longest document, in bytes: a Kubernetes ConfigMap holds no more.
 const LONGEST: ByteSize = ByteSize::mib(1);
@@ -44,7 +44,7 @@ pub(crate) fn text_of(path: &Path, origin: &Origin) -> Result<String, ManifestEr
     // One byte more than a document may have: a device that never ends is refused, not read.
     File::open(path)
         .and_then(|file| file.take(LONGEST.get() + 1).read_to_string(&mut text))
-        .map_err(|error| ManifestError::whole(origin, format!("cannot be read: {error}")))?;
+        .map_err(|error| ManifestError::whole(origin, unreadable(&error)))?;
     Ok(text)
 }
 

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, RequestBuilder};
+use rustix::process::{Pid, Signal, kill_process};
 use sandglass_manifest::Digest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -110,6 +111,24 @@ impl Registry {
     /// Ends the process; nobody listens on its port then.
     pub async fn stop(&mut self) {
         self.child.kill().await.expect("the child is ours");
+    }
+
+    /// Has it accept connections and answer nothing, until it is thawed.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It answers again.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(id.cast_signed()));
+        kill_process(pid.expect("it runs"), signal).expect("the child is ours");
     }
 
     /// Pushes bytes; their digest.

@@ -59,7 +59,7 @@ async fn what_older_tools_pushed_is_found_among_all_layers() {
     let home = Folder::default();
     let policy = (
         "application/vnd.wassette.policy+yaml",
-        &b"version: \"1.0\""[..],
+        &b"version: '1.0'\npermissions: { network: { allow: [{ host: api.example.com }] } }"[..],
     );
     for (tag, config, media_type) in [
         ("wkg", CONFIG, WASM),
@@ -89,6 +89,10 @@ async fn what_older_tools_pushed_is_found_among_all_layers() {
             finished.stderr.contains("comes with a policy"),
             "{finished:?}"
         );
+        // It is not applied, and its grants are put in the operator's words.
+        for part in ["would grant the same", &reference, "host: api.example.com"] {
+            assert!(finished.stdout.contains(part), "{part}: {finished:?}");
+        }
     }
 }
 
@@ -259,12 +263,12 @@ async fn other_bytes_than_were_named_are_never_used() {
         (
             "long",
             reply("200 OK", &[], [b'x'; 100]),
-            "has more than 8 for it",
+            "has more than the 8 bytes that are due",
         ),
         (
             "endless",
             [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[b'x'; 100]].concat(),
-            "has more than 8 for it",
+            "has more than the 8 bytes that are due",
         ),
         (
             "broken off",

@@ -275,7 +275,7 @@ async fn what_is_not_signed_is_left_out_and_the_others_serve() {
         (
             json!([scene.verified(&reference, "absent.pub"), other()]),
             json!({}),
-            "absent.pub is not there",
+            "absent.pub cannot be read: there is no such file",
         ),
         (
             json!([scene.verified(&reference, "p256.key"), other()]),
@@ -624,7 +624,7 @@ async fn a_key_that_cannot_be_used_is_wrong_usage() {
         ),
         (["sign", "p256.pub"], None, "is a `PUBLIC KEY`"),
         (["verify", "p256.key"], None, "is a private key"),
-        (["verify", "absent.pub"], None, "is not there"),
+        (["verify", "absent.pub"], None, "there is no such file"),
     ] {
         let [command, key] = arguments;
         let launch = scene

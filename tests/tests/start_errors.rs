@@ -117,7 +117,7 @@ async fn tokens_that_cannot_be_read() {
             &[
                 "identity.tokens: the file ",
                 "cannot be read",
-                "correct `file`",
+                "correct the path",
             ][..],
         ),
         (

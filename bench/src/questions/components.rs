@@ -186,7 +186,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .map(|number| {
             let loading = Component::load(&engine, "echo", numbered(&echo, number).into());
             let component = runtime.block_on(loading)?;
-            let origin = component.inspection().compiled;
+            let origin = component.origin();
             ensure!(
                 origin == Origin::Cache,
                 "it was compiled again: how `sandbox::cache` names its files has changed"

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use clap::ValueEnum;
+use sandglass::open_files;
 use sandglass::sandbox::bindings::{CallRequest, Outcome};
 use sandglass::sandbox::cache::CodeCache;
 use sandglass::sandbox::compile::Compiler;
@@ -120,6 +121,7 @@ fn engine_limits() -> EngineLimits {
 /// The host's engine in this process.
 fn engine(cache: CodeCache) -> Result<Engine> {
     let limits = engine_limits();
+    open_files::allow_many();
     Ok(Engine::new(EngineSettings {
         max_memory: limits.max_memory.get(),
         max_instances: limits.max_instances.get(),

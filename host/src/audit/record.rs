@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::invoke::{Caller, Outcome, TenantId};
 use crate::sandbox::{Trail, Usage};
 use crate::source::Digest;
-use crate::source::verify::KeyName;
+use crate::source::verify::SignerName;
 use crate::telemetry::trace::TraceParent;
 
 /// A call that is over.
@@ -27,8 +27,8 @@ pub struct Record {
     pub source: Option<String>,
     /// The component's digest.
     pub digest: Option<Digest>,
-    /// The keys by which it is signed, of those that must have.
-    pub signed_by: Arc<[KeyName]>,
+    /// Who signed it, of those that must have.
+    pub signed_by: Arc<[SignerName]>,
     /// The HMAC-SHA256 of its arguments.
     pub arguments: Option<[u8; 32]>,
     /// How it ended.
@@ -62,10 +62,7 @@ impl Record {
         );
         add(
             "signed_by",
-            self.signed_by
-                .iter()
-                .map(|key| key.id.to_string())
-                .collect(),
+            self.signed_by.iter().map(SignerName::id).collect(),
         );
         add(
             "arguments_hmac",

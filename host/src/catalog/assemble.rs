@@ -3,32 +3,33 @@
 use std::sync::Arc;
 
 use super::load::Loaded;
-use super::loader::{Entry, Looked};
+use super::served::{Entry, Looked};
 use super::snapshot::{Collision, Snapshot, SourceState, SourceStatus, TenantCatalog};
 use crate::invoke::TenantId;
 use crate::sandbox::Summary;
 
 type Tenants = Vec<(TenantId, TenantCatalog)>;
 
-/// Puts together what serves. Where a component's tools cannot stand beside the others, what served before in its
-/// place still does.
-pub(super) fn assemble(looked: Vec<Looked>) -> (Snapshot, Vec<Entry>) {
+/// Puts together what serves of each source. Where a component's tools cannot stand beside the others, what served before
+/// in its place still does.
+pub(super) fn assemble(looked: Vec<Vec<Looked>>) -> (Snapshot, Vec<Vec<Entry>>) {
     let mut tenants = Tenants::new();
     // What has not changed comes first: it must not lose its place to what has.
-    for one in looked.iter().filter(|one| one.fresh.is_none()) {
+    for one in looked.iter().flatten().filter(|one| one.fresh.is_none()) {
         if let Some(loaded) = &one.entry.serving {
             let added = add(&mut tenants, &one.entry.source.tenant, loaded);
             debug_assert!(added.is_ok(), "it stood beside the others before");
         }
     }
-    let entries: Vec<Entry> = looked
+    let mut place = |one: Looked| match one.fresh {
+        Some(fresh) => replace(&mut tenants, one.entry, fresh),
+        None => one.entry,
+    };
+    let entries: Vec<Vec<Entry>> = looked
         .into_iter()
-        .map(|one| match one.fresh {
-            Some(fresh) => replace(&mut tenants, one.entry, fresh),
-            None => one.entry,
-        })
+        .map(|source| source.into_iter().map(&mut place).collect())
         .collect();
-    let statuses = entries.iter().map(status).collect();
+    let statuses = entries.iter().flatten().map(status).collect();
     (Snapshot::new(tenants, statuses), entries)
 }
 
@@ -66,7 +67,7 @@ fn tell(entry: &Entry, loaded: &Loaded) {
     tracing::info!(
         source = name,
         digest = %loaded.guest.component.digest(),
-        compiled = inspection.compiled.as_str(),
+        compiled = loaded.guest.component.origin().as_str(),
         tools = loaded.offer.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>().join(","),
         "{}", if entry.serving.is_some() { "loaded again" } else { "loaded" }
     );

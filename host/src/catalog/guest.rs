@@ -6,7 +6,7 @@ use sandglass_manifest::Limits;
 
 use crate::invoke::Admission;
 use crate::sandbox::{Component, Grants};
-use crate::source::verify::KeyName;
+use crate::source::verify::SignerName;
 
 /// A loaded component, and what its calls may use and reach.
 pub struct Guest {
@@ -18,6 +18,6 @@ pub struct Guest {
     pub grants: Grants,
     /// Calls at once, and the queue before them.
     pub admission: Arc<Admission>,
-    /// The keys by which the component is signed, of those that must have.
-    pub signed_by: Arc<[KeyName]>,
+    /// Who signed the component, of those that must have.
+    pub signed_by: Arc<[SignerName]>,
 }

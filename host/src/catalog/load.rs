@@ -17,7 +17,7 @@ use crate::sandbox::component::DescribeError;
 use crate::sandbox::{
     Component, Engine, GrantError, Grants, Listed, LoadError, Provided, Script, Stores,
 };
-use crate::source::verify::{KeyError, KeyName, Signers};
+use crate::source::verify::{KeyError, SignerName, Signers};
 use crate::source::{Digest, Fetched, Fetcher, Found, SourceError, Version};
 use crate::watch::Stamp;
 
@@ -74,7 +74,11 @@ impl Source {
     /// The files that are read for it beside its components: secrets and keys.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         let keys = self.signatures.iter().flat_map(|cosign| &cosign.key);
-        self.allow.secret_files().chain(keys.map(|key| &**key))
+        let keyless = self.signatures.iter().flat_map(|cosign| &cosign.keyless);
+        self.allow
+            .secret_files()
+            .chain(keys.map(|key| &**key))
+            .chain(keyless.map(|keyless| &*keyless.trust_root))
     }
 }
 
@@ -180,7 +184,7 @@ impl Tools<'_> {
             signed_by,
             mut notice,
         } = fetched;
-        let signed_by: Arc<[KeyName]> = signed_by.into();
+        let signed_by: Arc<[SignerName]> = signed_by.into();
         let fetched_with_notice = notice.is_some();
         let grants = configure(source, self.stores).await?;
         let name = source.name_of(found);
@@ -254,7 +258,7 @@ impl Tools<'_> {
                 && component.script() == script.as_ref().map(|(_, script)| script)
         };
         if let Some(component) = serving.filter(is_same) {
-            return Ok(component.clone());
+            return Ok(component.again());
         }
         match script {
             None => Ok(Component::load(self.engine, name, bytes).await?),

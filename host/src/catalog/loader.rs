@@ -1,26 +1,38 @@
 //! Which components are served, and how they change while the host runs.
 //!
 //! A component that cannot be had or loaded leaves its tools out and says why; the others serve. Where a version of it
-//! serves already, that one stays, if it is signed as it must be.
+//! serves already, that one stays, if it is signed as it must be. A source that is slow to be had keeps no other waiting.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use futures::{Stream, StreamExt, stream};
-use sandglass_manifest::{KubernetesObject, SourceRef};
-use tokio::sync::Mutex;
+use futures::future::join_all;
+use futures::stream::{self, FuturesUnordered};
+use futures::{Stream, StreamExt};
+use sandglass_manifest::KubernetesObject;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
-use super::assemble::assemble;
 use super::interpreters::Interpreters;
-use super::load::{Before, Loaded, Source, Tools};
+use super::load::{Before, Source, Tools};
 use super::pins::Pins;
+use super::served::{Entry, Findings, Look, Looked, Planned, Served, Task, Turn, plan};
 use super::snapshot::{Catalog, Snapshot};
 use crate::sandbox::{Engine, Stores};
-use crate::source::{self, Fetcher, Found};
+use crate::source::Fetcher;
 
-/// Components that are loaded at once.
+/// Components of this machine that are loaded at once.
 const LOADS_AT_ONCE: usize = 8;
+
+/// Components from elsewhere that are loaded at once: most of that is waiting.
+const DOWNLOADS_AT_ONCE: usize = 64;
+
+/// What is found within this time is swapped in together, so that a tool can move from one source to another. Who takes longer is
+/// not waited for.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// Loads sources into a catalog, and looks again at those that it has loaded.
 pub struct Loader {
@@ -30,60 +42,10 @@ pub struct Loader {
     pins: Arc<Pins>,
     interpreters: Interpreters,
     catalog: Arc<Catalog>,
-    /// Held while something is loaded: one look at a time.
-    state: Mutex<State>,
-}
-
-/// Which sources are looked at again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// All of them.
-    Everywhere,
-    /// Those that have something to do with files.
-    Files,
-    /// Those that have something to do with ConfigMaps and Secrets.
-    Objects,
-    /// Those whose reference can come to stand for something else: tags, and the ones above; and those of which nothing
-    /// serves yet.
-    Tags,
-}
-
-#[derive(Default)]
-struct State {
-    /// The manifest's.
-    sources: Vec<Arc<Source>>,
-    /// Their components, in the same order.
-    entries: Vec<Entry>,
-}
-
-/// A component of a source, as far as it could be loaded.
-pub(super) struct Entry {
-    pub source: Arc<Source>,
-    pub found: Found,
-    /// What serves.
-    pub serving: Option<Arc<Loaded>>,
-    /// Why nothing serves, or not the newest.
-    pub problem: Option<String>,
-}
-
-/// What a look at a component found.
-pub(super) struct Looked {
-    pub entry: Entry,
-    /// What is to serve from now on, if that is something else.
-    pub fresh: Option<Loaded>,
-}
-
-impl Look {
-    fn concerns(self, source: &Source) -> bool {
-        match self {
-            Self::Everywhere => true,
-            Self::Files => {
-                source.reference.files().next().is_some() || source.files().next().is_some()
-            }
-            Self::Objects => source.reference.objects().next().is_some(),
-            Self::Tags => source.reference.can_move(),
-        }
-    }
+    /// Never held while something is loaded.
+    served: Mutex<Served>,
+    loads: Semaphore,
+    downloads: Semaphore,
 }
 
 impl Loader {
@@ -101,7 +63,9 @@ impl Loader {
             stores,
             fetcher,
             catalog: Arc::default(),
-            state: Mutex::default(),
+            served: Mutex::default(),
+            loads: Semaphore::new(LOADS_AT_ONCE),
+            downloads: Semaphore::new(DOWNLOADS_AT_ONCE),
         }
     }
 
@@ -110,38 +74,62 @@ impl Loader {
         &self.catalog
     }
 
-    /// Serves these sources and no others. Those that are served already are looked at again.
-    pub async fn load(&self, sources: Vec<Source>) -> Arc<Snapshot> {
-        let mut state = self.state.lock().await;
-        state.sources = sources.into_iter().map(Arc::new).collect();
-        self.look(&mut state, Look::Everywhere).await
+    /// Serves these sources and no others, from the next look on.
+    pub fn replace(&self, sources: Vec<Source>) {
+        self.served().replace(sources);
     }
 
-    /// Looks again at sources that are served.
-    pub async fn refresh(&self, look: Look) -> Arc<Snapshot> {
-        let mut state = self.state.lock().await;
-        self.look(&mut state, look).await
+    /// Serves these sources and no others. Those that are served already are looked at again.
+    ///
+    /// For a start: nobody is served yet, so all are waited for, and of two that have the same tool the first serves it.
+    pub async fn load(&self, sources: Vec<Source>) -> Arc<Snapshot> {
+        self.replace(sources);
+        self.look(Look::Everywhere, Duration::MAX).await
+    }
+
+    /// Looks again at sources that are served: loads what is new or has changed, and swaps it in. What is slow is swapped in
+    /// later than the rest; the end is when all of it is there.
+    pub async fn refresh(&self, look: Look) {
+        self.look(look, TOGETHER).await;
+    }
+
+    /// The same; what is found within each `together` is swapped in at once.
+    async fn look(&self, look: Look, together: Duration) -> Arc<Snapshot> {
+        let turns = self.served().concerned(look);
+        let mut looks: FuturesUnordered<_> = turns.iter().map(|turn| self.look_at(turn)).collect();
+        let mut found = Vec::new();
+        let mut pause = pin!(sleep(together));
+        // The manifest may have taken sources away, which is no finding.
+        let mut is_first = true;
+        loop {
+            tokio::select! {
+                biased;
+                findings = looks.next() => match findings {
+                    Some(findings) => found.push(findings),
+                    None => break,
+                },
+                () = &mut pause => {
+                    if is_first || !found.is_empty() {
+                        self.settle(&mut found);
+                    }
+                    is_first = false;
+                    pause.set(sleep(together));
+                }
+            }
+        }
+        let snapshot = self.settle(&mut found);
+        self.fetcher.trim_cache().await;
+        snapshot
     }
 
     /// The files and folders whose change is a reason for a look.
-    pub async fn files(&self) -> Vec<PathBuf> {
-        let state = self.state.lock().await;
-        let components = state.entries.iter().map(|entry| entry.found.reference());
-        let references = state.sources.iter().map(|source| &source.reference);
-        let beside = state.sources.iter().flat_map(|source| source.files());
-        components
-            .chain(references)
-            .flat_map(SourceRef::files)
-            .chain(beside)
-            .map(Path::to_owned)
-            .collect()
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.served().files()
     }
 
     /// The ConfigMaps and Secrets whose change is a reason for a look.
-    pub async fn objects(&self) -> BTreeSet<KubernetesObject> {
-        let state = self.state.lock().await;
-        let references = state.sources.iter().map(|source| &source.reference);
-        references.flat_map(SourceRef::objects).cloned().collect()
+    pub fn objects(&self) -> BTreeSet<KubernetesObject> {
+        self.served().objects()
     }
 
     /// Tells whenever one of these changes; ends where there is nothing to be told.
@@ -154,152 +142,57 @@ impl Loader {
         )
     }
 
-    /// Loads what is new or has changed, several at once, and swaps it in.
-    async fn look(&self, state: &mut State, look: Look) -> Arc<Snapshot> {
-        let tools = Tools {
-            engine: &self.engine,
-            stores: &self.stores,
-            fetcher: &self.fetcher,
-            pins: &self.pins,
-            interpreters: &self.interpreters,
-        };
-        let components = plan(&state.sources, std::mem::take(&mut state.entries), look);
-        let looked: Vec<Looked> = stream::iter(components.into_iter().map(|one| one.look(&tools)))
-            .buffered(LOADS_AT_ONCE)
-            .collect()
-            .await;
-        self.fetcher.trim_cache().await;
-        let (snapshot, entries) = assemble(looked);
-        state.entries = entries;
+    fn served(&self) -> MutexGuard<'_, Served> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has what was found served, while nobody else changes what is.
+    fn settle(&self, found: &mut Vec<Findings>) -> Arc<Snapshot> {
+        let mut served = self.served();
+        let snapshot = served.settle(found);
         self.catalog.swap(snapshot)
     }
-}
 
-/// A component, and what is to be done about it.
-struct Planned {
-    source: Arc<Source>,
-    found: Found,
-    /// What it was before.
-    before: Option<Entry>,
-    task: Task,
-}
-
-enum Task {
-    Load,
-    /// It is not concerned.
-    Keep,
-    /// It cannot even be looked for.
-    Fail(String),
-}
-
-/// The components of all sources, in their order, and what each was before.
-fn plan(sources: &[Arc<Source>], before: Vec<Entry>, look: Look) -> Vec<Planned> {
-    let mut planned = Vec::new();
-    for source in sources {
-        let mut add = |found, task| {
-            planned.push(Planned {
-                source: Arc::clone(source),
-                found,
-                before: None,
-                task,
-            });
-        };
-        // Those of this very source: another may have the same reference.
-        let own: Vec<&Entry> = before
-            .iter()
-            .filter(|entry| Arc::ptr_eq(&entry.source, source))
-            .collect();
-        // What could not be had may be there by now.
-        let is_missing = own.iter().any(|entry| entry.serving.is_none());
-        let is_concerned = look.concerns(source) || (look == Look::Tags && is_missing);
-        if !is_concerned {
-            own.iter()
-                .for_each(|entry| add(entry.found.clone(), Task::Keep));
-            continue;
-        }
-        match source::find(&source.reference) {
-            Ok(found) => found.into_iter().for_each(|found| add(found, Task::Load)),
-            // What served still does, from a folder that is gone, say.
-            Err(error) => {
-                let mut lost: Vec<Found> = Vec::new();
-                for entry in before.iter().filter(|entry| is_of(entry, source)) {
-                    if !lost.contains(&entry.found) {
-                        lost.push(entry.found.clone());
-                    }
-                }
-                if lost.is_empty() {
-                    lost.push(Found::at(source.reference.clone()));
-                }
-                for found in lost {
-                    add(found, Task::Fail(error.to_string()));
-                }
-            }
+    /// Looks at the components of a source, as soon as nobody else does.
+    async fn look_at(&self, turn: &Turn) -> Findings {
+        let guard = turn.begin().await;
+        let before = self.served().entries(&turn.source);
+        let components = plan(&turn.source, before);
+        let looks = components
+            .into_iter()
+            .map(|component| self.look_at_one(&turn.source, component));
+        Findings {
+            source: Arc::clone(&turn.source),
+            looked: join_all(looks).await,
+            _turn: guard,
         }
     }
-    // The very same source first: only what is left then can be one that the manifest changed.
-    let mut before: Vec<Option<Entry>> = before.into_iter().map(Some).collect();
-    for is_same in [true, false] {
-        for one in planned.iter_mut().filter(|one| one.before.is_none()) {
-            one.before = before
-                .iter_mut()
-                .find(|entry| {
-                    entry.as_ref().is_some_and(|entry| {
-                        is_same_component(&entry.found, &one.found)
-                            && is_of(entry, &one.source)
-                            && (entry.source == one.source) == is_same
-                    })
-                })
-                .and_then(Option::take);
-        }
-    }
-    planned
-}
 
-fn is_of(entry: &Entry, source: &Source) -> bool {
-    let entry = &entry.source;
-    let is_there = entry.reference == source.reference
-        || (is_inline(&entry.reference, &source.reference)
-            && entry.name.is_some()
-            && entry.name == source.name);
-    entry.tenant == source.tenant && is_there
-}
-
-/// Among the components of one source. Text in the manifest is the same source as before if the name is, so that the
-/// last good text serves while the new one is mended.
-fn is_same_component(one: &Found, other: &Found) -> bool {
-    one == other || is_inline(one.reference(), other.reference())
-}
-
-fn is_inline(one: &SourceRef, other: &SourceRef) -> bool {
-    matches!(
-        (one, other),
-        (SourceRef::Inline(one), SourceRef::Inline(other)) if one.language == other.language
-    )
-}
-
-impl Planned {
-    async fn look(self, tools: &Tools<'_>) -> Looked {
-        let Self {
-            source,
+    async fn look_at_one(&self, source: &Arc<Source>, component: Planned) -> Looked {
+        let Planned {
             found,
             before,
             task,
-        } = self;
-        let same_source = before.as_ref().is_some_and(|entry| entry.source == source);
-        let (mut serving, problem) =
-            before.map_or((None, None), |entry| (entry.serving, entry.problem));
+        } = component;
+        let same_source = before.as_ref().is_some_and(|entry| entry.source == *source);
+        let mut serving = before.and_then(|entry| entry.serving);
         let (fresh, problem) = match task {
-            Task::Keep => (None, problem),
             Task::Fail(problem) => (None, Some(problem)),
             Task::Load => {
+                let at_once = match found.reference().is_remote() {
+                    true => &self.downloads,
+                    false => &self.loads,
+                };
+                let _permit = at_once.acquire().await.expect("it is never closed");
+                let tools = self.tools();
                 let before = serving.as_deref().map(|loaded| Before {
                     loaded,
                     same_source,
                 });
-                let loaded = tools.load(&source, &found, before).await;
+                let loaded = tools.load(source, &found, before).await;
                 if let Some(before) = &serving
                     && !matches!(loaded, Ok(None))
-                    && !tools.may_stay(&source, before).await
+                    && !tools.may_stay(source, before).await
                 {
                     serving = None;
                 }
@@ -311,12 +204,22 @@ impl Planned {
         };
         Looked {
             entry: Entry {
-                source,
+                source: Arc::clone(source),
                 found,
                 serving,
                 problem,
             },
             fresh,
+        }
+    }
+
+    fn tools(&self) -> Tools<'_> {
+        Tools {
+            engine: &self.engine,
+            stores: &self.stores,
+            fetcher: &self.fetcher,
+            pins: &self.pins,
+            interpreters: &self.interpreters,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! counts and swaps it atomically. So listing and calling never wait for loads.
 //!
 //! - [`loader`]: which components are served, and how they change while the host runs.
+//! - [`served`]: the sources of the manifest, and what became of each.
 //! - [`load`]: one component, from a source of the manifest to checked tools.
 //! - [`interpreters`]: what runs source text.
 //! - [`assemble`]: from loaded components to a snapshot.
@@ -28,6 +29,7 @@ mod pins;
 mod prompt;
 mod resource;
 pub mod schema;
+mod served;
 mod snapshot;
 pub mod tool;
 mod uri_template;
@@ -35,9 +37,10 @@ mod uri_template;
 pub use guest::Guest;
 pub use interpreters::Interpreters;
 pub use load::Source;
-pub use loader::{Loader, Look};
+pub use loader::Loader;
 pub use prompt::Prompt;
 pub use resource::{Resource, ResourceTemplate};
+pub use served::Look;
 pub use snapshot::{
     Catalog, Changed, Changes, Reader, Snapshot, SourceState, SourceStatus, TenantCatalog,
 };

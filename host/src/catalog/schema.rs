@@ -21,6 +21,9 @@ const PATTERN_STEPS: usize = 10_000;
 /// Errors of one instance that are reported.
 const REPORTED_ERRORS: usize = 5;
 
+/// Cases of a value that are named where it is none of them.
+const REPORTED_CASES: usize = 8;
+
 /// A schema, and how instances are checked.
 #[derive(Debug)]
 pub struct Schema {
@@ -179,6 +182,29 @@ fn integral(schema: &Map<String, Value>, instance: &mut Value) {
 /// One error in words, with the argument's path, without the value itself: it
 /// may be long, or a secret.
 fn describe(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            let place = match error.instance_path().to_string().trim_start_matches('/') {
+                "" => "the value".to_owned(),
+                path => format!("`{path}`"),
+            };
+            let cases = context.iter().take(REPORTED_CASES).map(|errors| {
+                let errors = errors.iter().take(REPORTED_ERRORS);
+                // Not the cases of a case.
+                let errors: Vec<_> = errors.map(describe_one).collect();
+                format!("({})", errors.join("; "))
+            });
+            let mut cases: Vec<_> = cases.collect();
+            if let more @ 1.. = context.len() - cases.len() {
+                cases.push(format!("{more} others"));
+            }
+            format!("{place} is none of what it can be: {}", cases.join(" or "))
+        }
+        _ => describe_one(error),
+    }
+}
+
+fn describe_one(error: &ValidationError<'_>) -> String {
     let path = error.instance_path().to_string();
     let inside = |name: &str| {
         let path = path.trim_start_matches('/');
@@ -227,6 +253,47 @@ mod tests {
             "additionalProperties": false,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_value_that_is_no_case_hears_which_there_are() {
+        let case = |name: &str| {
+            json!({
+                "type": "object",
+                "properties": { name: { "type": "number" } },
+                "required": [name],
+                "additionalProperties": false,
+            })
+        };
+        let many: Vec<_> = (0..10).map(|number| case(&number.to_string())).collect();
+        let schema = compile(&json!({
+            "type": "object",
+            "properties": {
+                "shape": { "oneOf": [case("circle"), { "const": "point" }] },
+                "name": { "anyOf": [{ "type": "string" }, { "type": "null" }] },
+                "many": { "anyOf": many },
+                "inner": { "anyOf": [{ "anyOf": [case("a"), case("b")] }] },
+            },
+        }))
+        .unwrap();
+        for (instance, expected) in [
+            (
+                json!({ "shape": { "circle": "s3cret" } }),
+                "`shape` is none of what it can be: (`shape/circle`: the value is not of type \"number\") or (`shape`: \"point\" was expected)",
+            ),
+            (
+                json!({ "name": 1 }),
+                "`name` is none of what it can be: (`name`: the value is not of type \"string\") or (`name`: the value is not of type \"null\")",
+            ),
+            (
+                json!({ "inner": 1 }),
+                "`inner` is none of what it can be: (`inner`: the value is not valid under any of the schemas listed in the 'anyOf' keyword)",
+            ),
+        ] {
+            assert_eq!(schema.check(&instance).unwrap_err(), expected);
+        }
+        let error = schema.check(&json!({ "many": 1 })).unwrap_err();
+        assert!(error.ends_with(" or 2 others"), "{error}");
     }
 
     #[test]

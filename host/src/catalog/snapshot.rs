@@ -14,7 +14,7 @@ use super::resource::{Resource, ResourceTemplate};
 use super::tool::Tool;
 use crate::invoke::TenantId;
 use crate::sandbox::Component;
-use crate::source::verify::KeyName;
+use crate::source::verify::SignerName;
 
 /// Everything that is served at one moment.
 #[derive(Default)]
@@ -66,8 +66,8 @@ pub struct SourceStatus {
     /// Where it lies: for the operator, not for callers.
     #[serde(skip)]
     pub location: String,
-    /// The keys by which what serves is signed, of those that must have: none where nobody must.
-    pub signed_by: Arc<[KeyName]>,
+    /// Who signed what serves, of those that must have: none where nobody must.
+    pub signed_by: Arc<[SignerName]>,
     /// What the operator should know though it serves, such as that its registry is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -115,7 +115,7 @@ impl SourceState {
     pub fn loaded(component: &Component) -> Self {
         Self::Loaded {
             digest: component.digest().clone(),
-            compiled: component.inspection().compiled,
+            compiled: component.origin(),
         }
     }
 }
@@ -393,6 +393,11 @@ impl Catalog {
         self.current.load_full()
     }
 
+    /// Tells whenever another snapshot counts, from now on.
+    pub fn swaps(&self) -> watch::Receiver<()> {
+        self.swapped.subscribe()
+    }
+
     /// From now on this one counts. Whoever holds the one before still has it.
     pub(super) fn swap(&self, mut snapshot: Snapshot) -> Arc<Snapshot> {
         snapshot.follow(&self.current.load());
@@ -405,7 +410,7 @@ impl Catalog {
     /// The changes of a tenant's lists from now on.
     pub fn changes(self: &Arc<Self>, tenant: &TenantId) -> Changes {
         // Before the list is looked at, so that no change falls in between.
-        let swapped = self.swapped.subscribe();
+        let swapped = self.swaps();
         Changes {
             since: self.snapshot().tenant(tenant).since,
             catalog: Arc::clone(self),

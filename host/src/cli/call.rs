@@ -85,6 +85,10 @@ impl Call {
             Ok(value) => print::json(value),
             Err(error) => eprintln!("sandglass: {}", print::escaped(error)),
         }
+        // It did not come to a call: the arguments do not fit, say.
+        if usage == Usage::default() {
+            return;
+        }
         print::line("");
         print::table(
             &[],

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sandglass_manifest::{Cosign, SourceRef};
+use sandglass_manifest::{Cosign, Manifest, Origin, SourceRef, Surroundings, WassettePolicy};
 use serde_json::json;
 
 use super::{Exit, Failure, local, print};
 use crate::catalog::Source;
+use crate::config;
 use crate::invoke::TenantId;
 use crate::sandbox::Summary;
 use crate::serve::describe::rest_tool;
-use crate::source::Found;
+use crate::source::{Fetcher, Found, oci};
 
 /// Show a component's tools, schemas, imports (the capabilities that it would need), size and digest; with --config
 /// what a manifest grants to each of its sources.
@@ -88,7 +89,8 @@ impl Inspect {
         let mut source = Source::new(component.clone());
         if !self.keys.is_empty() {
             let key = self.keys.clone();
-            source.signatures.push(Cosign { key });
+            let keyless = None;
+            source.signatures.push(Cosign { key, keyless });
         }
         let (_engine, catalog) = local::load(vec![source]).await?;
         let provided = catalog.snapshot().tenant(&TenantId::default());
@@ -99,6 +101,7 @@ impl Inspect {
             ));
         };
         let about = first.component.inspection();
+        let policy = policy(component).await;
         let tools = provided.tools().values();
         let described: Vec<_> = tools.map(|tool| rest_tool(tool)).collect();
         if self.json {
@@ -110,6 +113,10 @@ impl Inspect {
                 "exports": about.exports,
                 "tools": described,
                 "left_out": about.left_out,
+                "policy": policy.as_ref().map(|policy| match policy {
+                    Ok(manifest) => json!({ "applied": false, "manifest": manifest }),
+                    Err(problem) => json!({ "applied": false, "problem": problem }),
+                }),
             }));
             return Ok(Exit::Done);
         }
@@ -143,19 +150,48 @@ impl Inspect {
                 rows.map(|left_out| vec![left_out.function.clone(), left_out.reason.clone()]),
             );
         }
+        match policy {
+            None => {}
+            Some(Ok(manifest)) => {
+                print::line(
+                    "\nIt comes with a policy of Wassette. That is not applied: grants come from the operator. This manifest would grant the same:\n",
+                );
+                print::untrusted(manifest.trim_end());
+            }
+            Some(Err(problem)) => print::line(&format!(
+                "\nIt comes with a policy, which is not applied, and cannot be put in the words of a manifest: {problem}"
+            )),
+        }
         Ok(Exit::Done)
     }
+}
+
+/// What the policy that comes with an artifact would be as a manifest, or why it is none; nothing where none comes.
+async fn policy(component: &SourceRef) -> Option<Result<String, String>> {
+    let SourceRef::Oci(reference) = component else {
+        return None;
+    };
+    let settings = config::fetching(&Manifest::absent(&Surroundings::of_process()));
+    let policy = match oci::policy(&Fetcher::new(settings), reference).await {
+        Ok(policy) => policy?,
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    let text = String::from_utf8_lossy(&policy);
+    let origin = Origin::File("policy.yaml".into());
+    let parsed = WassettePolicy::parse(&text, &origin);
+    Some(match parsed {
+        Ok(policy) => Ok(policy.to_manifest(component)),
+        Err(error) => Err(error.to_string()),
+    })
 }
 
 /// Each signature that a source must carry, in a line.
 fn must_be_signed_by(source: &Source) -> String {
     let signature = |cosign: &Cosign| {
-        let keys: Vec<_> = cosign
-            .key
-            .iter()
-            .map(|key| key.display().to_string())
-            .collect();
-        keys.join(" or ")
+        let keys = cosign.key.iter().map(|key| key.display().to_string());
+        let keyless = cosign.keyless.iter();
+        let identity = keyless.map(|keyless| format!("{} ({})", keyless.identity, keyless.issuer));
+        keys.chain(identity).collect::<Vec<_>>().join(" or ")
     };
     let lines: Vec<_> = source.signatures.iter().map(signature).collect();
     match &lines[..] {

@@ -31,6 +31,7 @@ use sandglass_manifest::ManifestError;
 
 use crate::catalog::Snapshot;
 use crate::config::ConfigError;
+use crate::open_files;
 use crate::telemetry::trace::Export;
 use crate::telemetry::{self, LogLevel};
 
@@ -147,6 +148,7 @@ impl From<ConfigError> for Failure {
 pub fn main() -> ExitCode {
     // Another provider is in the dependencies too: rustls must be told which one counts.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    open_files::allow_many();
     let line = stand_in::command_line(std::env::args_os());
     let exit = match line.and_then(|line| run(Cli::parse_from(line).command)) {
         Ok(exit) => exit,

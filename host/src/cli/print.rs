@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::Exit;
-use crate::source::verify::KeyName;
+use crate::source::verify::SignerName;
 
 /// Writes to stdout; a reader that went away is no error.
 pub fn line(text: &str) {
@@ -57,12 +57,12 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     line(&table.trim_fmt());
 }
 
-/// The keys by which something is signed, each with its file.
-pub fn signers(keys: &[KeyName]) -> String {
+/// Who signed something, each in a line.
+pub fn signers(keys: &[SignerName]) -> String {
     if keys.is_empty() {
         return "not verified".to_owned();
     }
-    let keys: Vec<_> = keys.iter().map(KeyName::to_string).collect();
+    let keys: Vec<_> = keys.iter().map(SignerName::to_string).collect();
     keys.join("\n")
 }
 

@@ -71,7 +71,7 @@ impl Pull {
             .output
             .unwrap_or_else(|| format!("{}.wasm", found.name).into());
         write(&output, &fetched.bytes)
-            .map_err(|error| failed(&output.display().to_string(), &error))?;
+            .map_err(|error| failed(&output.display().to_string(), &unwritable(&error)))?;
         let digest = Digest::of(&fetched.bytes);
         if self.json {
             print::json(&json!({
@@ -98,6 +98,25 @@ impl Pull {
     }
 }
 
+/// Why a file cannot be written, and what to do.
+fn unwritable(error: &io::Error) -> String {
+    let mend = match error.kind() {
+        io::ErrorKind::NotFound => "its folder is not there: make it, or name another file with -o",
+        io::ErrorKind::NotADirectory => {
+            "what stands before the last `/` is no folder: name another file with -o"
+        }
+        io::ErrorKind::IsADirectory => "it is a folder: name a file in it with -o",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "its folder cannot be written to: name another file with -o"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "there is no room for it: make some, or name another file with -o"
+        }
+        _ => return format!("cannot be written: {error}; name another file with -o"),
+    };
+    mend.to_owned()
+}
+
 /// A whole file or none, so that nobody loads half a component.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
@@ -108,6 +127,6 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)?;
     file.write_all(bytes)?;
-    file.persist(path)?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `sandglass push`: a component into a registry.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,20 @@ fn annotation(given: &str) -> Result<(String, String), &'static str> {
     }
 }
 
+/// Each annotation; none may be given twice, for only one could count.
+fn once_each(given: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut annotations = BTreeMap::new();
+    for (key, value) in given {
+        if annotations.contains_key(&key) {
+            let key = key.escape_debug();
+            let message = format!("--annotation {key} is given twice: leave one out");
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        annotations.insert(key, value);
+    }
+    Ok(annotations)
+}
+
 impl Push {
     pub async fn run(self) -> Result<Exit, Failure> {
         let failed = |place: &str, error: &dyn std::fmt::Display| {
@@ -58,10 +73,13 @@ impl Push {
         let title = format!("{}.wasm", found.name);
         let spinner = ProgressBar::new_spinner().with_message("pushing");
         spinner.enable_steady_tick(Duration::from_millis(100));
-        let annotations = self.annotations.into_iter().collect();
+        let annotations = once_each(self.annotations)?;
         let pushed = oci::push(&fetcher, &self.reference, fetched.bytes, title, annotations).await;
         spinner.finish_and_clear();
-        let digest = pushed.map_err(|error| failed(&self.reference.to_string(), &error))?;
+        let digest = pushed.map_err(|error| match error.is_of_file() {
+            true => failed(&found.location(), &error),
+            false => failed(&self.reference.to_string(), &error),
+        })?;
         let reference = self.reference.pinned(digest.clone()).to_string();
         if self.json {
             print::json(&json!({ "reference": reference, "digest": digest }));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use reqwest::{StatusCode, Url};
+use sandglass_manifest::unreadable;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,6 +34,10 @@ pub struct Reload {
     json: bool,
 }
 
+/// Somebody else listens there, or another port of the host.
+const NOT_OURS: &str =
+    "that is no management port of Sandglass; --url names the one that the host logs at its start";
+
 /// What the host serves.
 #[derive(Deserialize)]
 struct Ready {
@@ -57,8 +62,8 @@ struct Manifest {
 impl Reload {
     pub async fn run(self) -> Result<Exit, Failure> {
         let answer = self.ask().await?;
-        let ready: Ready = serde_json::from_value(answer.clone())
-            .map_err(|error| self.failed(format!("it is no management port: {error}")))?;
+        let ready: Ready =
+            serde_json::from_value(answer.clone()).map_err(|_| self.failed(NOT_OURS))?;
         let problem = ready.manifest.map(|manifest| manifest.problem);
         let is_well =
             problem.is_none() && ready.sources.iter().all(|source| source.reason.is_none());
@@ -96,7 +101,7 @@ impl Reload {
             let token = std::fs::read_to_string(file).map_err(|error| {
                 Failure::new(
                     Exit::Usage,
-                    format!("--token-file {}: {error}", file.display()),
+                    format!("--token-file: {} {}", file.display(), unreadable(&error)),
                 )
             })?;
             request = request.bearer_auth(token.trim());
@@ -115,10 +120,9 @@ impl Reload {
                 return Err(self.failed("it asks for a credential with the scope `management`: name its file in --token-file"));
             }
             StatusCode::SERVICE_UNAVAILABLE => return Err(self.failed("the host is ending")),
-            status => return Err(self.failed(format!("it answered {status}"))),
+            status => return Err(self.failed(format!("it answered {status}: {NOT_OURS}"))),
         }
-        let answer = answer.json().await;
-        answer.map_err(|error| self.failed(error.without_url().to_string()))
+        answer.json().await.map_err(|_| self.failed(NOT_OURS))
     }
 
     fn failed(&self, reason: impl std::fmt::Display) -> Failure {

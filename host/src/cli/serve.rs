@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sandglass_manifest::{AuditTarget, Manifest};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{self, SignalKind};
@@ -114,7 +113,6 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(self) -> Result<Exit, Failure> {
-        allow_many_files();
         let usage = |message: String| Failure::new(Exit::Usage, message);
         let installation = Installation::find()?;
         let setup = Setup {
@@ -353,17 +351,6 @@ impl Serve {
             origins: self.allowed_origins.clone(),
         }
     }
-}
-
-/// Each connection holds a file, and each component; the usual 1,024 are for programs that wait with `select(2)`.
-fn allow_many_files() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let all = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    // Without it there is room for fewer.
-    _ = setrlimit(Resource::Nofile, all);
 }
 
 /// Nobody is served any more: what still runs is dropped, and all of it is written down.

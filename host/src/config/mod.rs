@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sandglass_manifest::{
     Inline, Language, Manifest, ManifestError, Origin, SourceRef, Surroundings, TenantName, Tool,
+    unreadable,
 };
 
 use crate::catalog::Source;
@@ -15,6 +16,7 @@ use crate::sandbox::EngineSettings;
 use crate::sandbox::cache::CodeCache;
 use crate::sandbox::compile::Compiler;
 use crate::source::FetchSettings;
+use crate::source::verify::NO_KEYLESS;
 
 /// The manifest as a document in the environment; on Kubernetes the CRD's `params`.
 const PARAMS: &str = "MCP_PARAMS";
@@ -34,6 +36,14 @@ pub enum ConfigError {
     /// The manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// There is no manifest.
+    #[error("--config: {} {problem}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The manifest in the environment is no text.
     #[error("{PARAMS} is not UTF-8: write the manifest to a file and name it in --config")]
     NotText,
@@ -61,6 +71,10 @@ pub enum ConfigError {
 /// The manifest that counts: `--config`, else `MCP_PARAMS`, else none.
 pub fn manifest(config: Option<&PathBuf>) -> Result<Manifest, ConfigError> {
     if let Some(path) = config {
+        std::fs::File::open(path).map_err(|error| ConfigError::Unreadable {
+            path: path.clone(),
+            problem: unreadable(&error),
+        })?;
         return Ok(Manifest::read(path)?);
     }
     match std::env::var(PARAMS) {
@@ -85,6 +99,7 @@ impl Setup {
     /// The manifest, and the sources that it names, with what the environment grants. Blocks on files.
     pub fn read(&self) -> Result<(Manifest, Vec<Source>), ConfigError> {
         let manifest = manifest(self.config.as_ref())?;
+        refuse_keyless(&manifest, cfg!(feature = "keyless"))?;
         let inline = tools_string()?;
         let mut sources = sources(&manifest, inline, self.first_party.clone())?;
         drop_in::grant(&mut sources)?;
@@ -175,6 +190,14 @@ pub fn tenants(manifest: &Manifest) -> Tenants {
     Tenants::new(manifest.tenants.keys().map(TenantId::from))
 }
 
+/// What asks for keyless signatures is refused by a program that cannot verify them.
+fn refuse_keyless(manifest: &Manifest, is_built_in: bool) -> Result<(), ManifestError> {
+    match manifest.keyless().next() {
+        Some(keyless) if !is_built_in => Err(keyless.error(format!("keyless: {NO_KEYLESS}"))),
+        _ => Ok(()),
+    }
+}
+
 /// The Python source in the environment.
 fn tools_string() -> Result<Option<Inline>, ConfigError> {
     match std::env::var(TOOLS_STRING) {
@@ -241,5 +264,24 @@ fn source(tenant: TenantId, tool: &Tool, manifest: &Manifest) -> Source {
         pin: tool.pin,
         limits: tool.limits,
         allow: tool.allow.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_verified_is_refused_with_its_place() {
+        let text = "version: 1
+require_signature:
+  - source: 'oci://*'
+    cosign: { keyless: { identity: a@b.c, issuer: 'https://d.e', trust_root: /f } }
+";
+        let manifest = Manifest::parse(text, &Origin::File("sandglass.yaml".into())).unwrap();
+        assert!(refuse_keyless(&manifest, true).is_ok());
+        let error = refuse_keyless(&manifest, false).unwrap_err().to_string();
+        let expected = "sandglass.yaml:4:24: keyless: this build has no keyless verification: build with `--features keyless`";
+        assert!(error.starts_with(expected), "{error}");
     }
 }

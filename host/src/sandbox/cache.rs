@@ -44,6 +44,8 @@ pub enum Origin {
     Cache,
     /// It was compiled just now.
     Fresh,
+    /// Another source had it in memory, or the same one before.
+    Memory,
 }
 
 impl Origin {
@@ -53,6 +55,7 @@ impl Origin {
             Self::Seed => "seed",
             Self::Cache => "cache",
             Self::Fresh => "fresh",
+            Self::Memory => "memory",
         }
     }
 }

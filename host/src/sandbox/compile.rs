@@ -32,6 +32,9 @@ const MAX_COMPILE_MEMORY: u64 = 4 << 30;
 /// Machine code that is accepted back from that process.
 const MAX_CODE: u64 = 1 << 30;
 
+/// How the process ends that nobody waits for.
+const ABANDONED: i32 = 3;
+
 /// The hidden subcommand of our own binary that compiles from stdin to stdout.
 pub const COMPILE_SUBCOMMAND: &str = "compile-component";
 
@@ -161,14 +164,17 @@ async fn compile_in_process(binary: &Path, bytes: &[u8]) -> Result<Vec<u8>, Comp
     };
     let (mut code, mut message) = (Vec::new(), String::new());
     let (written, read, _) = tokio::join!(
-        async move {
+        async {
+            stdin.write_all(&(bytes.len() as u64).to_le_bytes()).await?;
             stdin.write_all(bytes).await?;
-            stdin.shutdown().await
+            stdin.flush().await
         },
         async { stdout.take(MAX_CODE).read_to_end(&mut code).await },
         async { stderr.take(16 << 10).read_to_string(&mut message).await },
     );
     let status = child.wait().await?;
+    // Until now: the process ends with whoever has it compile.
+    drop(stdin);
     match status.code() {
         Some(0) => {
             written?;
@@ -180,15 +186,21 @@ async fn compile_in_process(binary: &Path, bytes: &[u8]) -> Result<Vec<u8>, Comp
     }
 }
 
-/// The compiling process itself: a component on stdin, machine code on stdout.
-/// An invalid component is reported on stderr, with exit code 1.
+/// The compiling process itself: on stdin a component after its length (eight bytes, the lowest first), on stdout machine code.
+/// An invalid component is reported on stderr, with exit code 1. When stdin ends, so does the process: nobody waits for the code.
 pub fn run_compiler() -> wasmtime::Result<()> {
     bound_this_process();
+    let mut stdin = std::io::stdin().lock();
+    let mut length = [0; 8];
+    stdin.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length).min(MAX_COMPONENT);
     let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(MAX_COMPONENT + 1)
-        .read_to_end(&mut bytes)?;
+    stdin.by_ref().take(length).read_to_end(&mut bytes)?;
+    drop(stdin);
+    std::thread::spawn(|| {
+        _ = std::io::stdin().lock().read(&mut [0]);
+        std::process::exit(ABANDONED);
+    });
     let engine = wasmtime::Engine::new(&compile_config()?)?;
     let code = engine.precompile_component(&bytes)?;
     std::io::stdout().lock().write_all(&code)?;

@@ -3,11 +3,11 @@
 //! Of a component that was loaded before, the cache has its code and its tools. Its code is checked then, and mapped with
 //! the first call: of a thousand tools most are idle, and an idle one takes the memory of its schemas alone.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use sandglass_manifest::Limits;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use wasmtime::component::types::ComponentItem;
 
 use super::cache::{CodeFile, Origin};
@@ -17,14 +17,18 @@ use super::kind::{Kind, Provider};
 use super::listing::Listing;
 use super::provided::Provided;
 use super::reflect::{Docs, LeftOut, ReflectError, Reflected};
+use crate::open_files;
 use crate::source::Digest;
 
 /// What all who load the same bytes share.
 pub(super) struct Compiled {
     pub inspection: Inspection,
+    /// Where its machine code came from.
+    pub origin: Origin,
     code: Code,
     /// What was noted of its tools at an earlier start, until it is asked for.
     noted: Mutex<Option<Listing>>,
+    _file: OwnedSemaphorePermit,
 }
 
 /// What is known of a component without running it.
@@ -40,15 +44,13 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// The exported functions that are no tools. Empty where the component lists its tools itself.
     pub left_out: Vec<LeftOut>,
-    /// Where its machine code came from.
-    pub compiled: Origin,
 }
 
 /// Machine code, linked: in memory, or in a checked file.
 struct Code {
     linked: OnceCell<Kind>,
-    /// Open, so that it is there also when the cache has removed it.
-    file: Option<CodeFile>,
+    /// Open until it is mapped, so that it is there also when the cache has removed it.
+    file: Mutex<Option<Arc<CodeFile>>>,
     docs: Docs,
 }
 
@@ -78,6 +80,14 @@ pub enum LoadError {
     /// It does not list tools, and its exports cannot be made some.
     #[error(transparent)]
     Reflect(#[from] ReflectError),
+    /// The process may not open more files.
+    #[error(
+        "{limit} files may be open, and the half of them that is for components is: serve fewer, or lift the limit (`ulimit -Hn`, `LimitNOFILE=` of systemd, `--ulimit nofile=` of docker)"
+    )]
+    TooManyFiles {
+        /// How many may be.
+        limit: u64,
+    },
     /// The linker refuses it.
     #[error("cannot be linked: {0}")]
     Link(String),
@@ -88,13 +98,16 @@ pub enum LoadError {
 
 impl Compiled {
     pub async fn load(engine: &Engine, digest: Digest, bytes: Bytes) -> Result<Self, LoadError> {
+        let permit = engine.file().ok_or_else(|| LoadError::TooManyFiles {
+            limit: open_files::limit().unwrap_or(u64::MAX),
+        })?;
         if let Some(file) = compile::find(engine, &digest).await {
             if let Some(listing) = Listing::find(engine, &digest).await {
-                return Ok(Self::known(digest, &bytes, file, listing));
+                return Ok(Self::known(digest, &bytes, file, listing, permit));
             }
             match compile::map(engine, &file).await {
                 Ok(component) => {
-                    return Self::link(engine, digest, &bytes, &component, file.origin);
+                    return Self::link(engine, digest, &bytes, &component, file.origin, permit);
                 }
                 Err(error) => {
                     tracing::warn!(file = %file, error = format!("{error:#}"), "compiled component not used");
@@ -102,11 +115,17 @@ impl Compiled {
             }
         }
         let component = compile::compile(engine, &digest, bytes.clone()).await?;
-        Self::link(engine, digest, &bytes, &component, Origin::Fresh)
+        Self::link(engine, digest, &bytes, &component, Origin::Fresh, permit)
     }
 
     /// One that was loaded before.
-    fn known(digest: Digest, bytes: &[u8], file: CodeFile, mut listing: Listing) -> Self {
+    fn known(
+        digest: Digest,
+        bytes: &[u8],
+        file: CodeFile,
+        mut listing: Listing,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         Self {
             inspection: Inspection {
                 digest,
@@ -114,12 +133,13 @@ impl Compiled {
                 imports: std::mem::take(&mut listing.imports),
                 exports: std::mem::take(&mut listing.exports),
                 left_out: std::mem::take(&mut listing.left_out),
-                compiled: file.origin,
             },
+            origin: file.origin,
             noted: Mutex::new(Some(listing)),
+            _file: permit,
             code: Code {
                 linked: OnceCell::new(),
-                file: Some(file),
+                file: Mutex::new(Some(Arc::new(file))),
                 docs: Docs::of(bytes),
             },
         }
@@ -130,7 +150,8 @@ impl Compiled {
         digest: Digest,
         bytes: &[u8],
         component: &wasmtime::component::Component,
-        compiled: Origin,
+        origin: Origin,
+        permit: OwnedSemaphorePermit,
     ) -> Result<Self, LoadError> {
         let docs = Docs::of(bytes);
         let types = component.component_type();
@@ -149,12 +170,13 @@ impl Compiled {
                 imports,
                 exports: exports.collect(),
                 left_out,
-                compiled,
             },
+            origin,
             noted: Mutex::default(),
+            _file: permit,
             code: Code {
                 linked: OnceCell::new_with(Some(kind)),
-                file: None,
+                file: Mutex::default(),
                 docs: Docs::default(),
             },
         })
@@ -192,11 +214,18 @@ impl Compiled {
 
 impl Code {
     async fn link(&self, engine: &Engine) -> Result<Kind, LoadError> {
-        let file = self.file.as_ref().expect("what is not linked has a file");
-        let component = compile::map(engine, file)
+        let file = self.file().clone().expect("what is not linked has a file");
+        let component = compile::map(engine, &file)
             .await
             .map_err(|error| CompileError::Unusable(format!("{error:#}")))?;
-        link(engine, &component, &self.docs).map(|(kind, _)| kind)
+        let (kind, _) = link(engine, &component, &self.docs)?;
+        // What is mapped has the file open itself.
+        *self.file() = None;
+        Ok(kind)
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<Arc<CodeFile>>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

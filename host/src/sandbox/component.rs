@@ -10,6 +10,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::bindings::Question;
+use super::cache::Origin;
 use super::capability::{Grants, Trail};
 use super::compiled::{Compiled, Inspection, LoadError, check_kind};
 use super::dialogue::{Asked, Dialogue};
@@ -35,6 +36,7 @@ const DESCRIBE_WAIT: Duration = Duration::from_secs(60);
 pub struct Component {
     engine: Engine,
     compiled: Arc<Compiled>,
+    origin: Origin,
     name: Arc<str>,
     script: Option<Arc<Bound>>,
 }
@@ -134,14 +136,27 @@ impl Component {
     pub async fn load(engine: &Engine, name: &str, bytes: Bytes) -> Result<Self, LoadError> {
         check_kind(&bytes)?;
         let digest = Digest::of(&bytes);
-        let load = async || Compiled::load(engine, digest.clone(), bytes).await;
+        let mut origin = Origin::Memory;
+        let load = async || {
+            let loaded = Compiled::load(engine, digest.clone(), bytes).await;
+            loaded.inspect(|compiled| origin = compiled.origin)
+        };
         let compiled = engine.shared.get_or_load(&digest, load).await?;
         Ok(Self {
             engine: engine.clone(),
             compiled,
+            origin,
             name: name.into(),
             script: None,
         })
+    }
+
+    /// The same component, as one that was in memory already.
+    pub fn again(&self) -> Self {
+        Self {
+            origin: Origin::Memory,
+            ..self.clone()
+        }
     }
 
     /// The same component with a source text for it to interpret. What is compiled is shared.
@@ -167,6 +182,11 @@ impl Component {
     /// What is known of it without running it.
     pub fn inspection(&self) -> &Inspection {
         &self.compiled.inspection
+    }
+
+    /// Where its machine code came from when it was loaded.
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// The component's name in the log.

@@ -13,6 +13,7 @@ use super::compiled::Compiled;
 use super::lanes::{Lane, Lanes};
 use super::shared::Shared;
 use super::state::{self, CallState};
+use crate::open_files;
 
 /// Fuel between two yields of a running guest to the scheduler: about half a
 /// millisecond of CPU, so one guest holds a serving thread no longer than that.
@@ -56,6 +57,8 @@ pub struct Engine {
     pub(super) cache: CodeCache,
     pub(super) shared: Arc<Shared<Compiled>>,
     slots: Arc<Semaphore>,
+    /// For each component that is loaded one: its machine code is an open file.
+    files: Arc<Semaphore>,
     max_instances: u32,
     lanes: Lanes,
     max_memory: u64,
@@ -93,6 +96,11 @@ impl Engine {
             cache: settings.cache,
             shared: Arc::default(),
             slots: Arc::new(Semaphore::new(settings.max_instances as usize)),
+            files: Arc::new(Semaphore::new(
+                open_files::for_components()
+                    .unwrap_or(Semaphore::MAX_PERMITS)
+                    .min(Semaphore::MAX_PERMITS),
+            )),
             max_instances: settings.max_instances,
             lanes: Lanes::new(),
             max_memory: settings.max_memory,
@@ -134,6 +142,11 @@ impl Engine {
             .precompile_compatibility_hash()
             .hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// The right to keep a component's file open; none where so many are that no more may be.
+    pub(super) fn file(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.files).try_acquire_owned().ok()
     }
 
     /// Waits for a free instance slot, at most for `wait`.

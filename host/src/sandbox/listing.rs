@@ -80,7 +80,7 @@ fn program(engine: &Engine) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::sandbox::EngineSettings;
-    use crate::sandbox::cache::{CodeCache, Origin};
+    use crate::sandbox::cache::CodeCache;
     use crate::sandbox::compile::Compiler;
 
     #[tokio::test]
@@ -103,7 +103,6 @@ mod tests {
             imports: vec!["wasi:cli/environment@0.2.0".to_owned()],
             exports: Vec::new(),
             left_out: Vec::new(),
-            compiled: Origin::Fresh,
         };
         let limits = Limits::DEFAULT;
         Listing::new(&inspection, &limits, &Provided::default())

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::tls::Tls;
+use crate::open_files;
 
 /// Connections at once, where the process may open that many files.
 const MAX_CONNECTIONS: usize = 10_000;
@@ -134,13 +135,8 @@ impl Timer for HeadTimer {
     }
 }
 
-/// Some of the files that the process may open are for components, caches and what guests reach.
 fn most_connections() -> usize {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    files.map_or(MAX_CONNECTIONS, |files| {
-        let share = usize::try_from(files / 4 * 3).unwrap_or(MAX_CONNECTIONS);
-        share.clamp(1, MAX_CONNECTIONS)
-    })
+    open_files::for_connections().map_or(MAX_CONNECTIONS, |share| share.min(MAX_CONNECTIONS))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sandglass_manifest::unreadable;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -22,7 +23,7 @@ pub struct Tls {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing, or holds something else.
-    #[error("{}: {error}; it must hold {expected} in PEM", file.display())]
+    #[error("{}; it must hold {expected} in PEM", pem_problem(file, error))]
     File {
         /// The file.
         file: PathBuf,
@@ -41,6 +42,13 @@ pub enum TlsError {
         /// What is wrong.
         error: rustls::Error,
     },
+}
+
+fn pem_problem(file: &Path, error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => format!("{} {}", file.display(), unreadable(error)),
+        error => format!("{}: {error}", file.display()),
+    }
 }
 
 impl Tls {

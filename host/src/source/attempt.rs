@@ -34,6 +34,8 @@ pub enum Problem {
     Client(String),
     /// No connection, or no answer in time.
     Unreachable { reason: String },
+    /// From one place to the next, and to none in the end.
+    LedAstray { reason: String },
     /// The answer ended in the middle.
     BrokenOff { reason: String },
     /// An answer that is no success.
@@ -46,7 +48,9 @@ pub enum Problem {
     },
     /// More bytes than are taken.
     TooLarge { limit: u64 },
-    /// Fewer or more bytes than the manifest says.
+    /// More bytes than the manifest says.
+    Longer { expected: u64 },
+    /// Fewer bytes than the manifest says.
     Size { expected: u64, got: u64 },
     /// Other bytes than were asked for.
     Digest { expected: Digest, got: Digest },
@@ -103,11 +107,42 @@ impl fmt::Display for FetchError {
                 f,
                 "{host} broke off in the middle ({reason}; {tried}): check the network, and whatever stands in between"
             ),
-            Problem::Status { status, .. } => write!(f, "{host} answered {status} ({tried})"),
+            Problem::LedAstray { reason } => write!(
+                f,
+                "{host} leads elsewhere, and that is not followed ({reason}): check its name, and whatever stands before it"
+            ),
+            Problem::Status {
+                status,
+                retry_after,
+                ..
+            } => {
+                write!(f, "{host} answered {status} ({tried}): ")?;
+                match *status {
+                    StatusCode::TOO_MANY_REQUESTS => {
+                        match retry_after {
+                            Some(wait) => write!(f, "wait {} s", wait.as_secs())?,
+                            None => f.write_str("wait a while")?,
+                        }
+                        f.write_str(", ask less often, or log in: who is known may often ask more")
+                    }
+                    StatusCode::REQUEST_TIMEOUT => f.write_str("try again later"),
+                    status if status.is_server_error() => f.write_str(
+                        "the fault is there; try again later, or ask who runs it",
+                    ),
+                    status if status.is_redirection() => {
+                        f.write_str("it names no place to go on to; check its name, and whatever stands before it")
+                    }
+                    _ => f.write_str("it does not take the request; check the reference, or ask who runs it"),
+                }
+            }
             Problem::TooLarge { limit } => write!(
                 f,
-                "{host} has more than {} for it: that is not accepted",
+                "{host} has more than {} for it: that is not accepted; is it the right one?",
                 ByteSize::bytes(*limit)
+            ),
+            Problem::Longer { expected } => write!(
+                f,
+                "{host} has more than the {expected} bytes that are due: it is damaged there, or another; push it again"
             ),
             Problem::Size { expected, got } => write!(
                 f,
@@ -158,6 +193,60 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_problem_says_what_to_do() {
+        let status = |code, retry_after| Problem::Status {
+            status: StatusCode::from_u16(code).unwrap(),
+            challenge: None,
+            retry_after,
+        };
+        let reason = String::new;
+        let minute = Some(Duration::from_secs(60));
+        for (problem, mend) in [
+            (
+                status(429, minute),
+                "(tried once): wait 60 s, ask less often, or log in",
+            ),
+            (status(429, None), "wait a while"),
+            (status(408, None), "try again later"),
+            (
+                status(503, None),
+                "the fault is there; try again later, or ask who runs it",
+            ),
+            (
+                status(302, None),
+                "it names no place to go on to; check its name",
+            ),
+            (status(418, None), "check the reference, or ask who runs it"),
+            (
+                Problem::Longer { expected: 7 },
+                "more than the 7 bytes that are due",
+            ),
+            (
+                Problem::Size {
+                    expected: 7,
+                    got: 6,
+                },
+                "push it again",
+            ),
+            (Problem::LedAstray { reason: reason() }, "check its name"),
+            (Problem::Unreachable { reason: reason() }, "check its name"),
+            (Problem::BrokenOff { reason: reason() }, "check the network"),
+            (Problem::TooLarge { limit: 7 }, "is it the right one?"),
+        ] {
+            let error = FetchError {
+                host: "a.io".to_owned(),
+                problem,
+                tries: 1,
+            };
+            let error = error.to_string();
+            assert!(
+                error.starts_with("a.io ") && error.contains(mend),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn only_what_may_pass_is_tried_again() {

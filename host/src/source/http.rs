@@ -26,7 +26,7 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// For one answer as a whole, however steadily it drips.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Bytes a second on average, after the first seconds: other sources wait for an answer that drips.
+/// Bytes a second on average, after the first seconds: a start waits for an answer that drips.
 const SLOWEST: u64 = 16 << 10;
 
 /// Hears of bytes that came in or went out: so many of so many, where the whole is known.
@@ -115,8 +115,12 @@ impl Http {
             Authorization::Basic { user, password } => builder.basic_auth(user, Some(password)),
             Authorization::Bearer(token) => builder.bearer_auth(token),
         };
-        let response = builder.send().await.map_err(|error| Problem::Unreachable {
-            reason: reason(&error),
+        let response = builder.send().await.map_err(|error| {
+            let reason = reason(&error);
+            match error.is_redirect() {
+                true => Problem::LedAstray { reason },
+                false => Problem::Unreachable { reason },
+            }
         })?;
         let status = response.status();
         if !status.is_success() {
@@ -137,8 +141,11 @@ impl Http {
         mut response: reqwest::Response,
         expected: Expected<'_>,
     ) -> Result<Bytes, Problem> {
-        let too_large = || Problem::TooLarge {
-            limit: expected.at_most,
+        let too_large = || match expected.size {
+            Some(expected) => Problem::Longer { expected },
+            None => Problem::TooLarge {
+                limit: expected.at_most,
+            },
         };
         let announced = response.content_length();
         if announced.is_some_and(|size| size > expected.at_most) {

@@ -33,7 +33,7 @@ pub use unpack::UnpackError;
 use crate::watch::Stamp;
 use http::Http;
 use kubernetes::Kubernetes;
-use verify::{KeyName, Signers};
+use verify::{SignerName, Signers};
 
 /// One component that a reference names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub struct Fetched {
     pub bytes: Bytes,
     /// Which bytes these are.
     pub version: Version,
-    /// The keys by which it is signed, of those that must have.
-    pub signed_by: Vec<KeyName>,
+    /// Who signed it, of those that must have.
+    pub signed_by: Vec<SignerName>,
     /// What the operator should know, though the component can be served.
     pub notice: Option<String>,
 }

@@ -43,8 +43,9 @@ pub enum UnpackError {
 
 /// Takes text and compression off. Never more bytes come out than a component may have, however small the input.
 pub fn unpack(bytes: Bytes) -> Result<Bytes, UnpackError> {
-    let bytes = if BASE64.iter().any(|start| bytes.starts_with(start)) {
-        let text: Vec<u8> = bytes
+    let text = beginning(&bytes);
+    let bytes = if BASE64.iter().any(|start| text.starts_with(start)) {
+        let text: Vec<u8> = text
             .iter()
             .copied()
             .filter(|byte| !byte.is_ascii_whitespace())
@@ -60,6 +61,12 @@ pub fn unpack(bytes: Bytes) -> Result<Bytes, UnpackError> {
         return frames(&bytes);
     }
     Ok(bytes)
+}
+
+/// Where a text begins, after what editors and templates put before it: a byte order mark, empty lines.
+fn beginning(bytes: &[u8]) -> &[u8] {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    text.trim_ascii_start()
 }
 
 /// All frames of a zstd file, one after the other (RFC 8878, section 3).
@@ -132,6 +139,8 @@ mod tests {
             zstd(COMPONENT),
             lines(COMPONENT),
             lines(&gzip(COMPONENT)),
+            [b"\n\n ".to_vec(), lines(COMPONENT)].concat(),
+            [b"\xef\xbb\xbf\r\n".to_vec(), lines(&gzip(COMPONENT))].concat(),
             lines(&zstd(COMPONENT)),
             [gzip(&COMPONENT[..5]), gzip(&COMPONENT[5..])].concat(),
             [zstd(&COMPONENT[..5]), zstd(&COMPONENT[5..])].concat(),

@@ -63,8 +63,9 @@ pub fn start(level: LogLevel, calls: LogLevel, traces: Option<&trace::Export>) {
     let (own, calls) = (level.as_str(), calls.as_str());
     let others = level.min(LogLevel::Warning).as_str();
     // The Kubernetes client logs what our errors say too, and an answer that it cannot read, which may be a Secret.
+    // Folders that are gone are no news to notify's user: a mounted ConfigMap is renewed by that.
     let filter = EnvFilter::new(format!(
-        "{others},kube_client=off,kube_runtime=off,sandglass={own},guest={own},access={own},{CALLS}={calls}"
+        "{others},notify=error,kube_client=off,kube_runtime=off,sandglass={own},guest={own},access={own},{CALLS}={calls}"
     ));
     let log = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)

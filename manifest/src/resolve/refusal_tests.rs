@@ -445,7 +445,18 @@ fn what_may_be_a_secret_is_not_in_an_error() {
 fn signatures_that_nothing_could_carry_are_refused() {
     for (verify, error) in [
         ("{}", "2:42: the key `cosign` is missing"),
-        ("{cosign: {}}", "2:51: the key `key` is missing"),
+        (
+            "{cosign: {}}",
+            "2:51: neither `key` nor `keyless` is here: name the file of a public key, or whom the certificate is for",
+        ),
+        (
+            "{cosign: {keyless: {identity: a@b.c, issuer: 'https://d.e'}}}",
+            "2:79: the key `trust_root` is missing",
+        ),
+        (
+            "{cosign: {keyless: {identity: '*', issuer: 'https://d.e', trust_root: f}}}",
+            "2:72: `*` is not the identity of a certificate: `*` stands at the end, after a `/` or `@`",
+        ),
         ("{cosign: {key: ''}}", "2:57: key `` is not a path"),
         (
             "{cosign: {key: 'file:'}}",
@@ -461,7 +472,7 @@ fn signatures_that_nothing_could_carry_are_refused() {
         ),
         (
             "{cosign: {key: a.pub, issuer: b}}",
-            "2:64: unknown key `issuer`, the keys here are key",
+            "2:64: unknown key `issuer`, the keys here are key, keyless",
         ),
         ("a.pub", "2:42: expected an object: keys and values"),
     ] {

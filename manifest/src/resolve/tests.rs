@@ -43,6 +43,8 @@ stores:
 require_signature:
   - { source: 'oci://ghcr.io/*', cosign: { key: 'file:company.pub' } }
   - { source: 'oci://ghcr.io/other/*', cosign: { key: other.pub } }
+  - source: 'oci://a.io/*'
+    cosign: { keyless: { identity: 'https://a.io/b@*', issuer: 'https://c.io', trust_root: 'file:root.json' } }
 identity:
   tokens:
     - sha256: 9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08
@@ -212,6 +214,7 @@ fn a_source_must_carry_the_signatures_of_itself_and_of_each_rule_that_covers_it(
     };
     let signed_by = |keys: &[&str]| Cosign {
         key: keys.iter().map(Into::into).collect(),
+        keyless: None,
     };
     let own = signed_by(&["/etc/acme.pub", "/keys/old.pub"]);
     assert_eq!(
@@ -356,7 +359,7 @@ fn a_file_of_tokens_is_read_with_the_manifests_tenants() {
     let begin = "/etc/sandglass.yaml:3:21: identity.tokens: the file ";
     assert!(error.starts_with(begin), "{error}");
     assert!(
-        error.contains("cannot be read: ") && error.ends_with("make it, or correct `file`"),
+        error.contains("cannot be read: ") && error.ends_with("make it, or correct the path"),
         "{error}"
     );
 }

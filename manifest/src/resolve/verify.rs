@@ -6,10 +6,11 @@ use serde_saphyr::Location;
 
 use super::{Resolver, Seen};
 use crate::{
-    Cosign, ManifestError, Placed, SignatureRule, SourceRef, Verify,
+    Cosign, Keyless, ManifestError, Placed, SignatureRule, SourceRef, Verify,
     field::Field,
+    list::OneOrMore,
     source,
-    verify::{CosignDocument, SignatureRuleDocument, VerifyDocument},
+    verify::{CosignDocument, KeylessDocument, SignatureRuleDocument, VerifyDocument},
 };
 
 impl Resolver<'_> {
@@ -47,8 +48,34 @@ impl Resolver<'_> {
     }
 
     fn cosign(&self, document: &Field<CosignDocument>) -> Result<Cosign, ManifestError> {
-        let keys = &document.value().expect("a required key").key;
-        let (list, list_place) = keys.get().expect("a required key");
+        let (cosign, place) = document.get().expect("a required key");
+        let keyless = match cosign.keyless.get() {
+            Some((keyless, place)) => Some(self.placed(self.keyless(keyless)?, place)),
+            None => None,
+        };
+        let key = match cosign.key.get() {
+            Some((list, place)) => self.keys(list, place)?,
+            None if keyless.is_some() => Vec::new(),
+            None => {
+                return self.refuse(
+                    place,
+                    "neither `key` nor `keyless` is here: name the file of a public key, or whom the certificate is for",
+                );
+            }
+        };
+        Ok(Cosign { key, keyless })
+    }
+
+    fn keyless(&self, document: &KeylessDocument) -> Result<Keyless, ManifestError> {
+        let (file, place) = document.trust_root.get().expect("a required key");
+        Ok(Keyless {
+            identity: document.identity.value().expect("a required key").clone(),
+            issuer: document.issuer.value().expect("a required key").0.clone(),
+            trust_root: self.file("trust_root", file, place)?,
+        })
+    }
+
+    fn keys(&self, list: &OneOrMore, list_place: Location) -> Result<Vec<PathBuf>, ManifestError> {
         let mut seen = Seen::new();
         let mut key = Vec::new();
         for (file, place) in list.0.iter().filter_map(Field::get) {
@@ -58,7 +85,7 @@ impl Resolver<'_> {
             } else {
                 place
             };
-            let file = self.key_file(file, place)?;
+            let file = self.file("key", file, place)?;
             self.only_once(&mut seen, file.clone(), "this key", "remove one", place)?;
             key.push(file);
         }
@@ -68,16 +95,16 @@ impl Resolver<'_> {
                 "the list is empty: no signature could be the right one; name the file of a public key",
             );
         }
-        Ok(Cosign { key })
+        Ok(key)
     }
 
     /// A path, with or without `file:` before it.
-    fn key_file(&self, file: &str, place: Location) -> Result<PathBuf, ManifestError> {
+    fn file(&self, name: &str, file: &str, place: Location) -> Result<PathBuf, ManifestError> {
         let path = match file.strip_prefix("file:").map(source::file_path) {
             None => file,
             Some(Ok(path)) => path,
             Some(Err(problem)) => return self.refuse(place, problem),
         };
-        self.path("key", path, place).map(Placed::into_inner)
+        self.path(name, path, place).map(Placed::into_inner)
     }
 }

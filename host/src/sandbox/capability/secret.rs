@@ -82,7 +82,7 @@ mod tests {
             Value::read(&TextOrSecret::Secret { secret }.into(), "allow.env.KEY").unwrap_err();
         let error = error.to_string();
         assert!(error.contains("/no/such/file cannot be read"), "{error}");
-        assert!(error.contains("correct `file`"), "{error}");
+        assert!(error.contains("correct the path"), "{error}");
         let error = environment("SANDGLASS_TEST_NOT_SET").unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -145,7 +145,7 @@ async fn each_refusal_is_one_line_with_the_mend() {
         (
             302,
             json!({}),
-            "10.0.0.1:6443 answered 302 Found (tried once)",
+            "10.0.0.1:6443 answered 302 Found (tried once): it names no place to go on to; check its name, and whatever stands before it",
         ),
     ] {
         let api = kubernetes(SERVER, move |_| answer(status, &body));

@@ -28,6 +28,9 @@ const POLICY: [&str; 4] = [
     "text/yaml",
 ];
 
+/// Bytes of a policy.
+const MAX_POLICY: u64 = 256 << 10;
+
 /// Why an artifact is no component.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactError {
@@ -53,6 +56,9 @@ pub enum ArtifactError {
     /// A layer that is larger than a component may be.
     #[error("the component has {0} bytes; a component may have at most {limit}", limit = ByteSize::bytes(MAX_COMPONENT))]
     TooLarge(u64),
+    /// A policy that is larger than any.
+    #[error("its policy has {0} bytes; one may have at most {limit}", limit = ByteSize::bytes(MAX_POLICY))]
+    PolicyTooLarge(u64),
     /// A digest of another kind.
     #[error("its manifest names `{0}`: only sha256 digests are accepted")]
     Digest(String),
@@ -83,8 +89,24 @@ pub enum Manifest {
 pub struct Artifact {
     /// The component's bytes as they are stored.
     pub component: Blob,
-    /// A policy comes with it.
-    pub has_policy: bool,
+    /// The policy that comes with it.
+    pub policy: Option<Descriptor>,
+}
+
+impl Artifact {
+    /// The policy's bytes as they are stored, if one comes with it.
+    pub fn policy(&self) -> Result<Option<Blob>, ArtifactError> {
+        match &self.policy {
+            None => Ok(None),
+            Some(layer) if layer.size > MAX_POLICY => {
+                Err(ArtifactError::PolicyTooLarge(layer.size))
+            }
+            Some(layer) => Ok(Some(Blob {
+                digest: layer.digest()?,
+                size: layer.size,
+            })),
+        }
+    }
 }
 
 /// Bytes in a registry.
@@ -110,7 +132,7 @@ impl Document {
 }
 
 /// What a manifest or an index names (OCI image spec, "descriptor.md").
-#[derive(Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     media_type: String,
@@ -122,7 +144,7 @@ pub struct Descriptor {
     pub annotations: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Platform {
     architecture: String,
     os: String,
@@ -192,7 +214,7 @@ impl Manifest {
                 digest: component.digest()?,
                 size: component.size,
             },
-            has_policy: layers.iter().any(|layer| layer.is(&POLICY)),
+            policy: layers.iter().find(|layer| layer.is(&POLICY)).cloned(),
         }))
     }
 }
@@ -230,7 +252,7 @@ mod tests {
                 };
                 assert_eq!(artifact.component.digest, Digest::of(b"component"));
                 assert_eq!(artifact.component.size, 7);
-                assert!(artifact.has_policy);
+                assert_eq!(artifact.policy.unwrap().digest(), Ok(Digest::of(b"policy")));
             }
         }
     }

@@ -17,7 +17,7 @@ use http::StatusCode;
 use sandglass_manifest::{Digest, OciReference};
 use tokio::sync::OnceCell;
 
-use super::verify::{KeyName, Signers, Unsigned};
+use super::verify::{SignerName, Signers, Unsigned};
 use super::{FetchError, Fetcher};
 pub use artifact::ArtifactError;
 use artifact::{Artifact, Blob, Manifest};
@@ -34,8 +34,8 @@ pub struct Pulled {
     pub bytes: Bytes,
     /// The reference, with the digest of the manifest that it stands for.
     pub pinned: OciReference,
-    /// The keys by which it is signed, of those that must have.
-    pub signed_by: Vec<KeyName>,
+    /// Who signed it, of those that must have.
+    pub signed_by: Vec<SignerName>,
     /// What the operator should know.
     pub notice: Option<String>,
 }
@@ -138,8 +138,8 @@ pub async fn pull(
         tracing::info!(reference = %pinned, "pulled");
     }
     warn(reference, notice.as_deref());
-    if artifact.has_policy {
-        tracing::warn!(%reference, "the artifact comes with a policy: it is not applied; grant in the manifest what the tool may reach");
+    if artifact.policy.is_some() {
+        tracing::warn!(%reference, "the artifact comes with a policy, which is not applied: grants come from the manifest; `sandglass inspect` prints what would grant the same");
     }
     Ok(Some(Pulled {
         bytes,
@@ -149,12 +149,25 @@ pub async fn pull(
     }))
 }
 
+/// The policy that comes with an artifact, if one does. It is not applied: grants come from operators, and it may help them.
+pub async fn policy(
+    fetcher: &Fetcher,
+    reference: &OciReference,
+) -> Result<Option<Bytes>, OciError> {
+    let pull = Pull::new(fetcher, reference);
+    let (digest, _) = pull.digest().await?;
+    match pull.artifact(&digest).await?.policy()? {
+        Some(policy) => pull.blob(&policy).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The digest that a reference stands for, and who signed it, of those that must have.
 pub async fn verify(
     fetcher: &Fetcher,
     reference: &OciReference,
     signers: &Signers,
-) -> Result<(Digest, Vec<KeyName>), OciError> {
+) -> Result<(Digest, Vec<SignerName>), OciError> {
     let pull = Pull::new(fetcher, reference);
     let (digest, notice) = pull.digest().await?;
     let signed_by = signatures::verify(&pull, &digest, signers).await?;

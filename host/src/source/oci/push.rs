@@ -49,6 +49,13 @@ pub enum PushError {
     },
 }
 
+impl PushError {
+    /// Whether it is about the file that was to be pushed, and not about the registry.
+    pub fn is_of_file(&self) -> bool {
+        matches!(self, Self::Kind(_) | Self::Types(_))
+    }
+}
+
 /// Pushes a component; the digest of its manifest. `title` is its file's name; `annotations` are the manifest's.
 pub async fn push(
     fetcher: &Fetcher,

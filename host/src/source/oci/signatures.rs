@@ -9,7 +9,7 @@ use sandglass_manifest::{Digest, OciReference};
 use super::artifact::{Blob, Descriptor, Document as Listing};
 use super::{Format, OciError, Pull};
 use crate::source::verify::{
-    Document, KeyName, Search, Signers, bundle,
+    Document, Search, SignerName, Signers, bundle,
     classic::{PAYLOAD_TYPE, SIGNATURE},
 };
 
@@ -34,7 +34,7 @@ pub async fn verify(
     pull: &Pull<'_>,
     digest: &Digest,
     signers: &Signers,
-) -> Result<Vec<KeyName>, OciError> {
+) -> Result<Vec<SignerName>, OciError> {
     if signers.is_empty() {
         return Ok(Vec::new());
     }

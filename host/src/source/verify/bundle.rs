@@ -1,7 +1,7 @@
 //! The format of cosign from version 3 on: a Sigstore bundle with a DSSE envelope around an in-toto statement
 //! (github.com/sigstore/protobuf-specs, sigstore_bundle.proto; github.com/secure-systems-lab/dsse, protocol.md).
 //!
-//! It is checked against a key that is known: no certificate and no log stands in between.
+//! Here it is checked against a key that is known: no certificate and no log stands in between.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -69,6 +69,27 @@ pub fn check<'k>(
     keys: &'k [PublicKey],
     digest: &Digest,
 ) -> Result<&'k PublicKey, Flaw> {
+    let (envelope, payload) = read(bundle)?;
+    let message = authentication_encoding(&envelope.payload_type, &payload);
+    let key = envelope
+        .signatures
+        .iter()
+        .filter_map(|signature| STANDARD.decode(&signature.sig).ok())
+        .find_map(|signature| keys.iter().find(|key| key.has_signed(&message, &signature)))
+        .ok_or(Flaw::OtherKey)?;
+    check_payload(&envelope, &payload, digest)?;
+    Ok(key)
+}
+
+/// Whether the statement of a bundle whose signer is known is a signature of this digest.
+#[cfg(feature = "keyless")]
+pub fn check_statement(bundle: &[u8], digest: &Digest) -> Result<(), Flaw> {
+    let (envelope, payload) = read(bundle)?;
+    check_payload(&envelope, &payload, digest)
+}
+
+/// A bundle's envelope, and its payload.
+fn read(bundle: &[u8]) -> Result<(Envelope, Vec<u8>), Flaw> {
     let bundle: Bundle = serde_json::from_slice(bundle)
         .map_err(|_| Flaw::Unreadable("the bundle is not what cosign writes"))?;
     if bundle.media_type != BUNDLE_TYPE {
@@ -80,20 +101,17 @@ pub fn check<'k>(
     let payload = STANDARD
         .decode(&envelope.payload)
         .map_err(|_| Flaw::Unreadable("the statement is no base64"))?;
-    let message = authentication_encoding(&envelope.payload_type, &payload);
-    let key = envelope
-        .signatures
-        .iter()
-        .filter_map(|signature| STANDARD.decode(&signature.sig).ok())
-        .find_map(|signature| keys.iter().find(|key| key.has_signed(&message, &signature)))
-        .ok_or(Flaw::OtherKey)?;
-    let unreadable = Flaw::Unreadable("the statement is not what cosign signs");
+    Ok((envelope, payload))
+}
+
+fn check_payload(envelope: &Envelope, payload: &[u8], digest: &Digest) -> Result<(), Flaw> {
+    let unreadable = || Flaw::Unreadable("the statement is not what cosign signs");
     if envelope.payload_type != PAYLOAD_TYPE {
-        return Err(unreadable);
+        return Err(unreadable());
     }
-    let statement: Statement = serde_json::from_slice(&payload).map_err(|_| unreadable)?;
+    let statement: Statement = serde_json::from_slice(payload).map_err(|_| unreadable())?;
     if statement.kind != STATEMENT_TYPE {
-        return Err(unreadable);
+        return Err(unreadable());
     }
     if statement.predicate_type != PREDICATE_TYPE {
         return Err(Flaw::Unreadable(
@@ -101,10 +119,10 @@ pub fn check<'k>(
         ));
     }
     let is_subject = |subject: &Subject| subject.digest.sha256.as_deref() == Some(&*digest.hex());
-    if !statement.subject.iter().any(is_subject) {
-        return Err(Flaw::OtherArtifact);
+    match statement.subject.iter().any(is_subject) {
+        true => Ok(()),
+        false => Err(Flaw::OtherArtifact),
     }
-    Ok(key)
 }
 
 /// What is signed of a payload (DSSE, "Signature Definition": PAE).
@@ -230,7 +248,7 @@ mod tests {
             (
                 "_type",
                 json!("https://in-toto.io/Statement/v0.1"),
-                unreadable,
+                unreadable.clone(),
             ),
             ("subject", json!([]), Some(Flaw::OtherArtifact)),
             (

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use aws_lc_rs::signature::{
     ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     VerificationAlgorithm,
 };
-use sandglass_manifest::{ByteSize, Digest};
+use sandglass_manifest::{ByteSize, Digest, unreadable};
 use serde::Serialize;
 
-/// A key's file has less.
+/// The file of a key or trust root has less.
 const MAX_FILE: ByteSize = ByteSize::kib(64);
 
 /// The signatures that cosign makes by each kind of key: from version 3 on with the hash that goes with a curve, before with SHA-256.
@@ -54,10 +54,11 @@ impl fmt::Display for KeyName {
     }
 }
 
-/// Why a file gives no key.
+/// Why a file gives no key, or no trust root.
 #[derive(Debug, thiserror::Error)]
-#[error("the key {} {reason}", .file.display())]
+#[error("the {kind} {} {reason}", .file.display())]
 pub struct KeyError {
+    kind: &'static str,
     file: PathBuf,
     reason: String,
 }
@@ -66,8 +67,17 @@ impl KeyError {
     /// `reason` goes on after the file's name.
     pub fn new(file: &Path, reason: impl Into<String>) -> Self {
         Self {
+            kind: "key",
             file: file.to_owned(),
             reason: reason.into(),
+        }
+    }
+
+    /// The same of a trust root.
+    pub fn of_trust_root(file: &Path, reason: impl Into<String>) -> Self {
+        Self {
+            kind: "trust root",
+            ..Self::new(file, reason)
         }
     }
 }
@@ -121,23 +131,21 @@ impl PublicKey {
     }
 }
 
-/// The only section of a PEM file.
-pub fn read_pem(file: &Path) -> Result<pem::Pem, KeyError> {
+/// A file's content; the error goes on after the file's name.
+pub fn read(file: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open(file)
         .and_then(|opened| opened.take(MAX_FILE.get() + 1).read_to_end(&mut bytes))
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                KeyError::new(file, "is not there: make it, or correct its path")
-            }
-            _ => KeyError::new(file, format!("cannot be read: {error}")),
-        })?;
+        .map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > MAX_FILE.get() {
-        return Err(KeyError::new(
-            file,
-            format!("has more than {MAX_FILE}: is it the right file?"),
-        ));
+        return Err(format!("has more than {MAX_FILE}: is it the right file?"));
     }
+    Ok(bytes)
+}
+
+/// The only section of a PEM file.
+pub fn read_pem(file: &Path) -> Result<pem::Pem, KeyError> {
+    let bytes = read(file).map_err(|reason| KeyError::new(file, reason))?;
     let mut sections = pem::parse_many(&bytes).unwrap_or_default();
     match (sections.pop(), sections.is_empty()) {
         (Some(section), true) => Ok(section),
@@ -194,6 +202,10 @@ mod tests {
         let error = PublicKey::read(Path::new("/nowhere/acme.pub"))
             .err()
             .unwrap();
-        assert!(error.to_string().contains("/nowhere/acme.pub is not there"));
+        assert!(
+            error
+                .to_string()
+                .contains("/nowhere/acme.pub cannot be read: there is no such file")
+        );
     }
 }

@@ -1,13 +1,18 @@
 //! Whether an artifact is signed by who should have signed it: [`classic`] and [`bundle`] are the two formats of cosign,
-//! [`key`] and [`private`] its keys.
+//! [`key`] and [`private`] its keys, [`keyless`] what signs without.
 //!
-//! Only the key counts: no log and no certificate is asked, so that nothing but the registry is needed, and not even that where the
-//! cache has the signature.
+//! Nobody is asked, no log and no authority: nothing but the registry is needed, and not even that where the cache has the signature.
 
 pub mod bundle;
 pub mod classic;
 mod key;
+#[cfg(feature = "keyless")]
+mod keyless;
+#[cfg(not(feature = "keyless"))]
+#[path = "keyless_missing.rs"]
+mod keyless;
 mod private;
+mod signer;
 
 use std::fmt;
 
@@ -15,23 +20,40 @@ use bytes::Bytes;
 use sandglass_manifest::{Cosign, Digest, OciReference};
 
 pub use key::{KeyError, KeyName, PublicKey};
+use keyless::Identity;
 pub use private::{PASSWORD, PrivateKey, SignError};
+pub use signer::{CertificateName, SignerName};
 
-/// The signatures that a source's components must carry: one by a key of each group. Without a group none is looked for.
+/// Why no keyless signature can be verified, and what to do.
+pub const NO_KEYLESS: &str =
+    "this build has no keyless verification: build with `--features keyless`, or name a public key";
+
+/// The signatures that a source's components must carry: one for each group. Without a group none is looked for.
 #[derive(Clone, Default)]
 pub struct Signers {
-    groups: Vec<Vec<PublicKey>>,
+    groups: Vec<Group>,
+}
+
+/// Signers of whom one must have signed.
+#[derive(Clone, Default)]
+struct Group {
+    keys: Vec<PublicKey>,
+    identity: Option<Identity>,
 }
 
 impl Signers {
-    /// Reads the keys that a manifest names.
+    /// Reads the keys and trust roots that a manifest names.
     pub fn read(signatures: &[Cosign]) -> Result<Self, KeyError> {
         let group = |cosign: &Cosign| {
-            cosign
-                .key
-                .iter()
-                .map(|file| PublicKey::read(file))
-                .collect()
+            let keys = cosign.key.iter().map(|file| PublicKey::read(file));
+            let identity = cosign
+                .keyless
+                .as_ref()
+                .map(|keyless| Identity::read(keyless));
+            Ok(Group {
+                keys: keys.collect::<Result<_, KeyError>>()?,
+                identity: identity.transpose()?,
+            })
         };
         let groups = signatures.iter().map(group).collect::<Result<_, _>>()?;
         Ok(Self { groups })
@@ -39,18 +61,61 @@ impl Signers {
 
     /// One of these keys.
     pub fn any_of(keys: Vec<PublicKey>) -> Self {
-        Self { groups: vec![keys] }
+        let identity = None;
+        Self {
+            groups: vec![Group { keys, identity }],
+        }
     }
 
-    /// Whether these keys are enough: whoever signs by them has signed for each group.
-    pub fn are_met_by(&self, keys: &[KeyName]) -> bool {
-        let is_one = |key: &PublicKey| keys.iter().any(|name| name.id == key.name.id);
-        self.groups.iter().all(|group| group.iter().any(is_one))
+    /// Whether these are enough: for each group one of them has signed.
+    pub fn are_met_by(&self, signers: &[SignerName]) -> bool {
+        self.groups
+            .iter()
+            .all(|group| signers.iter().any(|signer| group.has(signer)))
     }
 
     /// Whether nobody must have signed.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
+    }
+}
+
+impl Group {
+    fn has(&self, signer: &SignerName) -> bool {
+        match signer {
+            SignerName::Key(name) => self.keys.iter().any(|key| key.name.id == name.id),
+            SignerName::Certificate(_) => self
+                .identity
+                .as_ref()
+                .is_some_and(|identity| identity.is(signer)),
+        }
+    }
+
+    /// Who of them signed this digest.
+    fn check(&self, document: &Document, digest: &Digest) -> Result<SignerName, Flaw> {
+        let by_key = match document {
+            Document::Classic { payload, signature } => {
+                classic::check(payload, signature, &self.keys, digest)
+            }
+            Document::Bundle(bundle) => bundle::check(bundle, &self.keys, digest),
+        };
+        match (by_key, document, &self.identity) {
+            (Ok(key), ..) => Ok(SignerName::from(&key.name)),
+            (Err(by_key), Document::Bundle(bundle), Some(identity)) => identity
+                .check(bundle, digest)
+                .map_err(|flaw| flaw.max(by_key)),
+            (Err(flaw), ..) => Err(flaw),
+        }
+    }
+
+    /// What they are called, each.
+    fn names(&self) -> Vec<String> {
+        let keys = self
+            .keys
+            .iter()
+            .map(|key| key.name.file.display().to_string());
+        keys.chain(self.identity.iter().map(Identity::to_string))
+            .collect()
     }
 }
 
@@ -69,13 +134,15 @@ pub enum Document {
 }
 
 /// What is wrong with a signature. The later ones say more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flaw {
     /// It is no signature, or none of an artifact.
     Unreadable(&'static str),
     /// It is somebody else's, or forged.
     OtherKey,
-    /// It is by the right key, and signs another artifact.
+    /// It is by a certificate that is not good, or somebody else's.
+    Untrusted(String),
+    /// It is by the right one, and signs another artifact.
     OtherArtifact,
 }
 
@@ -83,8 +150,8 @@ pub enum Flaw {
 pub struct Search<'s> {
     signers: &'s Signers,
     digest: &'s Digest,
-    /// The key that was found for each group.
-    found: Vec<Option<KeyName>>,
+    /// Who was found for each group.
+    found: Vec<Option<SignerName>>,
     flaws: Vec<Flaw>,
 }
 
@@ -103,14 +170,8 @@ impl<'s> Search<'s> {
     pub fn offer(&mut self, document: &Document) -> bool {
         let mut flaw = None;
         for (group, found) in self.signers.groups.iter().zip(&mut self.found) {
-            let checked = match document {
-                Document::Classic { payload, signature } => {
-                    classic::check(payload, signature, group, self.digest)
-                }
-                Document::Bundle(bundle) => bundle::check(bundle, group, self.digest),
-            };
-            match checked {
-                Ok(key) => *found = Some(key.name.clone()),
+            match group.check(document, self.digest) {
+                Ok(signer) => *found = Some(signer),
                 Err(reason) => flaw = flaw.max(Some(reason)),
             }
         }
@@ -129,16 +190,17 @@ impl<'s> Search<'s> {
     }
 
     /// Who signed; else whose signature is missing, and why what is there does not count.
-    pub fn end(self, reference: &OciReference) -> Result<Vec<KeyName>, Box<Unsigned>> {
+    pub fn end(self, reference: &OciReference) -> Result<Vec<SignerName>, Box<Unsigned>> {
         let missing = self.found.iter().position(Option::is_none);
         let Some(missing) = missing else {
             return Ok(self.found.into_iter().flatten().collect());
         };
-        let keys = &self.signers.groups[missing];
+        let group = &self.signers.groups[missing];
         Err(Box::new(Unsigned {
             reference: reference.pinned(self.digest.clone()),
             digest: self.digest.clone(),
-            keys: keys.iter().map(|key| key.name.clone()).collect(),
+            wanted: group.names().join(" or "),
+            by_key: !group.keys.is_empty(),
             flaws: self.flaws,
         }))
     }
@@ -149,7 +211,10 @@ impl<'s> Search<'s> {
 pub struct Unsigned {
     reference: OciReference,
     digest: Digest,
-    keys: Vec<KeyName>,
+    /// Whose signature would do.
+    wanted: String,
+    /// Whether that can be by a key.
+    by_key: bool,
     flaws: Vec<Flaw>,
 }
 
@@ -160,20 +225,16 @@ impl fmt::Display for Unsigned {
         let Self {
             reference,
             digest,
-            keys,
+            wanted,
+            by_key,
             flaws,
         } = self;
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| key.file.display().to_string())
-            .collect();
-        let keys = keys.join(" or ");
-        write!(f, "{digest} is not signed by {keys}: ")?;
+        write!(f, "{digest} is not signed by {wanted}: ")?;
         match (flaws.iter().max(), flaws.len()) {
             (None, _) => write!(f, "there is no signature")?,
             (Some(Flaw::OtherArtifact), _) => write!(
                 f,
-                "the signature by that key is of another artifact, copied or left from before the tag was moved"
+                "the signature is of another artifact, copied or left from before the tag was moved"
             )?,
             (Some(Flaw::OtherKey), 1) => {
                 write!(f, "the signature is by another key, or damaged")?;
@@ -181,12 +242,21 @@ impl fmt::Display for Unsigned {
             (Some(Flaw::OtherKey), count) => {
                 write!(f, "none of the {count} signatures is by that key")?;
             }
+            (Some(Flaw::Untrusted(reason)), _) => f.write_str(reason)?,
             (Some(Flaw::Unreadable(reason)), _) => f.write_str(reason)?,
         }
-        write!(
-            f,
-            "; have its owner sign it (`sandglass sign {reference} --key ..`), or name the key of who did"
-        )
+        match by_key {
+            true => write!(
+                f,
+                "; have its owner sign it (`sandglass sign {reference} --key ..`), or name the key of who did"
+            ),
+            false => write!(
+                f,
+                "; have its owner sign it (`cosign sign {}/{}@{digest}`), or name the identity of who did",
+                reference.registry(),
+                reference.repository()
+            ),
+        }
     }
 }
 
@@ -245,7 +315,12 @@ pub(crate) mod tests {
     #[test]
     fn each_group_needs_a_signature_of_its_own() {
         let signers = Signers {
-            groups: vec![keys(&["other", "p256"]), keys(&["rsa"])],
+            groups: [&["other", "p256"][..], &["rsa"]]
+                .map(|kinds| Group {
+                    keys: keys(kinds),
+                    identity: None,
+                })
+                .into(),
         };
         let digest = digest();
         let mut search = Search::new(&signers, &digest);
@@ -256,7 +331,7 @@ pub(crate) mod tests {
         let found = search.end(&reference()).expect("it is signed");
         let names: Vec<_> = keys(&["p256", "rsa"])
             .into_iter()
-            .map(|key| key.name)
+            .map(|key| SignerName::Key(key.name))
             .collect();
         assert_eq!(found, names);
 

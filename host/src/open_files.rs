@@ -1,0 +1,34 @@
+//! The files that the process may have open (`ulimit -n`), and who gets how many: with each component and each connection one is
+//! open. Where there are few, neither may take all of them.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Has as many as the system allows: the usual 1,024 are for programs that wait with `select(2)`.
+pub fn allow_many() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    // Without it there is room for fewer.
+    _ = setrlimit(Resource::Nofile, all);
+}
+
+/// How many there may be; none where there is no limit.
+pub fn limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// Components that may be loaded: half of the files, and never none.
+pub fn for_components() -> Option<usize> {
+    limit().map(|files| share(files / 2))
+}
+
+/// Connections that may be open: a quarter, and never none. What is left is for caches, downloads and what guests reach.
+pub fn for_connections() -> Option<usize> {
+    limit().map(|files| share(files / 4))
+}
+
+fn share(files: u64) -> usize {
+    usize::try_from(files).unwrap_or(usize::MAX).max(1)
+}
