@@ -18,7 +18,7 @@ pub fn tool(name: &str) -> String {
     built("target/tools", name)
 }
 
-/// The path of a component that another toolchain made.
+/// The path of a component that another toolchain made, or of an SDK's example.
 pub fn foreign(name: &str) -> String {
     built("target/foreign", name)
 }

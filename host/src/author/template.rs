@@ -22,6 +22,7 @@ struct Templates;
 #[folder = "../guest-sdk"]
 #[include = "Cargo.toml"]
 #[include = "src/*.rs"]
+#[include = "examples/*.rs"]
 #[include = "macros/Cargo.toml"]
 #[include = "macros/src/*.rs"]
 struct RustSdk;
