@@ -5,6 +5,7 @@
 mod answer;
 mod certificates;
 mod cgroup;
+mod change;
 mod client;
 mod components;
 mod deadline;
@@ -24,6 +25,7 @@ mod token;
 
 pub use answer::Answer;
 pub use cgroup::Cgroup;
+pub use change::{Mounted, degraded, replace, serves, well};
 pub use client::{Client, client_program};
 pub use components::{Folder, core_module, foreign, grow_table, guest, tool};
 pub use deadline::{PATIENCE, eventually, within};
