@@ -213,7 +213,7 @@ async fn inline_text_that_becomes_bad_leaves_the_last_good_one_serving() {
     let host = launch.start().await;
     replace(
         &file,
-        &manifest(&json!([{ "python": "def greet(:\n", "name": "greetings" }])),
+        manifest(&json!([{ "python": "def greet(:\n", "name": "greetings" }])),
     );
     host.hang_up();
     degraded(&host).await;

@@ -54,6 +54,8 @@ struct State {
     sources: Vec<Arc<Source>>,
     /// Their components, in the same order.
     entries: Vec<Entry>,
+    /// The folder whose components are not of its newest source, and why.
+    outdated: Option<(PathBuf, String)>,
 }
 
 /// A component of a source, as far as it could be loaded.
@@ -123,6 +125,14 @@ impl Loader {
         self.look(&mut state, look).await
     }
 
+    /// Says why the components that lie below this folder are not of the newest source there, or that they are: what
+    /// has been built goes on serving.
+    pub async fn outdated(&self, folder: &Path, problem: Option<String>) {
+        let mut state = self.state.lock().await;
+        state.outdated = problem.map(|problem| (folder.to_owned(), problem));
+        self.look(&mut state, Look::Files).await;
+    }
+
     /// The files and folders whose change is a reason for a look.
     pub async fn files(&self) -> Vec<PathBuf> {
         let state = self.state.lock().await;
@@ -164,15 +174,31 @@ impl Loader {
             interpreters: &self.interpreters,
         };
         let components = plan(&state.sources, std::mem::take(&mut state.entries), look);
-        let looked: Vec<Looked> = stream::iter(components.into_iter().map(|one| one.look(&tools)))
-            .buffered(LOADS_AT_ONCE)
-            .collect()
-            .await;
+        let mut looked: Vec<Looked> =
+            stream::iter(components.into_iter().map(|one| one.look(&tools)))
+                .buffered(LOADS_AT_ONCE)
+                .collect()
+                .await;
         self.fetcher.trim_cache().await;
+        if let Some((folder, problem)) = &state.outdated {
+            for entry in looked.iter_mut().map(|looked| &mut looked.entry) {
+                let mut files = entry.found.reference().files();
+                if files.any(|file| lies_in(file, folder)) {
+                    entry.problem.get_or_insert_with(|| problem.clone());
+                }
+            }
+        }
         let (snapshot, entries) = assemble(looked);
         state.entries = entries;
         self.catalog.swap(snapshot)
     }
+}
+
+/// Whether a file is below a folder, which has no links in its own path.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    file.parent()
+        .and_then(|parent| parent.canonicalize().ok())
+        .is_some_and(|parent| parent.starts_with(folder))
 }
 
 /// A component, and what is to be done about it.
