@@ -126,6 +126,11 @@ pub fn optional<T: FromStr>(name: &str) -> Result<Option<T>, Error> {
 /// The secret of this name. What a server needs of a secret is better set by the operator, as a header in the rule that
 /// grants the server: then the tool never sees it.
 ///
+/// ```
+/// let error = sandglass_sdk::config::secret("API_KEY").unwrap_err().to_string();
+/// assert!(error.contains("`allow: { env: { API_KEY: { secret: { file: /path/of/API_KEY } } } }`"));
+/// ```
+///
 /// # Errors
 /// It is not granted.
 pub fn secret(name: &str) -> Result<Secret, Error> {

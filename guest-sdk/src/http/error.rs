@@ -28,7 +28,24 @@ pub enum Limit {
     Received,
 }
 
-/// Why a request has no answer, or not the one that was expected.
+/// Why a request has no answer, or not the one that was expected. Its words are for whoever called the tool, and for
+/// the operator; most tools give it on with `?`.
+///
+/// ```
+/// use sandglass_sdk::http::{self, Error, StatusCode};
+///
+/// /// A page, if there is one.
+/// fn page(url: &str) -> Result<Option<String>, Error> {
+///     match http::get(url).send()?.error_for_status() {
+///         Ok(response) => Ok(Some(response.text()?)),
+///         Err(Error::Status { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// # use sandglass_sdk::testing;
+/// # testing::answer_http(|_| testing::HttpAnswer::new(404, ""));
+/// # assert_eq!(page("https://example.com/"), Ok(None));
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

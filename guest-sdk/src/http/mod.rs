@@ -180,6 +180,14 @@ impl Request {
     }
 
     /// Sets the body.
+    ///
+    /// ```
+    /// # use sandglass_sdk::{http, testing};
+    /// # testing::answer_http(|request| testing::HttpAnswer::new(200, request.body().clone()));
+    /// let echoed = http::post("https://example.com/echo").header("content-type", "text/plain").body("hello").send()?;
+    /// assert_eq!(echoed.text()?, "hello");
+    /// # Ok::<(), http::Error>(())
+    /// ```
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
@@ -202,6 +210,14 @@ impl Request {
 
     /// Sends it and waits for the whole answer. In an `async` tool this holds up all that goes on at once.
     ///
+    /// ```
+    /// # use sandglass_sdk::{http, testing};
+    /// # testing::answer_http(|_| testing::HttpAnswer::new(404, ""));
+    /// let response = http::get("https://example.com/maybe").send()?;
+    /// assert_eq!(response.status(), http::StatusCode::NOT_FOUND);
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The request can't be made, is not granted, or the server can't be reached. An answer with any status is none.
     pub fn send(self) -> Result<Response, Error> {
@@ -210,6 +226,18 @@ impl Request {
     }
 
     /// Sends it and waits for the whole answer, while the tool's other futures go on.
+    ///
+    /// ```
+    /// use sandglass_sdk::{http, tool};
+    ///
+    /// /// How long two pages are together.
+    /// #[tool]
+    /// async fn lengths(one: String, other: String) -> Result<usize, http::Error> {
+    ///     let (one, other) = (http::get(one).send_async(), http::get(other).send_async());
+    ///     let (one, other) = futures::future::try_join(one, other).await?;
+    ///     Ok(one.bytes().len() + other.bytes().len())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -289,6 +317,16 @@ impl Response {
     }
 
     /// The body as JSON.
+    ///
+    /// ```
+    /// # use sandglass_sdk::{http, testing};
+    /// # testing::answer_http(|_| testing::HttpAnswer::new(200, "[1, 2]"));
+    /// let response = http::get("https://example.com/numbers").send()?;
+    /// assert_eq!(response.json::<(u8, u8)>()?, (1, 2));
+    /// let error = response.json::<bool>().unwrap_err().to_string();
+    /// assert!(error.starts_with("GET https://example.com/numbers: the answer is not the JSON that was expected"));
+    /// # Ok::<(), http::Error>(())
+    /// ```
     ///
     /// # Errors
     /// It is none, or does not fit the type.
