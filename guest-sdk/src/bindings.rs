@@ -72,10 +72,26 @@ pub mod keyvalue {
             package sandglass:sdk;
             world keyvalue {
                 import wasi:keyvalue/store@0.2.0-draft;
+                import wasi:keyvalue/atomics@0.2.0-draft;
             }
         ",
         path: "../wit",
         world: "sandglass:sdk/keyvalue",
+        generate_all,
+    });
+}
+
+/// As [`keyvalue`].
+pub mod config {
+    wit_bindgen::generate!({
+        inline: "
+            package sandglass:sdk;
+            world config {
+                import wasi:config/store@0.2.0-rc.1;
+            }
+        ",
+        path: "../wit",
+        world: "sandglass:sdk/config",
         generate_all,
     });
 }

@@ -13,6 +13,23 @@ pub use crate::bindings::{
     },
 };
 
+/// ```
+/// use sandglass_sdk::{Annotations, Content, ResourceContents, ResourceLink, Role, tool};
+///
+/// /// Reports on a city.
+/// #[tool]
+/// fn report(city: String) -> Vec<Content> {
+///     let page = ResourceContents::text("report:1", "# Report").with_mime_type("text/markdown");
+///     let for_people = Annotations { audience: vec![Role::User], priority: None, last_modified: None };
+///     vec![
+///         Content::text(format!("{city} is well.")).with_annotations(for_people),
+///         Content::image([0x89, b'P', b'N', b'G'], "image/png"),
+///         Content::audio([], "audio/wav"),
+///         Content::resource(page),
+///         Content::link(ResourceLink::new("https://example.com/", "More")),
+///     ]
+/// }
+/// ```
 impl Content {
     /// A block of text.
     pub fn text(text: impl Into<String>) -> Self {

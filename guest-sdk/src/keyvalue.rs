@@ -15,7 +15,9 @@
 //! name opens one, and it is empty at first.
 
 #[cfg(target_arch = "wasm32")]
-use crate::bindings::keyvalue::wasi::keyvalue::store as host;
+use crate::bindings::keyvalue::wasi::keyvalue::{atomics, store as host};
+#[cfg(not(target_arch = "wasm32"))]
+use host as atomics;
 
 /// A store, opened by its name in the host's manifest.
 #[derive(Debug)]
@@ -43,6 +45,18 @@ pub enum Error {
     },
 }
 
+/// ```
+/// use sandglass_sdk::keyvalue::Store;
+///
+/// let store = Store::open("places")?;
+/// store.set("city", "Paris")?;
+/// assert_eq!(store.get("city")?.as_deref(), Some(&b"Paris"[..]));
+/// assert!(store.exists("city")?);
+/// assert_eq!(store.keys()?, ["city"]);
+/// store.delete("city")?;
+/// assert_eq!(store.get("city")?, None);
+/// # Ok::<(), sandglass_sdk::keyvalue::Error>(())
+/// ```
 impl Store {
     /// Opens the store of this name.
     ///
@@ -108,6 +122,25 @@ impl Store {
         }
     }
 
+    /// Adds to a number, which is kept as decimal text, and gives the new one; a key that is not there counts as 0. No
+    /// other call comes in between.
+    ///
+    /// ```
+    /// use sandglass_sdk::keyvalue::Store;
+    ///
+    /// let store = Store::open("counters")?;
+    /// assert_eq!(store.increment("visits", 2)?, 2);
+    /// assert_eq!(store.increment("visits", 1)?, 3);
+    /// assert_eq!(store.get("visits")?.as_deref(), Some(&b"3"[..]));
+    /// # Ok::<(), sandglass_sdk::keyvalue::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is there is no such number, or the host could not write.
+    pub fn increment(&self, key: &str, by: u64) -> Result<u64, Error> {
+        self.told(atomics::increment(&self.bucket, key, by))
+    }
+
     fn told<T>(&self, answer: Result<T, host::Error>) -> Result<T, Error> {
         answer.map_err(|error| Error::of(&self.name, error))
     }
@@ -146,6 +179,16 @@ mod host {
 
     pub fn open(name: &str) -> Result<Bucket, Error> {
         Ok(Bucket(name.to_owned()))
+    }
+
+    pub fn increment(bucket: &Bucket, key: &str, by: u64) -> Result<u64, Error> {
+        let old = bucket.get(key)?.unwrap_or_else(|| b"0".to_vec());
+        let sum = str::from_utf8(&old)
+            .ok()
+            .and_then(|old| old.parse::<u64>().ok()?.checked_add(by))
+            .ok_or_else(|| Error::Other(format!("`{key}` is no number that can grow")))?;
+        bucket.set(key, sum.to_string().as_bytes())?;
+        Ok(sum)
     }
 
     impl Bucket {

@@ -80,10 +80,11 @@
 //!
 //! # Names and hints
 //! `#[tool(name = "add-numbers", title = "Add", read_only, destructive = false,
-//! idempotent, open_world = false, task = "optional")]`: all of it is optional. The name is the
+//! idempotent, open_world = false, task = "optional", output = Sum)]`: all of it is optional. The name is the
 //! function's unless it is given; `task` lets calls that take long go on as MCP tasks (`"required"`: only so, where
 //! the client has a choice); `input_schema = SCHEMA` is the JSON Schema of the arguments, as text, where it says more than
-//! their types do; the rest are MCP's tool annotations.
+//! their types do; `output` is a type whose schema is that of the result, for functions that return a
+//! [`Value`](serde_json::Value) of their own making; the rest are MCP's tool annotations.
 //!
 //! # Prompts and resources
 //! [`#[prompt]`](prompt) makes a prompt of a function whose arguments are text, and [`#[resource]`](resource) a resource
@@ -91,21 +92,42 @@
 //! argument with `#[complete(function)]` is completed while a person types: see [`Typing`]. [`export!`] shows all three
 //! kinds in one component.
 //!
-//! # The host
-//! [`log`], [`progress`], [`cancelled`], [`elicit`] and [`ask`] reach the host
-//! of the running call. What a tool may reach beside that (network, files,
-//! environment) is the operator's choice; Rust's own `std` is how to use it.
-//! Each call runs in a new instance, so nothing is kept between calls but what
-//! goes into a store of [`keyvalue`].
+//! # `async`
+//! An `async fn` is a tool as any other. What it awaits goes on at once where
+//! it is joined, with `futures::future::join` or its like. The executor is
+//! that of [wstd](https://docs.rs/wstd), whose timers and tasks work too.
+//!
+//! # What there is
+//! | module or function | what it reaches | what must be granted |
+//! |---|---|---|
+//! | [`http`] | other servers | `http` |
+//! | [`config`] | settings and secrets | `env` |
+//! | [`keyvalue`] | stores that outlive a call | `keyvalue` |
+//! | `std::fs` | files and folders | `files` |
+//! | [`log`] | the host's log and clients that listen | |
+//! | [`progress`], [`cancelled`] | the caller: how far the call is, whether it is still wanted | |
+//! | [`elicit`], [`ask`] | the person or the model behind the client | |
+//! | `std::time`, `HashMap`'s seeds, the crate `getrandom` | clocks and randomness | |
+//! | [`testing`] | tools, natively: for `cargo test` | |
+//!
+//! What is granted is the operator's choice, in the manifest at the tool's
+//! source; the error of what is not says what to write there. Each call runs
+//! in a new instance, so nothing is kept between calls but what goes into a
+//! store. `examples/whole.rs` has all that tools have in one component.
+
+#![deny(missing_docs)]
 
 mod arguments;
 mod ask;
 #[doc(hidden)]
 pub mod bindings;
 mod complete;
+pub mod config;
 mod contract;
+mod executor;
 mod export;
 mod host;
+pub mod http;
 mod input_required;
 pub mod keyvalue;
 pub mod log;
@@ -154,6 +176,8 @@ pub mod __private {
             CallError, CallRequest, Guest, Outcome, ResourceContents, Success, TaskSupport,
             ToolAnnotations, ToolDescription,
         },
+        executor::block_on,
+        output::Value,
         probe::{Infallible, Plain, Probe, probe},
         prompt::{
             ArgumentDescription, Guest as PromptGuest, IntoPrompt, PromptArgument,

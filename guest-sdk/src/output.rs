@@ -58,6 +58,16 @@ impl<T> Output<T> {
     /// Says that the tool ran and what was asked failed all the same; value
     /// and blocks tell why. Where a message is all there is to tell, return
     /// `Err` instead.
+    ///
+    /// ```
+    /// use sandglass_sdk::{Output, tool};
+    ///
+    /// /// Looks for a word.
+    /// #[tool]
+    /// fn look_up(word: String) -> Output<Option<u32>> {
+    ///     Output::new(None).with_text(format!("{word} is not in the book")).as_error()
+    /// }
+    /// ```
     pub fn as_error(mut self) -> Self {
         self.is_error = true;
         self

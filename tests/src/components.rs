@@ -23,7 +23,7 @@ pub fn conformance() -> String {
     built("target/conformance", "conformance")
 }
 
-/// The path of a component that another toolchain made.
+/// The path of a component that another toolchain made, or of an SDK's example.
 pub fn foreign(name: &str) -> String {
     built("target/foreign", name)
 }

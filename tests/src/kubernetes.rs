@@ -131,14 +131,26 @@ impl KubernetesApi {
         path
     }
 
-    /// Creates or replaces a ConfigMap of bytes by key.
+    /// Creates or replaces a ConfigMap of bytes by key; what is text stands there as text, as `kubectl` has it.
     pub fn put_config_map(&self, namespace: &str, name: &str, data: &[(&str, &[u8])]) {
-        self.put("configmaps", namespace, name, "binaryData", data);
+        let (mut text, mut binary) = (BTreeMap::new(), BTreeMap::new());
+        for (key, bytes) in data {
+            match str::from_utf8(bytes) {
+                Ok(value) => text.insert(*key, value.to_owned()),
+                Err(_) => binary.insert(*key, STANDARD.encode(bytes)),
+            };
+        }
+        let object = json!({ "data": text, "binaryData": binary });
+        self.put("configmaps", namespace, name, data, object);
     }
 
     /// Creates or replaces a Secret of bytes by key.
     pub fn put_secret(&self, namespace: &str, name: &str, data: &[(&str, &[u8])]) {
-        self.put("secrets", namespace, name, "data", data);
+        let encoded: BTreeMap<_, _> = data
+            .iter()
+            .map(|(key, bytes)| (*key, STANDARD.encode(bytes)))
+            .collect();
+        self.put("secrets", namespace, name, data, json!({ "data": encoded }));
     }
 
     fn put(
@@ -146,18 +158,14 @@ impl KubernetesApi {
         resource: &str,
         namespace: &str,
         name: &str,
-        field: &str,
         data: &[(&str, &[u8])],
+        mut object: Value,
     ) {
         let size: usize = data.iter().map(|(_, bytes)| bytes.len()).sum();
         assert!(
             size <= MAX_OBJECT,
             "{name}: must have at most {MAX_OBJECT} bytes"
         );
-        let data: BTreeMap<_, _> = data
-            .iter()
-            .map(|(key, bytes)| (*key, STANDARD.encode(bytes)))
-            .collect();
         let key = (resource.to_owned(), namespace.to_owned(), name.to_owned());
         let mut all = self.objects.all();
         let version: u64 = all
@@ -165,10 +173,9 @@ impl KubernetesApi {
             .filter_map(|object| object["metadata"]["resourceVersion"].as_str()?.parse().ok())
             .max()
             .unwrap_or(0);
-        let object = json!({
-            "apiVersion": "v1",
-            "metadata": { "namespace": namespace, "name": name, "resourceVersion": (version + 1).to_string() },
-            field: data,
+        object["apiVersion"] = json!("v1");
+        object["metadata"] = json!({
+            "namespace": namespace, "name": name, "resourceVersion": (version + 1).to_string(),
         });
         let kind = match all.insert(key.clone(), object.clone()) {
             Some(_) => "MODIFIED",

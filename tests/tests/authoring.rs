@@ -4,7 +4,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sandglass_tests::{Finished, Host, Launch, client_program, eventually, root, within};
+use sandglass_tests::{
+    Finished, Host, Launch, client_program, degraded, eventually, root, well, within,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -154,7 +156,14 @@ async fn a_new_rust_project_is_tested_and_served_while_it_is_written() {
     project.edit("src/lib.rs", "export!(greet);", "export!(great);");
     logs(&host, "waiting for a change").await;
     greets(&host, "Hi, Bo!").await;
+    let reason = degraded(&host).await;
+    assert!(
+        reason.contains("the project does not build: `cargo build"),
+        "{reason}"
+    );
+    // The very component that serves.
     project.edit("src/lib.rs", "export!(great);", "export!(greet);");
+    well(&host).await;
     project.edit("src/lib.rs", "Hi, {name}!", "Good morning, {name}!");
     greets(&host, "Good morning, Bo!").await;
     drop(host);

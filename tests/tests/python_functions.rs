@@ -1,7 +1,7 @@
 //! What functions of inline Python become: which are tools, what they say of themselves, what they get and give.
 
 use sandglass_tests::mcp::{Way, failure};
-use sandglass_tests::{Client, Host, Launch, root};
+use sandglass_tests::{Host, Launch};
 use serde_json::{Value, json};
 
 async fn serve(source: &str) -> Host {
@@ -149,50 +149,6 @@ async fn exceptions_are_the_calls_errors() {
     }
     // Where it happened is the operator's to see.
     assert!(host.log().contains("line 2, in boom"), "{}", host.log());
-}
-
-/// Schemas over MCP, beside those that FastMCP makes of the same functions. Titles are left out: FastMCP leaves some.
-#[tokio::test]
-async fn schemas_are_those_that_fastmcp_makes() {
-    let source = root().join("tests/fixtures/python/types.py");
-    let client = Client::python("SANDGLASS_FASTMCP", "fastmcp_schemas.py").arg(&source);
-    let theirs = client.succeed().await.json();
-    let host = Host::start(&json!({ "version": 1, "tools": [source] }).to_string()).await;
-    let ours = Way::Modern
-        .request(&host, "tools/list", json!({}))
-        .await
-        .result();
-    let ours = ours["tools"].as_array().expect("a list");
-    let theirs = theirs.as_array().expect("a list");
-    assert_eq!(ours.len(), theirs.len());
-    for theirs in theirs {
-        let ours = ours.iter().find(|ours| ours["name"] == theirs["name"]);
-        let ours = ours.unwrap_or_else(|| panic!("{} is missing", theirs["name"]));
-        for field in ["inputSchema", "outputSchema"] {
-            let (ours, theirs) = (untitled(&ours[field]), untitled(&theirs[field]));
-            assert_eq!(ours, theirs, "{field} of {}", theirs["name"]);
-        }
-        // The first line of the docstring only.
-        let first = theirs["description"]
-            .as_str()
-            .and_then(|text| text.lines().next());
-        assert_eq!(
-            ours["description"].as_str().unwrap_or_default(),
-            first.unwrap_or_default()
-        );
-    }
-}
-
-fn untitled(schema: &Value) -> Value {
-    match schema {
-        Value::Object(fields) => fields
-            .iter()
-            .filter(|(name, value)| *name != "title" || !value.is_string())
-            .map(|(name, value)| (name.clone(), untitled(value)))
-            .collect(),
-        Value::Array(items) => items.iter().map(untitled).collect(),
-        other => other.clone(),
-    }
 }
 
 #[tokio::test]

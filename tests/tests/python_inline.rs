@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use sandglass_tests::mcp::{Way, text};
-use sandglass_tests::{Folder, Host, Launch, eventually, manifest, root, serve_python};
+use sandglass_tests::{
+    Folder, Host, Launch, degraded, manifest, replace, root, serve_python, serves,
+};
 use serde_json::{Value, json};
 
 /// The examples of the guide of the runtime that this host replaces, unchanged.
@@ -189,29 +191,15 @@ async fn many_sources_share_one_interpreter() {
     assert!(peak < 400 << 20, "{} MiB", peak >> 20);
 }
 
-/// As editors do it: a whole file takes the other's place.
-fn replace(path: &Path, content: &str) {
-    let new: PathBuf = path.with_extension("new");
-    std::fs::write(&new, content).expect("the folder is ours");
-    std::fs::rename(new, path).expect("the folder is ours");
-}
-
 #[tokio::test]
 async fn a_source_that_changes_is_served_and_a_bad_one_leaves_the_last_good_one() {
     let folder = Folder::default();
     let file = folder.write("tools.py", "def one() -> int:\n    return 1\n");
     let host = Host::start(&manifest(&json!([file]))).await;
     replace(Path::new(&file), "def two() -> int:\n    return 2\n");
-    eventually("the new source serves", async || {
-        (host.tools().await == ["two"]).then_some(())
-    })
-    .await;
+    serves(&host, &["two"]).await;
     replace(Path::new(&file), "def three( -> int:\n    return 3\n");
-    let reason = eventually("it is degraded", async || {
-        let ready = host.get("/ready").await.json();
-        (ready["status"] == "degraded").then(|| ready["failures"].to_string())
-    })
-    .await;
+    let reason = degraded(&host).await;
     assert!(reason.contains("tools.py, line 1, column"), "{reason}");
     assert_eq!(host.call("two", json!({})).await.json()["result"], 2);
 }
@@ -225,14 +213,10 @@ async fn inline_text_that_becomes_bad_leaves_the_last_good_one_serving() {
     let host = launch.start().await;
     replace(
         &file,
-        &manifest(&json!([{ "python": "def greet(:\n", "name": "greetings" }])),
+        manifest(&json!([{ "python": "def greet(:\n", "name": "greetings" }])),
     );
     host.hang_up();
-    eventually("it is degraded", async || {
-        let ready = host.get("/ready").await.json();
-        (ready["status"] == "degraded").then_some(())
-    })
-    .await;
+    degraded(&host).await;
     let answer = host.call("greet", json!({ "name": "Ada" })).await;
     assert_eq!(answer.json()["result"], "Hello, Ada!", "{answer:?}");
 }

@@ -1,13 +1,12 @@
 //! What is served changes while the host runs, and no call is lost over it.
 
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use reqwest::{Method, RequestBuilder, Response};
 use sandglass_tests::mcp::{Session, modern};
 use sandglass_tests::{
-    Folder, Held, Host, Launch, PATIENCE, Reach, Registry, RegistryKind, Stdio, eventually, guest,
-    manifest, tool,
+    Folder, Held, Host, Launch, Mounted, PATIENCE, Reach, Registry, RegistryKind, Stdio, degraded,
+    eventually, guest, manifest, replace, serves, tool, well,
 };
 use serde_json::json;
 
@@ -16,36 +15,6 @@ const WASM: &str = "application/wasm";
 
 fn bytes(component: &str) -> Vec<u8> {
     std::fs::read(component).expect("it is built")
-}
-
-/// As editors and `sandglass build` do it: a whole file takes the other's place.
-fn replace(path: &Path, content: impl AsRef<[u8]>) {
-    let new = path.with_extension("new");
-    std::fs::write(&new, content).expect("the folder is ours");
-    std::fs::rename(new, path).expect("the folder is ours");
-}
-
-async fn serves(host: &Host, tools: &[&str]) {
-    eventually(&format!("it serves {tools:?}"), async || {
-        (host.tools().await == tools).then_some(())
-    })
-    .await;
-}
-
-/// The reason that `/ready` gives for being degraded, once it is.
-async fn degraded(host: &Host) -> String {
-    eventually("it is degraded", async || {
-        let ready = host.get("/ready").await.json();
-        (ready["status"] == "degraded").then(|| ready["failures"].to_string())
-    })
-    .await
-}
-
-async fn well(host: &Host) {
-    eventually("it is well", async || {
-        (host.manage("/ready").await.json()["status"] == "ready").then_some(())
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -127,24 +96,16 @@ async fn a_new_version_that_takes_anothers_name_is_the_one_that_is_refused() {
 
 #[tokio::test]
 async fn a_mounted_configmap_that_is_swapped_is_served() {
-    let folder = Folder::default();
-    let path = |name: &str| folder.path().join(name);
-    for (version, component) in [("..1", "echo"), ("..2", "calculator")] {
-        std::fs::create_dir(path(version)).expect("the folder is ours");
-        std::fs::write(path(version).join("tool.wasm"), bytes(&tool(component)))
-            .expect("the folder is ours");
-    }
-    symlink("..1", path("..data")).expect("the folder is ours");
-    symlink("..data/tool.wasm", path("tool.wasm")).expect("the folder is ours");
-    for source in [path("tool.wasm"), folder.path().to_owned()] {
+    let mut mounted = Mounted::default();
+    mounted.set(&[("tool.wasm", &bytes(&tool("echo")))]);
+    for source in [mounted.key("tool.wasm"), mounted.path().to_owned()] {
         let host = Host::start(&manifest(&json!([source]))).await;
         serves(&host, &["echo"]).await;
-        for (version, tools) in [
-            ("..2", &["add", "divide", "multiply", "subtract"][..]),
-            ("..1", &["echo"]),
+        for (component, tools) in [
+            ("calculator", &["add", "divide", "multiply", "subtract"][..]),
+            ("echo", &["echo"]),
         ] {
-            symlink(version, path("..data_tmp")).expect("the folder is ours");
-            std::fs::rename(path("..data_tmp"), path("..data")).expect("the folder is ours");
+            mounted.set(&[("tool.wasm", &bytes(&tool(component)))]);
             serves(&host, tools).await;
         }
     }

@@ -1,10 +1,13 @@
-//! Components that other toolchains make, for the end-to-end tests: componentize-py, componentize-js and the JavaScript
-//! SDK.
+//! Components that other toolchains make, for the end-to-end tests: componentize-py and componentize-js; and the
+//! examples of the SDKs.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
+use crate::command::run;
+use crate::toolchain::Toolchain;
 use crate::{clients, once, project};
 
 /// Builds those whose sources or toolchains changed into `target/foreign`. Each takes half a minute.
@@ -41,6 +44,20 @@ pub fn build() -> Result<()> {
         let mut command = clients::javascript_sdk()?;
         command.args(["bin/sandglass-build.js", "example/tools.ts", "--output"]);
         Ok(command)
+    })?;
+    let rust = root.join("guest-sdk");
+    let sources = ["Cargo.toml", "src", "macros", "examples"].map(|part| rust.join(part));
+    let inputs = [&[root.join("Cargo.lock"), root.join("wit")][..], &sources].concat();
+    once::build(&built("rust_sdk"), &inputs, || {
+        let toolchain = Toolchain::set_up()?;
+        let mut cargo = toolchain.cargo_build();
+        cargo.env("CARGO_PROFILE_RELEASE_STRIP", "true");
+        cargo.args(["--locked", "--package", "sandglass-sdk"]);
+        cargo.args(["--example", "whole", "--manifest-path"]);
+        run(cargo.arg(root.join("Cargo.toml")))?;
+        let mut copy = Command::new("cp");
+        copy.arg(toolchain.release_dir().join("examples/whole.wasm"));
+        Ok(copy)
     })
 }
 

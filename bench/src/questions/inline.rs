@@ -8,10 +8,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use sandglass::catalog::{Interpreters, Loader, Source};
 use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, StateKey, TenantId};
+use sandglass::sandbox::bindings::{CallRequest, Outcome};
 use sandglass::sandbox::cache::CodeCache;
-use sandglass::sandbox::{Silent, Stores};
+use sandglass::sandbox::{Component, Engine, Grants, Script, Secret, Silent, Stores};
 use sandglass::source::{FetchSettings, Fetcher};
-use sandglass_manifest::{Inline, Language, SourceRef};
+use sandglass_manifest::{Inline, Language, Limits, SourceRef};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -47,6 +48,9 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let python = runtime.block_on(invoker(bench, Language::Python, PYTHON))?;
     let javascript = runtime.block_on(invoker(bench, Language::JavaScript, JAVASCRIPT))?;
 
+    let engine = super::engine(CodeCache::default())?;
+    let alone = runtime.block_on(component(bench, &engine))?;
+
     let calls = bench.effort.calls.div_ceil(SHARE);
     let request = mcp::request("add", &json!({"a": 20, "b": 22}));
     let call = async |connection: &mut http::Connection| {
@@ -54,11 +58,12 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         answer.expect(200, "42")
     };
     let window = bench.effort.window;
-    let [in_process, javascript, ours, fastmcp] = take_turns(
+    let [in_process, alone, javascript, ours, fastmcp] = take_turns(
         bench.effort.rounds,
         [
-            Box::new(|| runtime.block_on(in_turn(calls, &python))),
-            Box::new(|| runtime.block_on(in_turn(calls, &javascript))),
+            Box::new(|| runtime.block_on(in_turn(calls, || through(&python)))),
+            Box::new(|| runtime.block_on(in_turn(calls, || in_sandbox(&engine, &alone)))),
+            Box::new(|| runtime.block_on(in_turn(calls, || through(&javascript)))),
             Box::new(|| load_over(1, &ours, window, call)),
             Box::new(|| load_over(1, &fastmcp, window, call)),
         ],
@@ -70,6 +75,12 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             in_process.median(|sample| sample.percentile(50)),
         )
         .with_bar(PYTHON_BAR),
+        Row::compare(
+            "the same / in the sandbox alone, p50",
+            &in_process,
+            &alone,
+            Quantity::P50,
+        ),
         Row::compare(
             "the same / FastMCP over HTTP, p50",
             &in_process,
@@ -126,16 +137,54 @@ async fn invoker(bench: &Bench, language: Language, text: &str) -> Result<Invoke
     ))
 }
 
+/// The interpreter of Python with the function, and nothing around it.
+async fn component(bench: &Bench, engine: &Engine) -> Result<Component> {
+    let bytes = fs::read(bench.parts.interpreters.join("python.wasm"))?;
+    let script = Script {
+        name: "add.py".to_owned(),
+        text: PYTHON.into(),
+        partial: false,
+    };
+    let interpreter = Component::load(engine, "python", bytes.into()).await?;
+    let component = interpreter.bind("add", script);
+    // What calls need of the text is kept by this.
+    component.list(&Limits::DEFAULT).await?;
+    Ok(component)
+}
+
+async fn in_sandbox(engine: &Engine, component: &Component) -> Result<()> {
+    let request = CallRequest {
+        name: "add".to_owned(),
+        arguments: json!({"a": 20, "b": 22}).to_string(),
+        meta: None,
+        continuation: None,
+    };
+    let (grants, secret) = (Grants::default(), Secret::new(b"of the bench"));
+    let outcome = super::call(component, request, &grants, &secret, &engine.lane()).await?;
+    let is_right = matches!(&outcome, Outcome::Done(done) if done.value.as_deref() == Some("42"));
+    ensure!(is_right, "not what `add` answers: {outcome:?}");
+    Ok(())
+}
+
+/// By the whole path of a call: catalog, schema, admission, usage.
+async fn through(invoker: &Invoker) -> Result<()> {
+    let output = invoker.run(add()).await.result?;
+    let value = output.value.context("no value")?;
+    ensure!(value == 42, "not what `add` answers: {value}");
+    Ok(())
+}
+
 /// One call after the other, each with its own time.
-async fn in_turn(calls: u32, invoker: &Invoker) -> Result<Sample> {
+async fn in_turn<Called>(calls: u32, call: impl Fn() -> Called) -> Result<Sample>
+where
+    Called: Future<Output = Result<()>>,
+{
     let started = Instant::now();
     let mut latencies = Vec::new();
     for _ in 0..calls {
         let begin = Instant::now();
-        let output = invoker.run(add()).await.result?;
+        call().await?;
         latencies.push(begin.elapsed());
-        let value = output.value.context("no value")?;
-        ensure!(value == 42, "not what `add` answers: {value}");
     }
     latencies.sort_unstable();
     Ok(Sample {

@@ -1,7 +1,11 @@
-//! What an MCP call of revision 2026-07-28, which needs no session, costs beside a native rmcp tool.
+//! What an MCP call of revision 2026-07-28, which needs no session, costs beside a native rmcp tool, and beside the same
+//! tool as a function of Python in FastMCP.
+
+use std::fs;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::Bench;
 use crate::http::{self, load};
@@ -13,6 +17,10 @@ use crate::server::Server;
 pub const PATH: &str = "/mcp";
 
 const BAR: Bar = Bar::at_least(0.6, 0.85);
+const FASTMCP_BAR: Bar = Bar::at_least(30.0, 50.0);
+
+/// The tool in Python.
+const PYTHON: &str = "def echo(text: str) -> str:\n    \"\"\"Echo the input text.\"\"\"\n    return f\"Echo: {text}\"\n";
 
 /// Measures.
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
@@ -25,12 +33,17 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     };
     let ours = Server::sandglass(&bench.parts)?;
     let native = Server::native(&bench.parts, "native-mcp")?;
+    let folder = TempDir::with_prefix("sandglass-bench-")?;
+    let file = folder.path().join("echo.py");
+    fs::write(&file, PYTHON)?;
+    let fastmcp = Server::fastmcp(&file)?;
     let window = bench.effort.window;
-    let [ours, native] = take_turns(
+    let [ours, native, fastmcp] = take_turns(
         bench.effort.rounds,
         [
             Box::new(|| load(&ours, window, call)),
             Box::new(|| load(&native, window, call)),
+            Box::new(|| load(&fastmcp, window, call)),
         ],
     )?;
     Ok(vec![
@@ -41,6 +54,13 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             Quantity::THROUGHPUT,
         )
         .with_bar(BAR),
+        Row::compare(
+            "MCP call / the same tool in FastMCP, throughput",
+            &ours,
+            &fastmcp,
+            Quantity::THROUGHPUT,
+        )
+        .with_bar(FASTMCP_BAR),
         Row::compare("MCP call, server CPU", &ours, &native, Quantity::CPU),
         Row::compare("MCP call, p50", &ours, &native, Quantity::P50),
         Row::compare("MCP call, p99", &ours, &native, Quantity::P99),

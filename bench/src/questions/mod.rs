@@ -49,7 +49,7 @@ pub enum Question {
     Components,
     /// What a REST call costs beside a native handler
     Rest,
-    /// What an MCP call (2026-07-28) costs beside a native rmcp tool
+    /// What an MCP call (2026-07-28) costs beside a native rmcp tool, and beside one in FastMCP
     Mcp,
     /// What a session of its own for each call costs beside a bare call
     Session,

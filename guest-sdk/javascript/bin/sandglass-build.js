@@ -27,7 +27,7 @@ async function main() {
   const output = values.output ?? `${basename(entry, extname(entry))}.wasm`;
   const component = await build(entry);
   await writeFile(output, component);
-  console.error(`${output}: ${(component.length / 1024 / 1024).toFixed(1)} MiB`);
+  console.error(`${basename(output)}: ${(component.length / 1024 / 1024).toFixed(1)} MiB`);
 }
 
 try {

@@ -71,6 +71,7 @@ struct Tool<'a> {
     input_schema: Option<syn::Expr>,
     arguments: Vec<Argument<'a>>,
     returns: TokenStream,
+    output: Option<Type>,
 }
 
 struct Argument<'a> {
@@ -108,17 +109,12 @@ impl<'a> Tool<'a> {
             input_schema: options.input_schema,
             arguments,
             returns,
+            output: options.output,
         })
     }
 }
 
 fn check_signature(signature: &Signature, errors: &mut Errors) {
-    if let Some(asyncness) = &signature.asyncness {
-        errors.add(
-            asyncness,
-            "a tool can't be `async` yet: make it a plain `fn`",
-        );
-    }
     if let syn::Safety::Unsafe(unsafety) = &signature.safety {
         errors.add(
             unsafety,
@@ -246,12 +242,20 @@ impl ToTokens for Tool<'_> {
             .collect();
         let fields = self.arguments.iter().map(Argument::field);
         let checks = self.arguments.iter().map(|argument| argument.check(&sdk));
-        let call = quote!(#function(#(#names),*));
+        let mut call = quote!(#function(#(#names),*));
+        if self.function.sig.asyncness.is_some() {
+            call = quote!(#sdk::block_on(#call));
+        }
         // A type that can't be a result is reported where it stands.
         let span = returns.span().resolved_at(Span::call_site());
         let there = quote_spanned!(span=> ::sandglass_sdk::__private);
         let probe = quote_spanned!(span=> #there::Probe::<#returns>::new());
-        let schema = quote_spanned!(span=> #probe.success().schema());
+        let schema = match &self.output {
+            Some(declared) => {
+                quote_spanned!(declared.span()=> <#declared as #sdk::Value>::schema())
+            }
+            None => quote_spanned!(span=> #probe.success().schema()),
+        };
         let split = quote_spanned!(span=> #probe.split(#call)?);
         let output = quote_spanned!(span=> #there::probe(&success).output(success));
         tokens.extend(quote! {
@@ -397,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn generic_async_and_unsafe_functions_are_refused() {
+    fn generic_and_unsafe_functions_are_refused() {
         assert!(
             error(quote!(
                 fn add<T>(a: T) {}
@@ -409,12 +413,6 @@ mod tests {
                 fn add<'a>(a: Cow<'a, str>) {}
             ))
             .starts_with("a tool can't be generic")
-        );
-        assert!(
-            error(quote!(
-                async fn add() {}
-            ))
-            .starts_with("a tool can't be `async` yet")
         );
         assert!(
             error(quote!(
@@ -458,7 +456,7 @@ mod tests {
     fn all_errors_are_reported_at_once() {
         assert_eq!(
             errors(quote!(
-                async fn add<T>(&self, _: T) -> impl Display {}
+                unsafe fn add<T>(&self, _: T) -> impl Display {}
             ))
             .len(),
             5

@@ -3,11 +3,11 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    Expr, Ident, LitBool, LitStr, Result, Token,
+    Expr, Ident, LitBool, LitStr, Result, Token, Type,
     parse::{Parse, ParseStream},
 };
 
-const KEYS: &str = "`name`, `title`, `read_only`, `destructive`, `idempotent`, `open_world`, `task`, `input_schema`";
+const KEYS: &str = "`name`, `title`, `read_only`, `destructive`, `idempotent`, `open_world`, `task`, `input_schema`, `output`";
 
 /// The options of one tool; all are optional.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub struct Options {
     pub task: Option<LitStr>,
     pub input_schema: Option<Expr>,
     pub hints: Hints,
+    /// The type whose schema is that of the result.
+    pub output: Option<Type>,
 }
 
 /// Hints about a tool's behaviour (MCP `ToolAnnotations`).
@@ -54,6 +56,7 @@ impl Parse for Options {
                 "destructive" => once(&key, &mut options.hints.destructive, flag(input)?)?,
                 "idempotent" => once(&key, &mut options.hints.idempotent, flag(input)?)?,
                 "open_world" => once(&key, &mut options.hints.open_world, flag(input)?)?,
+                "output" => once(&key, &mut options.output, output(input)?)?,
                 unknown => {
                     return Err(syn::Error::new(
                         key.span(),
@@ -157,6 +160,13 @@ fn text(key: &Ident, input: ParseStream) -> Result<LitStr> {
     input.parse().map_err(wrong)
 }
 
+/// `output = Type`
+fn output(input: ParseStream) -> Result<Type> {
+    let wrong = |error: syn::Error| syn::Error::new(error.span(), "write `output = Type`");
+    input.parse::<Token![=]>().map_err(wrong)?;
+    input.parse().map_err(wrong)
+}
+
 /// `key` alone is true; else `key = true` or `key = false`.
 fn flag(input: ParseStream) -> Result<bool> {
     if !input.peek(Token![=]) {
@@ -232,7 +242,7 @@ mod tests {
     #[test]
     fn all_options_are_read() {
         let options: Options = syn::parse_str(
-            r#"name = "a.b-c_1", title = "T", read_only, destructive = false, idempotent = true, open_world = false,"#,
+            r#"name = "a.b-c_1", title = "T", read_only, destructive = false, idempotent = true, open_world = false, output = Vec<Point>,"#,
         )
         .unwrap();
         assert_eq!(options.name.unwrap().value(), "a.b-c_1");
@@ -241,6 +251,7 @@ mod tests {
         assert_eq!(options.hints.destructive, Some(false));
         assert_eq!(options.hints.idempotent, Some(true));
         assert_eq!(options.hints.open_world, Some(false));
+        assert!(options.output.is_some());
     }
 
     #[test]
@@ -248,7 +259,7 @@ mod tests {
         assert_eq!(
             error("readonly"),
             "`#[tool]` has no option `readonly`; it has `name`, `title`, `read_only`, \
-             `destructive`, `idempotent`, `open_world`, `task`, `input_schema`"
+             `destructive`, `idempotent`, `open_world`, `task`, `input_schema`, `output`"
         );
     }
 
@@ -256,6 +267,8 @@ mod tests {
     fn wrong_values_are_told_what_is_right() {
         assert_eq!(error("name"), "write `name = \"..\"`");
         assert_eq!(error("title = 3"), "write `title = \"..\"`");
+        assert_eq!(error("output"), "write `output = Type`");
+        assert_eq!(error("output = 3"), "write `output = Type`");
         assert_eq!(
             error("read_only = \"yes\""),
             "this must be `true` or `false`"

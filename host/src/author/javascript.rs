@@ -29,7 +29,7 @@ pub async fn build(folder: &Path, into: &Path) -> Result<PathBuf, BuildError> {
             ),
         })?;
     if !folder.join("node_modules/sandglass").exists() {
-        let arguments = ["install", "--no-audit", "--no-fund"];
+        let arguments = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
         run("npm", &arguments, folder, INSTALL_NODE).await?;
     }
     let component = into.join(super::component_name(&package.name));

@@ -22,6 +22,7 @@ struct Templates;
 #[folder = "../guest-sdk"]
 #[include = "Cargo.toml"]
 #[include = "src/*.rs"]
+#[include = "examples/*.rs"]
 #[include = "macros/Cargo.toml"]
 #[include = "macros/src/*.rs"]
 struct RustSdk;
@@ -93,6 +94,11 @@ impl ProjectName {
     /// As it was given: the folder's name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What its package is called: npm wants lower case, and so does Rust's compiler of a crate.
+    fn package(&self) -> String {
+        self.0.to_ascii_lowercase()
     }
 }
 
@@ -179,7 +185,8 @@ fn text<Folder: RustEmbed>(path: &str) -> String {
 
 fn fill(template: &str, name: &ProjectName) -> String {
     template
-        .replace("{{name}}.wasm", &component_name(name.as_str()))
+        .replace("{{name}}.wasm", &component_name(&name.package()))
+        .replace("{{package}}", &name.package())
         .replace("{{name}}", name.as_str())
 }
 
@@ -224,6 +231,20 @@ mod tests {
             create(&path, &name, Language::Rust),
             Err(NewError::Exists(_))
         ));
+    }
+
+    #[test]
+    fn a_package_has_a_name_in_lower_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let name: ProjectName = "Greet-It".parse().unwrap();
+        for language in [Language::Rust, Language::Python, Language::JavaScript] {
+            let path = folder.path().join(kind(language));
+            create(&path, &name, language).unwrap();
+            let read = |file: &str| fs::read_to_string(path.join(file)).unwrap();
+            assert!(read("sandglass.yaml").contains("./build/greet_it.wasm"));
+            assert!(read("README.md").contains("# Greet-It"));
+            assert!(read(language.marker()).contains("\"greet-it\""));
+        }
     }
 
     #[test]

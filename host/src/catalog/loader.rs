@@ -4,7 +4,7 @@
 //! serves already, that one stays, if it is signed as it must be. A source that is slow to be had keeps no other waiting.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,6 +46,8 @@ pub struct Loader {
     served: Mutex<Served>,
     loads: Semaphore,
     downloads: Semaphore,
+    /// The folder whose components are not of its newest source, and why.
+    outdated: Mutex<Option<(PathBuf, String)>>,
 }
 
 impl Loader {
@@ -66,6 +68,7 @@ impl Loader {
             served: Mutex::default(),
             loads: Semaphore::new(LOADS_AT_ONCE),
             downloads: Semaphore::new(DOWNLOADS_AT_ONCE),
+            outdated: Mutex::default(),
         }
     }
 
@@ -122,6 +125,13 @@ impl Loader {
         snapshot
     }
 
+    /// Says why the components that lie below this folder are not of the newest source there, or that they are: what
+    /// has been built goes on serving.
+    pub async fn outdated(&self, folder: &Path, problem: Option<String>) {
+        *self.outdated_folder() = problem.map(|problem| (folder.to_owned(), problem));
+        self.refresh(Look::Files).await;
+    }
+
     /// The files and folders whose change is a reason for a look.
     pub fn files(&self) -> Vec<PathBuf> {
         self.served().files()
@@ -140,6 +150,10 @@ impl Loader {
                 .iter()
                 .map(|object| kubernetes.watch(object).boxed()),
         )
+    }
+
+    fn outdated_folder(&self) -> MutexGuard<'_, Option<(PathBuf, String)>> {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn served(&self) -> MutexGuard<'_, Served> {
@@ -176,7 +190,7 @@ impl Loader {
         } = component;
         let same_source = before.as_ref().is_some_and(|entry| entry.source == *source);
         let mut serving = before.and_then(|entry| entry.serving);
-        let (fresh, problem) = match task {
+        let (fresh, mut problem) = match task {
             Task::Fail(problem) => (None, Some(problem)),
             Task::Load => {
                 let at_once = match found.reference().is_remote() {
@@ -202,6 +216,11 @@ impl Loader {
                 }
             }
         };
+        if let Some((folder, outdated)) = &*self.outdated_folder()
+            && found.reference().files().any(|file| lies_in(file, folder))
+        {
+            problem.get_or_insert_with(|| outdated.clone());
+        }
         Looked {
             entry: Entry {
                 source: Arc::clone(source),
@@ -222,4 +241,11 @@ impl Loader {
             interpreters: &self.interpreters,
         }
     }
+}
+
+/// Whether a file is below a folder, which has no links in its own path.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    file.parent()
+        .and_then(|parent| parent.canonicalize().ok())
+        .is_some_and(|parent| parent.starts_with(folder))
 }

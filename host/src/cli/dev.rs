@@ -1,6 +1,7 @@
 //! `sandglass dev`: a project, served while it is written.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -8,13 +9,14 @@ use super::serve::Serve;
 use super::{Exit, Failure};
 use crate::author::Project;
 use crate::author::project::Sources;
+use crate::catalog::Loader;
 use crate::watch::Watch;
 
 /// Build and serve a project, and build and serve it again whenever its source changes. The log shows each call with
 /// its fuel and time.
 ///
 /// What is served, and what it may reach, is in the project's sandglass.yaml (or --config). Calls in flight are not cut,
-/// and while the source does not compile the last component that did goes on serving.
+/// and while the source does not compile the last component that did goes on serving, and `/ready` says so.
 #[derive(Args)]
 #[command(after_help = "Examples:
   sandglass dev
@@ -34,9 +36,14 @@ impl Dev {
         self.serve
             .config
             .get_or_insert_with(|| self.folder.join("sandglass.yaml"));
-        let following = tokio::spawn(follow(project, sources));
-        let served = self.serve.run().await;
-        following.abort();
+        let mut following = None;
+        let follow = |loader: &Arc<Loader>| {
+            following = Some(tokio::spawn(follow(project, sources, Arc::clone(loader))));
+        };
+        let served = self.serve.run_with(follow).await;
+        if let Some(following) = following {
+            following.abort();
+        }
         served
     }
 }
@@ -47,18 +54,19 @@ async fn built(project: &Project) -> Sources {
         // Before the build: what is written meanwhile is newer.
         let sources = project.sources();
         match build(project).await {
-            Some(_) => return sources,
-            None => changed(project, &sources).await,
+            Ok(()) => return sources,
+            Err(_) => changed(project, &sources).await,
         }
     }
 }
 
 /// Builds whenever the source changes; the host sees the component change by itself.
-async fn follow(project: Project, mut sources: Sources) {
+async fn follow(project: Project, mut sources: Sources, loader: Arc<Loader>) {
     loop {
         changed(&project, &sources).await;
         sources = project.sources();
-        build(&project).await;
+        let problem = build(&project).await.err();
+        loader.outdated(project.folder(), problem).await;
     }
 }
 
@@ -75,16 +83,17 @@ async fn changed(project: &Project, before: &Sources) {
     }
 }
 
-async fn build(project: &Project) -> Option<PathBuf> {
+/// Builds once; else what `/ready` says.
+async fn build(project: &Project) -> Result<(), String> {
     tracing::info!("building");
     match project.build().await {
         Ok(component) => {
             tracing::info!("built {}", name(&component));
-            Some(component)
+            Ok(())
         }
         Err(error) => {
             tracing::error!("{error}; waiting for a change");
-            None
+            Err(format!("the project does not build: {error}"))
         }
     }
 }

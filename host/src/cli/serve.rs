@@ -113,6 +113,11 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(self) -> Result<Exit, Failure> {
+        self.run_with(|_| {}).await
+    }
+
+    /// Serves; `loaded` is told of what has loaded the tools, before anybody is served.
+    pub(super) async fn run_with(self, loaded: impl FnOnce(&Arc<Loader>)) -> Result<Exit, Failure> {
         let usage = |message: String| Failure::new(Exit::Usage, message);
         let installation = Installation::find()?;
         let setup = Setup {
@@ -173,6 +178,7 @@ impl Serve {
             .map_err(|error| usage(format!("signals: {error}")))?;
         let snapshot = loader.load(sources).await;
         self.check_loaded(&snapshot)?;
+        loaded(&loader);
         if let Some(identity) = &identity {
             let has = |tenant: &_, tool: &str| snapshot.tenant(tenant).tools().contains_key(tool);
             for word in identity.unmatched_scopes(has) {
