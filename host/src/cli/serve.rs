@@ -102,7 +102,7 @@ pub struct Serve {
         requires = "tls_cert"
     )]
     tls_key: Option<PathBuf>,
-    /// A file with at least 32 bytes of secret: replicas with the same one go on with each other's calls that wait for
+    /// A file with at least 32 bytes of secret: replicas with the same one go on with each other's sessions and calls that wait for
     /// answers [default: a secret of this process alone]
     #[arg(long, env = "SANDGLASS_STATE_KEY_FILE", value_name = "FILE")]
     state_key_file: Option<PathBuf>,

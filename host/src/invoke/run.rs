@@ -90,6 +90,11 @@ impl Invoker {
         &self.catalog
     }
 
+    /// What seals what callers bring back.
+    pub fn key(&self) -> &StateKey {
+        &self.key
+    }
+
     /// What its calls are charged to.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -44,6 +44,11 @@ impl StateKey {
         Self::new(&key).expect("it is long enough")
     }
 
+    /// Seals what is to come back.
+    pub fn codec(&self) -> RequestStateCodec {
+        self.codec.clone()
+    }
+
     pub(super) fn secret(&self) -> &Secret {
         &self.random
     }
@@ -60,14 +65,10 @@ impl Binding {
         arguments: &str,
         component: &Digest,
     ) -> Self {
-        let issuer = match caller {
-            Caller::Known(known) => known.issuer.as_deref(),
-            Caller::Anonymous | Caller::Local => None,
-        };
         let arguments = Sha256::digest(arguments);
         let parts = (
             tenant.as_str(),
-            issuer,
+            caller.issuer(),
             caller.name(),
             label,
             &arguments[..],

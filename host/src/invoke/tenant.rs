@@ -104,6 +104,14 @@ impl Caller {
         }
     }
 
+    /// Who vouches for the name, if anybody does.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous | Self::Local => None,
+            Self::Known(known) => known.issuer.as_deref(),
+        }
+    }
+
     /// From when on the caller's credential is accepted no more.
     pub fn expires(&self) -> Option<SystemTime> {
         match self {

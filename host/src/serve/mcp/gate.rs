@@ -18,7 +18,8 @@ use super::abandoned::watched;
 use super::expiry::bounded;
 use super::handler::McpServer;
 use super::message::{Malformed, Message};
-use super::sessions::{REQUESTER, Sessions, requester};
+use super::sealed_id::SealedIds;
+use super::sessions::{HANDSHAKE, REQUESTER, Session, Sessions, requester};
 use crate::invoke::{Call, Caller, InvokeError, Invoker};
 use crate::sandbox::Silent;
 use crate::serve::App;
@@ -29,6 +30,9 @@ use crate::telemetry::trace::TraceParent;
 
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// A message that changes nothing.
+const PING: &str = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
 
 /// In a request's extensions: cancelled when nobody waits for the call's answer any
 /// more, since the session ended, or its client went and did not come back.
@@ -58,13 +62,16 @@ impl Mcp {
             .with_sse_retry(None)
             .with_max_request_body_bytes(MAX_BODY)
             .with_cancellation_token(end);
-        let sessions = Arc::new(Sessions::new(app.tenants.count()));
+        let ids = SealedIds::new(app.invoker.key().codec());
+        let sessions = Arc::new(Sessions::new(app.tenants.count(), ids.clone()));
+        let mut with_sessions = config.clone();
+        with_sessions.session_store = Some(Arc::new(ids));
         let (session_app, request_app) = (app.clone(), app.clone());
         Self {
             stateful: StreamableHttpService::new(
                 move || Ok(McpServer::for_session(session_app.clone(), requester()?)),
                 Arc::clone(&sessions),
-                config.clone(),
+                with_sessions,
             ),
             stateless: StreamableHttpService::new(
                 move || Ok(McpServer::for_request(request_app.clone(), requester()?)),
@@ -105,7 +112,7 @@ impl Mcp {
         let session = session_id(&parts.headers).map(str::to_owned);
         match session {
             Some(id) => {
-                let Some(session) = self.sessions.get(&id, asks) else {
+                let Some(session) = self.session(&id, asks, &parts).await else {
                     return Refusal::session_not_found()
                         .to(message.id())
                         .into_response();
@@ -116,15 +123,16 @@ impl Mcp {
                 response.map(|body| watched(body, end, session.resumed))
             }
             None if message.method() == Some("initialize") => {
-                if let Err(malformed) = message.check_initialize() {
-                    return Refusal::from(malformed).into_response();
-                }
+                let params = match message.check_initialize() {
+                    Ok(params) => params,
+                    Err(malformed) => return Refusal::from(malformed).into_response(),
+                };
                 if !self.sessions.make_room(&asks.tenant).await {
                     return Refusal::too_many_sessions()
                         .to(message.id())
                         .into_response();
                 }
-                self.to_stateful(parts, body).await
+                HANDSHAKE.scope(params, self.to_stateful(parts, body)).await
             }
             None => {
                 // A bare call is served whatever it accepts; nothing else is.
@@ -174,6 +182,39 @@ impl Mcp {
         Some(response)
     }
 
+    /// The session of this id, made again where this host has it no more or has never had it.
+    async fn session(
+        &self,
+        id: &str,
+        asks: &Requester,
+        parts: &http::request::Parts,
+    ) -> Option<Session> {
+        if let Some(session) = self.sessions.get(id, asks) {
+            return Some(session);
+        }
+        if !self.sessions.can_restore(id, asks) || !self.sessions.make_room(&asks.tenant).await {
+            return None;
+        }
+        // rmcp makes it with the first message that it has for it.
+        let mut first = Request::new(Body::from(PING));
+        *first.method_mut() = Method::POST;
+        *first.uri_mut() = parts.uri.clone();
+        *first.headers_mut() = parts.headers.clone();
+        let headers = first.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove("last-event-id");
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        headers.insert(
+            header::ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        _ = self.stateful.handle(first).await;
+        self.sessions.get(id, asks)
+    }
+
     async fn to_stateful(&self, parts: http::request::Parts, body: Bytes) -> Response {
         let request = Request::from_parts(parts, Body::from(body.clone()));
         finish(self.stateful.handle(request).await, &body)
@@ -182,9 +223,16 @@ impl Mcp {
     async fn delete(&self, asks: &Requester, parts: http::request::Parts) -> Response {
         match session_id(&parts.headers) {
             Some(id) if self.sessions.get(id, asks).is_none() => {
-                Refusal::session_not_found().into_response()
+                if !self.sessions.can_restore(id, asks) {
+                    return Refusal::session_not_found().into_response();
+                }
+                self.sessions.end(id);
+                StatusCode::OK.into_response()
             }
-            _ => {
+            id => {
+                if let Some(id) = id {
+                    self.sessions.end(id);
+                }
                 let mut response = self.to_stateful(parts, Bytes::new()).await;
                 // Clients log any other status as a failure.
                 if response.status() == StatusCode::ACCEPTED {
@@ -197,7 +245,7 @@ impl Mcp {
 
     async fn get(&self, asks: &Requester, parts: http::request::Parts) -> Response {
         match session_id(&parts.headers) {
-            Some(id) => match self.sessions.get(id, asks) {
+            Some(id) => match self.session(id, asks, &parts).await {
                 None => Refusal::session_not_found().into_response(),
                 Some(session) => {
                     let resumes = parts.headers.contains_key("last-event-id");
@@ -228,7 +276,7 @@ pub async fn endpoint(
             }
             Err(error) => Refusal::body(error).into_response(),
         },
-        Method::GET => mcp.get(&asks, parts).await,
+        Method::GET => REQUESTER.scope(asks.clone(), mcp.get(&asks, parts)).await,
         Method::DELETE => mcp.delete(&asks, parts).await,
         _ => {
             let allow = [(header::ALLOW, "GET, POST, DELETE")];

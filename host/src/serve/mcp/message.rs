@@ -104,8 +104,8 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// Whether an `initialize` has what the handshake needs.
-    pub fn check_initialize(&self) -> Result<(), Malformed> {
+    /// What an `initialize` says, if it has what the handshake needs.
+    pub fn check_initialize(&self) -> Result<InitializeRequestParams, Malformed> {
         if self.id.is_none() {
             return Err(Malformed::request(
                 "`initialize` needs an id: it is a request",
@@ -113,7 +113,7 @@ impl<'a> Message<'a> {
         }
         let params = self.params.map_or("null", RawValue::get);
         match serde_json::from_str::<InitializeRequestParams>(params) {
-            Ok(_) => Ok(()),
+            Ok(params) => Ok(params),
             Err(error) => Err(Malformed {
                 code: ErrorCode::INVALID_PARAMS,
                 reason: format!(

@@ -21,6 +21,7 @@ mod observer;
 mod pages;
 mod questions;
 mod result;
+mod sealed_id;
 mod sessions;
 pub mod tasks;
 

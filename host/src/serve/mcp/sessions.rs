@@ -1,19 +1,25 @@
 //! Legacy sessions: bounded in number, expiring, and ending their calls with them.
+//!
+//! A session that is closed to make room, or since nothing was heard of it, is made again when its client comes back:
+//! its id says how ([`sealed_id`](super::sealed_id)). One that its client has ended is gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::Stream;
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, InitializeRequestParams, ServerJsonRpcMessage};
 use rmcp::transport::common::server_side_http::ServerSseMessage;
 use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError,
 };
-use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager};
+use rmcp::transport::streamable_http_server::session::{
+    RestoreOutcome, SessionId, SessionManager, SessionState, SessionStore, SessionStoreError,
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::sealed_id::SealedIds;
 use crate::invoke::TenantId;
 use crate::serve::requester::Requester;
 
@@ -27,11 +33,15 @@ const MIN_SHARE: usize = 100;
 /// A session that nothing was heard of for so long is closed; its client has to initialize again.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
+/// Ended sessions that are remembered, so that they stay ended.
+const MAX_ENDED: usize = 10_000;
+
 /// rmcp's sessions in memory, with a token for each that is cancelled when it ends.
 pub struct Sessions {
     local: LocalSessionManager,
     /// Sessions of one tenant at once.
     share: usize,
+    ids: SealedIds,
     open: Mutex<Open>,
 }
 
@@ -39,6 +49,27 @@ pub struct Sessions {
 struct Open {
     sessions: HashMap<SessionId, Session>,
     of_tenant: HashMap<TenantId, usize>,
+    ended: Ended,
+}
+
+/// The sessions that their clients have ended.
+#[derive(Default)]
+struct Ended {
+    all: HashSet<SessionId>,
+    in_order: VecDeque<SessionId>,
+}
+
+impl Ended {
+    fn add(&mut self, id: &SessionId) {
+        if self.all.insert(id.clone()) {
+            self.in_order.push_back(id.clone());
+        }
+        if self.in_order.len() > MAX_ENDED
+            && let Some(oldest) = self.in_order.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
+    }
 }
 
 /// What is kept of an open session beside rmcp's own state.
@@ -56,6 +87,8 @@ pub struct Session {
 tokio::task_local! {
     /// Who sent the request that rmcp is handling: it makes sessions and servers without telling for whom.
     pub static REQUESTER: Requester;
+    /// What an `initialize` says that is being handled.
+    pub static HANDSHAKE: InitializeRequestParams;
 }
 
 /// Who sent the request that is being handled.
@@ -85,13 +118,14 @@ impl Open {
 
 impl Sessions {
     /// None so far, for so many tenants.
-    pub fn new(tenants: usize) -> Self {
+    pub fn new(tenants: usize, ids: SealedIds) -> Self {
         let mut local = LocalSessionManager::default();
         local.session_config.keep_alive = Some(IDLE);
         local.session_config.sse_retry = None;
         Self {
             local,
             share: (MAX_SESSIONS / tenants).max(MIN_SHARE),
+            ids,
             open: Mutex::default(),
         }
     }
@@ -131,6 +165,37 @@ impl Sessions {
         Some(session.clone())
     }
 
+    /// Whether there is no open session of this id, but one can be made again for who asks.
+    pub fn can_restore(&self, id: &str, requester: &Requester) -> bool {
+        let is_ended = self.open().ended.all.contains(id);
+        !is_ended && self.ids.open(id, requester).is_some()
+    }
+
+    /// Its client has ended it.
+    pub fn end(&self, id: &str) {
+        self.open().ended.add(&id.into());
+    }
+
+    /// Makes a session of this id.
+    async fn make(
+        &self,
+        id: SessionId,
+        owner: Requester,
+    ) -> Result<Option<<Self as SessionManager>::Transport>> {
+        let made = self.local.restore_session(id.clone()).await?;
+        let RestoreOutcome::Restored(transport) = made else {
+            return Ok(None);
+        };
+        let session = Session {
+            end: CancellationToken::new(),
+            resumed: Arc::default(),
+            owner,
+            used: Instant::now(),
+        };
+        self.open().insert(id, session);
+        Ok(Some(transport))
+    }
+
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,15 +220,20 @@ impl SessionManager for Sessions {
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport)> {
         let owner = requester()?;
-        let (id, transport) = self.local.create_session().await?;
-        let session = Session {
-            end: CancellationToken::new(),
-            resumed: Arc::default(),
-            owner,
-            used: Instant::now(),
-        };
-        self.open().insert(id.clone(), session);
+        let id = HANDSHAKE
+            .try_with(|params| self.ids.seal(params, &owner))
+            .map_err(std::io::Error::other)?;
+        let made = self.make(id.clone(), owner).await?;
+        let transport = made.ok_or_else(|| std::io::Error::other("an id was made twice"))?;
         Ok((id, transport))
+    }
+
+    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>> {
+        let owner = requester()?;
+        Ok(match self.make(id, owner).await? {
+            Some(transport) => RestoreOutcome::Restored(transport),
+            None => RestoreOutcome::AlreadyPresent,
+        })
     }
 
     // Called for DELETE, and by rmcp when a session's worker has ended for another reason.
@@ -214,6 +284,22 @@ impl SessionManager for Sessions {
     }
 }
 
+/// Sessions are stored in their ids.
+#[async_trait::async_trait]
+impl SessionStore for SealedIds {
+    async fn load(&self, id: &str) -> std::result::Result<Option<SessionState>, SessionStoreError> {
+        Ok(self.open(id, &requester()?).map(SessionState::new))
+    }
+
+    async fn store(&self, _: &str, _: &SessionState) -> std::result::Result<(), SessionStoreError> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &str) -> std::result::Result<(), SessionStoreError> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,13 +314,24 @@ mod tests {
     }
 
     async fn create(sessions: &Sessions, owner: &Requester) -> SessionId {
-        let made = REQUESTER.scope(owner.clone(), sessions.create_session());
-        made.await.unwrap().0
+        let params = InitializeRequestParams::new(
+            rmcp::model::ClientCapabilities::default(),
+            rmcp::model::Implementation::new("test", "1"),
+        );
+        let made = HANDSHAKE.scope(params, sessions.create_session());
+        REQUESTER.scope(owner.clone(), made).await.unwrap().0
+    }
+
+    fn sessions(tenants: usize) -> Sessions {
+        Sessions::new(
+            tenants,
+            SealedIds::new(crate::invoke::StateKey::random().codec()),
+        )
     }
 
     #[tokio::test]
     async fn a_flood_of_sessions_closes_the_tenants_own_idle_ones_and_locks_nobody_out() {
-        let sessions = Sessions::new(2);
+        let sessions = sessions(2);
         let (acme, zoo) = (of("acme"), of("zoo"));
         let zoos = create(&sessions, &zoo).await;
         let busy = create(&sessions, &acme).await;
@@ -264,7 +361,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_is_its_owners_alone() {
-        let sessions = Sessions::new(2);
+        let sessions = sessions(2);
         let id = create(&sessions, &of("acme")).await;
         assert!(sessions.get(&id, &of("zoo")).is_none());
         let local = Requester {
@@ -277,6 +374,6 @@ mod tests {
 
     #[tokio::test]
     async fn nobodys_session_is_not_made() {
-        assert!(Sessions::new(1).create_session().await.is_err());
+        assert!(sessions(1).create_session().await.is_err());
     }
 }
