@@ -25,6 +25,7 @@ use crate::serve::identity::Identity;
 use crate::serve::listen::{Server, Stop};
 use crate::serve::management::{Management, Place};
 use crate::serve::origin::Origin;
+use crate::serve::router::Options;
 use crate::serve::tls::Tls;
 use crate::serve::{App, Drain, stdio};
 use crate::source::Fetcher;
@@ -106,6 +107,9 @@ pub struct Serve {
     /// answers [default: a secret of this process alone]
     #[arg(long, env = "SANDGLASS_STATE_KEY_FILE", value_name = "FILE")]
     state_key_file: Option<PathBuf>,
+    /// Serve MCP's transport of revision 2024-11-05 too, at /sse and /messages
+    #[arg(long, env = "SANDGLASS_LEGACY_SSE", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
+    legacy_sse: bool,
     /// Log each request
     #[arg(long, env = "MCP_ACCESS_LOG", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     access_log: bool,
@@ -244,7 +248,11 @@ impl Serve {
             tracing::warn!("--allow-anonymous: anybody who reaches {address} can call these tools");
         }
         tracing::info!("listening on {scheme}://{address}");
-        server.run(app, guard, cors, self.access_log, stop).await;
+        let options = Options {
+            access_log: self.access_log,
+            legacy_sse: self.legacy_sse,
+        };
+        server.run(app, guard, cors, options, stop).await;
         end(&drain, &ledger).await;
         Ok(Exit::Done)
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cors::Cors;
 use super::guard::Guard;
-use super::router::Surface;
+use super::router::{Options, Surface};
 use super::tls::Tls;
 use super::{App, connection};
 
@@ -76,11 +76,11 @@ impl Server {
         app: App,
         guard: Guard,
         cors: Option<Cors>,
-        access_log: bool,
+        options: Options,
         mut stop: Stop,
     ) {
         let (closing, streams_end) = (CancellationToken::new(), CancellationToken::new());
-        let surface = Surface::new(app.clone(), guard, cors, access_log, streams_end.clone());
+        let surface = Surface::new(app.clone(), guard, cors, options, streams_end.clone());
         let serving = connection::serve(self.listener, self.tls, surface, closing.clone());
         tokio::pin!(serving);
         let signal = tokio::select! {

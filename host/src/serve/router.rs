@@ -22,6 +22,7 @@ use super::cors::Cors;
 use super::door::{self, not_found};
 use super::guard::Guard;
 use super::identity::metadata;
+use super::mcp::legacy_sse::{self, LegacySse};
 use super::mcp::{Mcp, gate};
 use super::rest::ErrorBody;
 use super::{App, health, openapi, rest};
@@ -35,11 +36,20 @@ use crate::telemetry;
 #[derive(Clone)]
 pub struct Surface(Arc<Parts>);
 
+/// What is off unless it is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// A line in the log for each request.
+    pub access_log: bool,
+    /// The transport of revision 2024-11-05.
+    pub legacy_sse: bool,
+}
+
 struct Parts {
     app: App,
     guard: Guard,
     cors: Option<Cors>,
-    access_log: bool,
+    options: Options,
     endpoints: Router,
     /// For whom has no credential yet.
     public: Router,
@@ -51,19 +61,23 @@ impl Surface {
         app: App,
         guard: Guard,
         cors: Option<Cors>,
-        access_log: bool,
+        options: Options,
         end: CancellationToken,
     ) -> Self {
+        let sse = LegacySse::new(app.clone(), end.clone());
         let mcp = Mcp::new(&app, end);
         let mut router = Router::new();
         // Root paths are the credential's tenant, or the default one.
         for root in ["", "/t/{tenant}"] {
             router = router.merge(endpoints(root, &app, &mcp));
+            if options.legacy_sse {
+                router = router.merge(sse_endpoints(root, &sse));
+            }
         }
         Self(Arc::new(Parts {
             guard,
             cors,
-            access_log,
+            options,
             endpoints: router.fallback(async || not_found()),
             public: metadata::router(&app).fallback(async || not_found()),
             app,
@@ -73,7 +87,11 @@ impl Surface {
     /// Answers a request.
     pub async fn answer(&self, request: Request) -> Response {
         // Outermost, so that refused requests are in it too.
-        let log = self.0.access_log.then(|| AccessLog::begin(&request));
+        let log = self
+            .0
+            .options
+            .access_log
+            .then(|| AccessLog::begin(&request));
         // A panic anywhere below is an answer, never a hang.
         let response = AssertUnwindSafe(self.pass(request))
             .catch_unwind()
@@ -155,6 +173,16 @@ fn endpoints(root: &str, app: &App, mcp: &Mcp) -> Router {
         )
         .route(&path("/mcp/list_tools"), get_only(get(rest::list_short)))
         .merge(mcp)
+}
+
+/// Those of the transport before `/mcp`.
+fn sse_endpoints(root: &str, sse: &LegacySse) -> Router {
+    let stream = get(legacy_sse::open).merge(telling("GET"));
+    let messages = post(legacy_sse::message).merge(telling("POST"));
+    Router::new()
+        .route(&format!("{root}/sse"), stream)
+        .route(&format!("{root}/messages"), messages)
+        .with_state(sse.clone())
 }
 
 /// A line of the access log, from a request's head on.

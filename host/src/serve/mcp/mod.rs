@@ -4,7 +4,7 @@
 //! The protocol itself is rmcp's. In front of it stands [`gate`], which keeps the
 //! HTTP contract where rmcp's own differs; behind it [`handler`], which turns
 //! requests into calls; [`sessions`] bounds and ends legacy sessions. [`questions`] asks what guests ask, [`changes`]
-//! tells what has changed.
+//! tells what has changed. [`legacy_sse`] is the transport before.
 
 #![expect(
     deprecated,
@@ -16,6 +16,7 @@ mod changes;
 mod expiry;
 pub mod gate;
 pub mod handler;
+pub mod legacy_sse;
 pub(super) mod message;
 mod observer;
 mod pages;
