@@ -1,3 +1,5 @@
+//! Notes that a client reads, and that go only if a person agrees.
+
 use sandglass_sdk::{
     AskError, Elicited, Typing, elicit, export, progress, prompt, resource, schemars::JsonSchema,
     serde::Deserialize, tool, updated,

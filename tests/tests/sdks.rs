@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use sandglass_tests::mcp::{Session, Way, read_until, text};
-use sandglass_tests::{Host, Launch, foreign, root, talk};
+use sandglass_tests::{Host, Launch, foreign, manifest, refused, root, talk};
 use serde_json::{Value, json};
 
 const WAYS: [Way; 2] = [Way::Session, Way::Modern];
@@ -27,6 +27,36 @@ async fn a_component_in_javascript_has_all_of_mcp() {
     let host = serving("notes_javascript").await;
     the_example(&host).await;
     everything_else(&host).await;
+}
+
+const INLINE_PYTHON: &str = r#"
+from sandglass import elicit, progress
+
+def ask(name: str) -> str:
+    progress(1, 2, "asking")
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
+    return elicit("sure", f"Delete {name}?", schema).action
+"#;
+
+#[tokio::test]
+async fn inline_python_asks_too() {
+    let host = Host::start(&manifest(&json!([{ "python": INLINE_PYTHON }]))).await;
+    inline_source_asks(&host).await;
+    let prompt = "from sandglass import prompt\n\n@prompt\ndef greet(): return 'Hi'\n";
+    let told = refused(Launch::manifest(&manifest(&json!([{ "python": prompt }])))).await;
+    assert!(told.contains("a module with prompts is built"), "{told}");
+}
+
+async fn inline_source_asks(host: &Host) {
+    for way in WAYS {
+        let call = json!({ "name": "ask", "arguments": { "name": "milk" } });
+        let no = |_: &str, _: &Value| json!({ "action": "decline" });
+        let talk = talk(way, host, "tools/call", call, no).await;
+        assert_eq!(text(talk.result()), "decline", "{way:?} {talk:?}");
+        assert_eq!(talk.asked[0]["params"]["message"], "Delete milk?");
+        let asking = |notice: &Value| notice["params"]["message"] == "asking";
+        assert!(talk.notices.iter().any(asking), "{way:?} {talk:?}");
+    }
 }
 
 async fn serving(component: &str) -> Host {
