@@ -8,5 +8,6 @@ export { log } from "./log.js";
 export { output } from "./output.js";
 export { cancelled, progress } from "./progress.js";
 export { message, prompt } from "./prompt.js";
-export { resource, updated } from "./resource.js";
+export { resource } from "./resource.js";
 export { tool } from "./tool.js";
+export { updated } from "#host";

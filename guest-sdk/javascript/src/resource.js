@@ -2,10 +2,8 @@
 
 import { bytes } from "./content.js";
 import { check, Made, refuseOthers } from "./names.js";
-import { updated as tell } from "#host";
 
 const KEYS = ["uri", "name", "title", "description", "mimeType", "complete"];
-const CONTENTS_KEYS = ["uri", "mimeType", "text", "blob"];
 
 /** `{name}` stands for a part without `/`, `{+name}` for one with it (RFC 6570, section 3.2). */
 const VARIABLE = /\{(\+?)([A-Za-z_]\w*)\}/g;
@@ -15,10 +13,6 @@ export const resources = new Made("resource", "uri");
 export function resource(definition, run) {
   resources.add(new Resource(definition, run));
   return run;
-}
-
-export function updated(uri) {
-  tell(uri);
 }
 
 /** What a URI holds, by the resource of that name, else by the first family that has something there; else nothing. */
@@ -77,8 +71,10 @@ class Resource {
   #contents(uri, one) {
     if (typeof one === "string") return this.#contents(uri, { uri, text: one });
     if (one instanceof Uint8Array || one instanceof ArrayBuffer) return this.#contents(uri, { uri, blob: one });
-    refuseOthers(Object(one), CONTENTS_KEYS, `what \`${this.name}\` holds`);
-    const { text, blob, mimeType = this.definition.mimeType } = one;
+    const { text, blob, mimeType = this.definition.mimeType } = Object(one);
+    if (text === undefined && blob === undefined) {
+      throw new TypeError(`a resource holds text, bytes or { uri, mimeType, text or blob }, or nothing (undefined): \`${this.name}\` holds none of these`);
+    }
     const body = blob === undefined ? { tag: "text", val: String(text) } : { tag: "blob", val: bytes(blob) };
     return { uri: one.uri ?? uri, mimeType, body };
   }

@@ -62,7 +62,7 @@ test("a resource says what its URI holds", async () => {
   assert.deepEqual(await readResource("a:text"), [{ uri: "a:text", mimeType: "text/plain", text: "text" }]);
   assert.deepEqual(await readResource("a:bytes"), [{ uri: "a:bytes", mimeType: undefined, blob: new Uint8Array([1]) }]);
   assert.deepEqual((await readResource("a:two")).map(({ uri, mimeType }) => [uri, mimeType]), [["a:1", "text/plain"], ["a:2", "image/png"]]);
-  await assert.rejects(readResource("a:typo"), { kind: "failed", message: /what `typo` holds has no `contents`/ });
+  await assert.rejects(readResource("a:typo"), { kind: "failed", message: /`typo` holds none of these/ });
   assert.equal(await readResource("a:nothing"), undefined);
 });
 

@@ -7,7 +7,8 @@
         \"\"\"Add two numbers.\"\"\"
         return a + b
 
-Type hints become the schema, the docstring the description. Build the module with componentize-py to a component that
+Type hints become the schema, the docstring the description. `@prompt` and `@resource` make prompts and resources in the
+same way; `elicit` and its like ask the person or the model behind the client. Build the module with componentize-py to a component that
 Sandglass serves.
 """
 
