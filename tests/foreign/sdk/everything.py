@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from notes import *
-from sandglass import AskError, Form, Image, Message, Page, ResourceContents, Roots, Sample, ask, prompt, resource, tool
+from sandglass import AskError, Form, Image, Message, Page, ResourceContents, Roots, Sample, ask, elicit, prompt, resource, tool
 
 PIXEL = b"\x89PNG"
 
