@@ -1,7 +1,5 @@
 """Puts the classes that componentize-py looks for into the app's module."""
 
-import sys
-
 try:
     from wit_world import exports
 except ModuleNotFoundError:
