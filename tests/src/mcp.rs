@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::{Answer, Host};
+use crate::{Answer, Host, PATIENCE};
 
 /// Every published revision that begins with a handshake.
 pub const LEGACY_REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -118,6 +118,20 @@ pub fn with_meta(mut params: Value) -> Value {
 /// Sends a request and reads its answer to the end.
 pub async fn send(request: RequestBuilder) -> Answer {
     Answer::read(request.send().await.expect("the host answers")).await
+}
+
+/// Reads a stream until a part of it has come; what came.
+pub async fn read_until(stream: &mut Response, part: &str) -> String {
+    let mut text = String::new();
+    let read = async {
+        while !text.contains(part) {
+            let chunk = stream.chunk().await.expect("the stream goes on");
+            text.push_str(&String::from_utf8_lossy(&chunk.expect("it has no end")));
+        }
+    };
+    let read = tokio::time::timeout(PATIENCE, read).await;
+    assert!(read.is_ok(), "no {part} in {text}");
+    text
 }
 
 /// The text of a result's only block.

@@ -1,10 +1,8 @@
 //! What of MCP a guest has beside tools: prompts, resources, completion, questions, tasks.
 
-use reqwest::{Method, Response};
-use sandglass_tests::mcp::{Session, Way, message, modern, of_client, send, text};
-use sandglass_tests::{
-    Answer, Folder, Host, Launch, PATIENCE, conformance, eventually, manifest, sha256,
-};
+use reqwest::Method;
+use sandglass_tests::mcp::{Session, Way, message, modern, of_client, read_until, send, text};
+use sandglass_tests::{Answer, Folder, Host, Launch, conformance, eventually, manifest, sha256};
 use serde_json::{Value, json};
 
 /// The suite's fixtures as a source, with more keys.
@@ -135,20 +133,6 @@ async fn arguments_and_variables_are_completed() {
         error["message"],
         "Invalid arguments: there is no argument `arg9`"
     );
-}
-
-/// Reads a stream until a part of it has come.
-async fn read_until(stream: &mut Response, part: &str) -> String {
-    let mut text = String::new();
-    let read = async {
-        while !text.contains(part) {
-            let chunk = stream.chunk().await.expect("the stream goes on");
-            text.push_str(&String::from_utf8_lossy(&chunk.expect("it has no end")));
-        }
-    };
-    let read = tokio::time::timeout(PATIENCE, read).await;
-    assert!(read.is_ok(), "no {part} in {text}");
-    text
 }
 
 #[tokio::test]

@@ -266,7 +266,7 @@ async fn a_source_that_cannot_be_read_names_file_line_and_mend() {
         ),
         (
             "def größe(): pass\n",
-            &["`größe`: tools.py, line 1: a tool's name has", "rename it"],
+            &["`größe`: tools.py, line 1: a name has", "rename it"],
         ),
         (
             "def a(x: Unknown): pass\n",

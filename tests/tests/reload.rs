@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use reqwest::{Method, RequestBuilder, Response};
-use sandglass_tests::mcp::{Session, modern};
+use sandglass_tests::mcp::{Session, modern, read_until};
 use sandglass_tests::{
-    Folder, Held, Host, Launch, Mounted, PATIENCE, Reach, Registry, RegistryKind, Stdio, degraded,
+    Folder, Held, Host, Launch, Mounted, Reach, Registry, RegistryKind, Stdio, degraded,
     eventually, guest, manifest, replace, serves, tool, well,
 };
 use serde_json::json;
@@ -369,19 +369,6 @@ async fn an_operator_can_ask_for_it() {
         .await;
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
     assert!(nobody.stderr.contains("nobody listens there"), "{nobody:?}");
-}
-
-/// Reads a stream until a part of it has come.
-async fn read_until(stream: &mut Response, part: &str) {
-    let mut text = String::new();
-    let read = async {
-        while !text.contains(part) {
-            let chunk = stream.chunk().await.expect("the stream goes on");
-            text.push_str(&String::from_utf8_lossy(&chunk.expect("it has no end")));
-        }
-    };
-    let read = tokio::time::timeout(PATIENCE, read).await;
-    assert!(read.is_ok(), "no {part} in the stream");
 }
 
 async fn open(request: RequestBuilder) -> Response {

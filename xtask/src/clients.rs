@@ -70,6 +70,21 @@ pub fn componentize_py() -> Result<Command> {
     Ok(Command::new(environment.bin("componentize-py")))
 }
 
+/// Makes a component of a module that uses the Python SDK, in this world of its own.
+pub fn python_sdk(world: &str, module: &str) -> Result<Command> {
+    let (root, mut command) = (project::root(), componentize_py()?);
+    let sdk = root.join("guest-sdk/python");
+    command.arg("--quiet");
+    command.arg("--wit-path").arg(root.join("wit"));
+    command.arg("--wit-path").arg(sdk.join("wit"));
+    command.args(["--world", &format!("sandglass:python/{world}")]);
+    command.args(["componentize", module, "--python-path", "."]);
+    command.arg("--python-path").arg(sdk);
+    // Sources that are run leave nothing in their folders.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
+}
+
 /// The folder with the time zones of `zoneinfo`, as a Python package.
 pub fn tzdata() -> Result<PathBuf> {
     let package = Environment::set_up("componentize-py")?.package("tzdata")?;

@@ -50,22 +50,9 @@ fn python() -> Result<()> {
         app.clone(),
     ];
     once::build(&collected().join("python.wasm"), &inputs, || {
-        let mut command = clients::componentize_py()?;
-        command.arg("--quiet");
-        command.arg("--wit-path").arg(root.join("wit"));
-        command.arg("--wit-path").arg(sdk.join("wit"));
-        command.args([
-            "--world",
-            "sandglass:python/interpreter",
-            "componentize",
-            "app",
-        ]);
-        command.args(["--python-path", "."]);
-        command.arg("--python-path").arg(&sdk);
+        let mut command = clients::python_sdk("interpreter", "app")?;
         command.arg("--python-path").arg(clients::tzdata()?);
         command.arg("--output").current_dir(&app);
-        // Sources that are run leave nothing in their folders.
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
         Ok(command)
     })
 }

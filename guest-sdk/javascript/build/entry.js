@@ -2,8 +2,12 @@
 
 import "authors-module";
 
-import { all } from "../src/tool.js";
+import { prompts } from "../src/prompt.js";
+import { resources } from "../src/resource.js";
+import { tools } from "../src/tool.js";
 
-export { tools } from "../src/provider.js";
+export * from "../src/provider.js";
 
-if (all().length === 0) throw new TypeError("the module makes no tool: call `tool({ name, description, .. }, fn)` in it");
+if ([tools, prompts, resources].every((made) => made.all().length === 0)) {
+  throw new TypeError("the module makes no tool: call `tool({ name, description, .. }, fn)` in it");
+}

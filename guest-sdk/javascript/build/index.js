@@ -102,7 +102,7 @@ function place({ text, location }) {
 /** Writes the world of the component with the packages that it needs; the folder. */
 async function world(path, imports) {
   const lines = imports.map((name) => `  import ${name};\n`).join("");
-  const text = `package sandglass:javascript;\n\nworld tools {\n  include sandglass:tool/provider@0.1.0;\n${lines}}\n`;
+  const text = `package sandglass:javascript;\n\nworld tools {\n  include sandglass:tool/everything@0.1.0;\n${lines}}\n`;
   await mkdir(join(path, "deps/cli"), { recursive: true });
   await writeFile(join(path, "world.wit"), text);
   await writeFile(join(path, "deps/cli/environment.wit"), CLI);

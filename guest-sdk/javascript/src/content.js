@@ -45,7 +45,7 @@ function media(data, mimeType, annotations) {
   return { data: bytes(data), mimeType, annotations: hints(annotations) };
 }
 
-function bytes(data) {
+export function bytes(data) {
   if (data instanceof Uint8Array) return data;
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   throw new TypeError("the bytes of a content block are a Uint8Array or an ArrayBuffer");

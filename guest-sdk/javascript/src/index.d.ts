@@ -103,6 +103,184 @@ export interface Block {
   readonly [block]: true;
 }
 
+/** What a person has typed so far of an argument, and the arguments that are settled already. */
+export interface Typing {
+  value: string;
+  settled: Record<string, string>;
+}
+
+/** Suggests what an argument may be, the best first. */
+export type Completer = (typing: Typing) => string[] | Promise<string[]>;
+
+/** What a prompt says of itself. */
+export interface PromptDefinition<Arguments extends Record<string, PromptArgument>> {
+  /** Letters, digits, `_`, `-` and `.`; at most 128 characters. */
+  name: string;
+  /** For people. */
+  title?: string;
+  description?: string;
+  /** By their names. Without them the prompt takes none. */
+  arguments?: Arguments & Record<string, PromptArgument>;
+}
+
+/** An argument of a prompt: a text. */
+export interface PromptArgument {
+  description?: string;
+  /** It may be left out. */
+  optional?: boolean;
+  complete?: Completer;
+}
+
+/**
+ * Makes a prompt of a function, and gives the function back: messages that a person picks. The function gets its
+ * arguments as an object of texts; it returns, or its promise resolves to, a text or a block (which is what the user
+ * says), a `message`, or a list of these. What it throws reaches the caller.
+ *
+ * @throws {TypeError} when the module is built: the name is bad or taken, or the definition has unknown keys.
+ */
+export function prompt<
+  const Arguments extends Record<string, PromptArgument> = {},
+  Run extends (given: PromptArguments<Arguments>) => PromptResult | Promise<PromptResult> = (
+    given: PromptArguments<Arguments>,
+  ) => PromptResult | Promise<PromptResult>,
+>(definition: PromptDefinition<Arguments>, run: Run): Run;
+
+/** What a prompt's function gets. */
+export type PromptArguments<Arguments> = {
+  [Name in keyof Arguments]: Arguments[Name] extends { optional: true } ? string | undefined : string;
+};
+
+/** What a prompt's function gives back. */
+export type PromptResult = string | Block | Message | readonly (string | Block | Message)[];
+
+declare const said: unique symbol;
+
+/** A message of a prompt. */
+export interface Message {
+  readonly [said]: true;
+}
+
+/** Makes messages of prompts, of a text or a block. */
+export const message: {
+  /** What the user says. */
+  user(content: string | Block): Message;
+  /** What the model is to have said. */
+  assistant(content: string | Block): Message;
+};
+
+/** What a resource says of itself. */
+export interface ResourceDefinition<Uri extends string> {
+  /** `{name}` stands for a part without `/`, `{+name}` for one with it (RFC 6570); with them it is a family of resources. */
+  uri: Uri;
+  name: string;
+  /** For people. */
+  title?: string;
+  description?: string;
+  mimeType?: string;
+  /** Completes the URI's variables, by their names. */
+  complete?: Record<string, Completer>;
+}
+
+/**
+ * Makes a resource of a function, and gives the function back: what a client can read by URI. The function gets the
+ * URI's variables as an object of texts; it returns, or its promise resolves to, what is there: a text, bytes,
+ * `ResourceContents` or a list of these; nothing where there is nothing. What it throws reaches the caller.
+ *
+ * @throws {TypeError} when the module is built: the URI is bad or taken, or the definition has unknown keys.
+ */
+export function resource<
+  const Uri extends string,
+  Run extends (variables: Variables<Uri>) => ResourceResult | Promise<ResourceResult>,
+>(definition: ResourceDefinition<Uri>, run: Run): Run;
+
+/** The variables of a URI. */
+export type Variables<Uri extends string> = Uri extends `${string}{${infer Variable}}${infer Rest}`
+  ? { [Name in Variable extends `+${infer Plain}` ? Plain : Variable]: string } & Variables<Rest>
+  : {};
+
+/** What a resource's function gives back. */
+export type ResourceResult = Held | readonly Held[] | void | undefined | null;
+type Held = string | Uint8Array | ArrayBuffer | ResourceContents;
+
+/** What a resource holds: `text` or `blob`. */
+export type ResourceContents = { uri: string; mimeType?: string } & (
+  | { text: string; blob?: undefined }
+  | { blob: Uint8Array | ArrayBuffer; text?: undefined }
+);
+
+/**
+ * Asks a person to fill in a form: a JSON Schema of an object whose properties are text, numbers, booleans or choices
+ * (MCP `elicitation/create`), or a schema of a library. `key` is the question's name within this call.
+ *
+ * The host may end the call here and run it again from its start with the answer at hand. So one rule holds: what
+ * happens before a question may happen again.
+ *
+ * @throws {AskError} there is nobody to ask, or no answer came; in Node always.
+ */
+export function elicit<const Form extends JsonSchema | StandardSchema<any, any>>(
+  key: string,
+  message: string,
+  form: Form,
+): Promise<Elicited<Arguments<Form>>>;
+
+/**
+ * Asks a person to open a page. `id` names it in a later notice that it is done.
+ * @throws {AskError} as `elicit`.
+ */
+export function elicitUrl(key: string, message: string, url: string, id: string): Promise<Elicited<undefined>>;
+
+/**
+ * Asks the model: parameters and result are those of MCP `sampling/createMessage`.
+ * @throws {AskError} as `elicit`.
+ */
+export function sample(key: string, parameters: object): Promise<any>;
+
+/**
+ * The folders and files that the client lets servers work on.
+ * @throws {AskError} as `elicit`.
+ */
+export function roots(key?: string): Promise<Root[]>;
+
+/**
+ * Asks several questions at once; the answers come in their order.
+ * @throws {AskError} as `elicit`.
+ */
+export function ask<const Questions extends readonly Question<any>[]>(
+  questions: Questions,
+): Promise<{ -readonly [Index in keyof Questions]: Questions[Index] extends Question<infer Answer> ? Answer : never }>;
+
+declare const answered: unique symbol;
+
+/** A question, and what its answer is. */
+export interface Question<Answer> {
+  readonly [answered]: Answer;
+}
+
+/** Makes questions for `ask`; they are those of `elicit`, `elicitUrl`, `sample` and `roots`. */
+export const question: {
+  form<const Form extends JsonSchema | StandardSchema<any, any>>(key: string, message: string, form: Form): Question<Elicited<Arguments<Form>>>;
+  url(key: string, message: string, url: string, id: string): Question<Elicited<undefined>>;
+  sample(key: string, parameters: object): Question<any>;
+  roots(key: string): Question<Root[]>;
+};
+
+/** What a person did with a form or a page; `value` is the filled form, and only there once it is accepted. */
+export interface Elicited<Value> {
+  action: "accept" | "decline" | "cancel";
+  value?: Value;
+}
+
+/** A folder or file. */
+export interface Root {
+  uri: string;
+  name?: string;
+}
+
+/** Why there is no answer: the client can't be asked that, nobody answered in time, or it answered with an error. */
+export class AskError extends Error {
+  kind: "unsupported" | "timed-out" | "failed";
+}
+
 /** Hints for the client about a block (MCP `Annotations`). */
 export interface Annotations {
   /** Whom it is meant for; without it, for everybody. */
@@ -151,6 +329,9 @@ export const log: Record<
 
 /** Tells the caller how far the call is: `done` must grow, `total` is what it will have grown to. In Node it does nothing. */
 export function progress(done: number, total?: number, message?: string): void;
+
+/** Tells clients that have subscribed to it that a resource has changed, once the call has ended. In Node it does nothing. */
+export function updated(uri: string): void;
 
 /** True once the caller no longer wants the answer. The host stops the call soon after by itself. In Node it is false. */
 export function cancelled(): boolean;

@@ -1,21 +1,19 @@
-// What a component exports: the contract's `tools` interface.
+// What a component exports: the contract's interfaces.
 
 import "#fetch";
 
 import { success } from "./output.js";
-import { all, find } from "./tool.js";
+import { prompts as knownPrompts } from "./prompt.js";
+import { read, resources as knownResources } from "./resource.js";
+import { tools as knownTools } from "./tool.js";
 
 export const tools = {
   listTools() {
-    try {
-      return all().map((tool) => tool.describe());
-    } catch (error) {
-      throw words(error);
-    }
+    return described(knownTools.all());
   },
 
   async callTool({ name, arguments: given }) {
-    const tool = find(name);
+    const tool = knownTools.find(name);
     if (tool === undefined) return failed("unknown-tool", name);
     let input;
     try {
@@ -30,6 +28,65 @@ export const tools = {
     }
   },
 };
+
+export const prompts = {
+  listPrompts() {
+    return described(knownPrompts.all());
+  },
+
+  async getPrompt(name, given) {
+    const prompt = knownPrompts.find(name);
+    if (prompt === undefined) throw { tag: "unknown-prompt", val: name };
+    try {
+      return { description: prompt.definition.description, messages: await prompt.messages(Object.fromEntries(given)) };
+    } catch (error) {
+      throw { tag: "failed", val: words(error) };
+    }
+  },
+};
+
+export const resources = {
+  listResources() {
+    return described(knownResources.all().filter(({ isTemplate }) => !isTemplate));
+  },
+
+  listResourceTemplates() {
+    return described(knownResources.all().filter(({ isTemplate }) => isTemplate));
+  },
+
+  async readResource(uri) {
+    let contents;
+    try {
+      contents = await read(uri);
+    } catch (error) {
+      throw { tag: "failed", val: words(error) };
+    }
+    if (contents === undefined) throw { tag: "not-found" };
+    return contents;
+  },
+};
+
+export const completion = {
+  async complete({ target: { tag, val }, argument, value, context }) {
+    const target = (tag === "prompt" ? knownPrompts : knownResources).find(val);
+    if (target === undefined) throw `there is no ${tag} \`${val}\``;
+    const completer = target.completer(argument);
+    try {
+      const values = completer === undefined ? [] : await completer({ value, settled: Object.fromEntries(context) });
+      return { values, total: BigInt(values.length), hasMore: false };
+    } catch (error) {
+      throw words(error);
+    }
+  },
+};
+
+function described(made) {
+  try {
+    return made.map((one) => one.describe());
+  } catch (error) {
+    throw words(error);
+  }
+}
 
 function failed(tag, message) {
   return { tag: "failed", val: { tag, val: message } };

@@ -1,9 +1,7 @@
-// The tools of a component, in the order in which they were made.
+// The tools of a component.
 
+import { check, checkName, Made, refuseOthers } from "./names.js";
 import { Schema } from "./schema.js";
-
-/** Names that every client takes, and the contract: see `tool.name` there. */
-const NAME = /^[A-Za-z0-9_.-]{1,128}$/;
 
 const KEYS = ["name", "title", "description", "input", "output", "annotations"];
 
@@ -12,33 +10,18 @@ const HINTS = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHi
 
 const NOTHING = { type: "object", properties: {}, additionalProperties: false };
 
-const tools = new Map();
+export const tools = new Made("tool");
 
 export function tool(definition, run) {
-  const made = new Tool(definition, run);
-  if (tools.has(made.name)) throw new TypeError(`two tools are named \`${made.name}\`: give one another name`);
-  tools.set(made.name, made);
+  tools.add(new Tool(definition, run));
   return run;
-}
-
-/** All tools. */
-export function all() {
-  return [...tools.values()];
-}
-
-/** The tool of this name, if there is one. */
-export function find(name) {
-  return tools.get(name);
 }
 
 class Tool {
   constructor(definition, run) {
     const { name } = definition;
-    if (typeof name !== "string" || !NAME.test(name)) {
-      throw new TypeError(`\`${name}\` cannot be a tool's name: write 1 to 128 letters, digits, \`_\`, \`-\` or \`.\``);
-    }
-    if (typeof run !== "function") throw new TypeError(`the tool \`${name}\` needs a function: tool({ name: "${name}", .. }, fn)`);
-    refuseOthers(definition, KEYS, `the tool \`${name}\``);
+    checkName("tool", definition.name);
+    check("tool", definition, KEYS, run);
     refuseOthers(definition.annotations ?? {}, HINTS, `the annotations of \`${name}\``);
     this.name = name;
     this.run = run;
@@ -60,9 +43,4 @@ class Tool {
       icons: [],
     };
   }
-}
-
-function refuseOthers(given, known, where) {
-  const other = Object.keys(given).find((key) => !known.includes(key));
-  if (other !== undefined) throw new TypeError(`${where} has no \`${other}\`: there are ${known.join(", ")}`);
 }

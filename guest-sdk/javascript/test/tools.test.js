@@ -102,7 +102,7 @@ test("a definition that cannot be meant is refused", () => {
   refused({ name: "input", input: "string" }, /the input of `input` is a JSON Schema/);
   refused({ name: "run" }, /the tool `run` needs a function/, 1);
   tool({ name: "twice" }, () => {});
-  refused({ name: "twice" }, "two tools are named `twice`: give one another name");
+  refused({ name: "twice" }, "two tools have the name `twice`: give one another name");
 });
 
 test("outside a component nobody listens, and stores are in memory", () => {

@@ -7,26 +7,46 @@
         \"\"\"Add two numbers.\"\"\"
         return a + b
 
-Type hints become the schema, the docstring the description. Build the module with componentize-py to a component that
+Type hints become the schema, the docstring the description. `@prompt` and `@resource` make prompts and resources in the
+same way; `elicit` and its like ask the person or the model behind the client. Build the module with componentize-py to a component that
 Sandglass serves.
 """
 
-from .content import Audio, Image, Link, Text
+from .completion import Typing, complete
+from .content import Audio, Image, Link, ResourceContents, Text
 from .functions import ToolError
+from .host import AskError, log, progress, updated
+from .prompts import Message, prompt
+from .questions import Elicited, Form, Page, Root, Roots, Sample, ask, elicit, elicit_url, list_roots, sample
+from .resources import resource
 from .tools import tool
 
-__all__ = ["Audio", "Image", "Link", "Text", "ToolError", "log", "progress", "tool"]
-
-
-def log(message, level="info"):
-    """Sends a message to the host's log and to clients that listen. Levels are MCP's: debug, info, notice, warning, error, .."""
-    from . import guest
-
-    guest.log(message, level)
-
-
-def progress(progress, total=None, message=None):
-    """Tells the caller how far the call is; `progress` must grow with each call."""
-    from . import guest
-
-    guest.progress(progress, total, message)
+__all__ = [
+    "AskError",
+    "Audio",
+    "Elicited",
+    "Form",
+    "Image",
+    "Link",
+    "Message",
+    "Page",
+    "ResourceContents",
+    "Root",
+    "Roots",
+    "Sample",
+    "Text",
+    "ToolError",
+    "Typing",
+    "ask",
+    "complete",
+    "elicit",
+    "elicit_url",
+    "list_roots",
+    "log",
+    "progress",
+    "prompt",
+    "resource",
+    "sample",
+    "tool",
+    "updated",
+]

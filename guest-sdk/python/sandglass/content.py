@@ -40,6 +40,15 @@ class Link(Block):
     mime_type: str | None = None
 
 
+@dataclasses.dataclass
+class ResourceContents(Block):
+    """A resource with what it holds: text or bytes."""
+
+    uri: str
+    body: str | bytes
+    mime_type: str | None = None
+
+
 def blocks_of(result):
     """The blocks that a function returned: one, or a list that holds some; none where it returned a value."""
     if isinstance(result, Block):

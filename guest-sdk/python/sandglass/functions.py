@@ -37,7 +37,7 @@ def describe(function, name=None, brief=False):
     """Describes a function; `brief` takes only the first line of its docstring. Fails with `NotATool`."""
     name = name or function.__name__
     if not _NAME.fullmatch(name):
-        raise NotATool("a tool's name has 1 to 128 of the letters A to Z, digits, `_` and `-`: rename it")
+        raise NotATool("a name has 1 to 128 of the letters A to Z, digits, `_` and `-`: rename it")
     hints = _hints(function)
     text, documented = docstrings.parse(function.__doc__)
     if brief:
@@ -46,7 +46,7 @@ def describe(function, name=None, brief=False):
     for parameter in _parameters(function):
         hint = hints.get(parameter.name, MISSING)
         schema = _kind(hint, f"parameter `{parameter.name}`").schema(definitions)
-        if note := _note(hint) or documented.get(parameter.name):
+        if note := note_of(hint) or documented.get(parameter.name):
             schema["description"] = note
         if parameter.default is parameter.empty:
             required.append(parameter.name)
@@ -105,6 +105,24 @@ def call(function, planned, arguments):
     return result
 
 
+def text_kinds(function):
+    """What the parameters of a function can be whose arguments are text, by their names. Fails with `NotATool`."""
+    hints = _hints(function)
+    return {p.name: _kind(hints.get(p.name, MISSING), f"parameter `{p.name}`") for p in _parameters(function)}
+
+
+def from_text(kind, text):
+    """The value that a text stands for; fails with `Mismatch`. What is no text of its own is written as JSON has it."""
+    try:
+        return kind.decode(text)
+    except Mismatch as problem:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            raise problem from None
+        return kind.decode(value)
+
+
 def result_text(result):
     """What a function returned as JSON text. Fails with `ToolError`."""
     if type(result) in (int, str, bool):
@@ -129,9 +147,9 @@ def failure_text(error):
 def _parameters(function):
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
-            raise NotATool(f"a tool's arguments have names: instead of `*{parameter.name}` write `{parameter.name}: list`")
+            raise NotATool(f"arguments have names: instead of `*{parameter.name}` write `{parameter.name}: list`")
         if parameter.kind is parameter.VAR_KEYWORD:
-            raise NotATool(f"a tool's arguments are listed: instead of `**{parameter.name}` write `{parameter.name}: dict`")
+            raise NotATool(f"arguments are listed: instead of `**{parameter.name}` write `{parameter.name}: dict`")
         yield parameter
 
 
@@ -154,7 +172,7 @@ def _kind(hint, what):
         raise NotATool(f"{what}: {problem}") from None
 
 
-def _note(hint):
+def note_of(hint):
     """The text in `Annotated[T, "text"]`."""
     notes = getattr(hint, "__metadata__", ())
     return next((note for note in notes if isinstance(note, str)), None)

@@ -6,10 +6,8 @@ import os
 import random
 import sys
 
-from componentize_py_types import Err
 from wit_world import exports
 from wit_world.exports import tools as wit
-from wit_world.imports import host
 from wit_world.imports import sandglass_tool_types as types
 
 from . import content, functions, http, tools
@@ -65,24 +63,29 @@ def answer(function, planned, arguments):
             return wit.Outcome_Done(wit.Success(None, None, False, None))
         blocks = content.blocks_of(result)
         if blocks is not None:
-            return wit.Outcome_Done(wit.Success([_block(block) for block in blocks], None, False, None))
+            return wit.Outcome_Done(wit.Success([block_of(block) for block in blocks], None, False, None))
         return wit.Outcome_Done(wit.Success(None, functions.result_text(result), False, None))
     except functions.InvalidArguments as error:
         return wit.Outcome_Failed(wit.CallError_InvalidArguments(str(error)))
-    except MemoryError:
-        # The host knows the limit, and says so.
-        os.abort()
     except BaseException as error:
         return failed(error)
 
 
 def failed(error):
-    """An exception as the call's error; where it was raised goes to the log."""
+    """An exception as the call's error."""
+    return wit.Outcome_Failed(wit.CallError_Failed(told(error)))
+
+
+def told(error):
+    """What the caller is told of an exception; where it was raised goes to the log."""
+    if isinstance(error, MemoryError):
+        # The host knows the limit, and says so.
+        os.abort()
     if not isinstance(error, functions.ToolError):
         for line in _trace(error):
             print(line, file=sys.stderr)
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-    return wit.Outcome_Failed(wit.CallError_Failed(functions.failure_text(error)))
+    return functions.failure_text(error)
 
 
 def _trace(error):
@@ -98,22 +101,8 @@ def _trace(error):
     return lines
 
 
-def log(message, level):
-    """`sandglass.log`."""
-    try:
-        severity = types.LogLevel[level.upper()]
-    except KeyError:
-        levels = ", ".join(known.name.lower() for known in types.LogLevel)
-        raise ValueError(f"there is no log level {level!r}: write one of {levels}") from None
-    host.log(severity, functions.result_text(message), None)
-
-
-def progress(progress, total, message):
-    """`sandglass.progress`."""
-    host.progress(float(progress), None if total is None else float(total), message)
-
-
-def _block(block):
+def block_of(block):
+    """A block of content as the contract has it."""
     match block:
         case content.Text(text):
             return types.Content_Text(types.TextContent(text, None, None))
@@ -124,3 +113,12 @@ def _block(block):
         case content.Link(uri, name, description, mime_type):
             link = types.ResourceLink(uri, name, None, description, mime_type, None, [], None, None)
             return types.Content_ResourceLink(link)
+        case content.ResourceContents():
+            return types.Content_EmbeddedResource(types.EmbeddedResource(contents_of(block), None, None))
+
+
+def contents_of(contents):
+    """What a resource holds, as the contract has it."""
+    body = contents.body
+    body = types.ResourceBody_Text(body) if isinstance(body, str) else types.ResourceBody_Blob(bytes(body))
+    return types.ResourceContents(contents.uri, contents.mime_type, body, None)

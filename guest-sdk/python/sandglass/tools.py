@@ -1,5 +1,6 @@
 """`@tool`, and the tools of a module that uses it."""
 
+from . import export
 from .functions import describe, plan
 
 #: The component's tools by name: the function, and what of a call was found out when the component was built.
@@ -35,14 +36,5 @@ def tool(function=None, /, *, name=None, title=None, read_only=None, destructive
     # What cannot be a tool is found when the component is built.
     describe(function, options.name)
     tools[options.name] = function, plan(function)
-    _export(function.__globals__)
+    export.tools(function)
     return function
-
-
-def _export(module):
-    """componentize-py looks for the class `Tools` in the app's module; outside of a build there is no `wit_world`."""
-    try:
-        from .guest import Tools
-    except ModuleNotFoundError:
-        return
-    module.setdefault("Tools", Tools)
