@@ -305,7 +305,7 @@ impl<O: Operation> Calling<'_, O> {
         let reply = match ended {
             Err(fault) => return (Err(fault.into()), account),
             Ok(Ended::Asked(questions)) => {
-                talk.asked(dialogue.rounds);
+                talk.asked(dialogue);
                 let returned = false;
                 return (
                     Ok(Next::Asks {

@@ -84,6 +84,8 @@ pub(super) struct Talk {
     origin: Origin,
     /// The rounds of `host.ask` that are over.
     rounds: Vec<Round>,
+    /// Notices that its runs have given: they are not repeated.
+    told: u32,
     /// The questions that the tool returned, until they are answered.
     returned: Option<Returned>,
     /// The answers to those that it returned before.
@@ -144,6 +146,7 @@ impl Talk {
         dialogue.origin = self.origin.clone();
         dialogue.rounds = self.rounds.clone();
         dialogue.fresh = fresh;
+        dialogue.told_before = self.told;
         dialogue
     }
 
@@ -154,13 +157,15 @@ impl Talk {
     }
 
     /// A run has ended at a question.
-    pub(super) fn asked(&mut self, rounds: Vec<Round>) {
-        self.rounds = rounds;
+    pub(super) fn asked(&mut self, dialogue: Dialogue) {
+        self.rounds = dialogue.rounds;
+        self.told = dialogue.told;
     }
 
     /// A tool has returned questions.
     pub(super) fn returned(&mut self, questions: Vec<Question>, state: Option<String>) {
         self.rounds.clear();
+        self.told = 0;
         self.returned = Some(Returned { questions, state });
     }
 }

@@ -83,6 +83,10 @@ pub struct Dialogue {
     pub refused: Askable,
     /// Rounds that this run has come past.
     passed: usize,
+    /// Notices of earlier runs, which this one repeats.
+    pub told_before: u32,
+    /// Notices of this run.
+    pub told: u32,
 }
 
 /// The guest has asked, and is ended.
@@ -140,6 +144,12 @@ impl Dialogue {
         });
         self.passed += 1;
         Ok(answers)
+    }
+
+    /// Whether a notice is one that no earlier run has given.
+    pub(super) fn is_news(&mut self) -> bool {
+        self.told += 1;
+        self.told > self.told_before
     }
 
     fn check(&mut self, questions: &[Question]) -> Result<(), AskError> {
@@ -332,6 +342,17 @@ mod tests {
         let mut run = answered(run.rounds, rest);
         assert!(run.ask(first()).unwrap().is_ok());
         assert_eq!(run.ask(second()).unwrap().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_earlier_runs_have_told_is_no_news() {
+        let mut run = Dialogue {
+            told_before: 2,
+            ..Dialogue::new(all())
+        };
+        let news: Vec<bool> = (0..4).map(|_| run.is_news()).collect();
+        assert_eq!(news, [false, false, true, true]);
+        assert_eq!(run.told, 4);
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl host::Host for CallState {
         logger: Option<String>,
     ) -> wasmtime::Result<()> {
         let bytes = data.len() + logger.as_ref().map_or(0, String::len);
-        if self.output.spend(bytes) {
+        if self.output.spend(bytes) && self.dialogue.is_news() {
             let severity = severity(level);
             // Guests are not trusted to send JSON: what is none travels as a JSON string.
             let data = match serde_json::from_str::<serde::de::IgnoredAny>(&data) {
@@ -170,7 +170,8 @@ impl host::Host for CallState {
         total: Option<f64>,
         message: Option<String>,
     ) -> wasmtime::Result<()> {
-        if self.output.spend(message.as_ref().map_or(0, String::len)) {
+        let bytes = message.as_ref().map_or(0, String::len);
+        if self.output.spend(bytes) && self.dialogue.is_news() {
             self.observer.progress(progress, total, message.as_deref());
         }
         Ok(())

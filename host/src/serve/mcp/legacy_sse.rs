@@ -85,10 +85,7 @@ impl LegacySse {
 }
 
 /// `GET /sse`
-pub async fn open(
-    State(sse): State<LegacySse>,
-    Extension(asks): Extension<Requester>,
-) -> Response {
+pub async fn open(State(sse): State<LegacySse>, Extension(asks): Extension<Requester>) -> Response {
     if sse.of_tenant(&asks.tenant) >= MAX_STREAMS {
         let text = "Too many streams are open; close one";
         return (StatusCode::SERVICE_UNAVAILABLE, ErrorBody::new(text)).into_response();
