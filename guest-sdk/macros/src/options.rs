@@ -42,32 +42,45 @@ fn task(input: ParseStream) -> Result<LitStr> {
     Ok(task)
 }
 
+/// Reads options until the brackets end; `read` says whether it knows a key.
+fn each(
+    input: ParseStream,
+    attribute: &str,
+    keys: &str,
+    mut read: impl FnMut(&Ident) -> Result<bool>,
+) -> Result<()> {
+    while !input.is_empty() {
+        let key: Ident = input.parse()?;
+        if !read(&key)? {
+            let text = format!("`#[{attribute}]` has no option `{key}`; it has {keys}");
+            return Err(syn::Error::new(key.span(), text));
+        }
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    Ok(())
+}
+
 impl Parse for Options {
     fn parse(input: ParseStream) -> Result<Self> {
         let mut options = Self::default();
-        while !input.is_empty() {
-            let key: Ident = input.parse()?;
+        let hints = &mut options.hints;
+        each(input, "tool", KEYS, |key| {
             match key.to_string().as_str() {
-                "name" => once(&key, &mut options.name, tool_name(input)?)?,
-                "title" => once(&key, &mut options.title, text(&key, input)?)?,
-                "input_schema" => once(&key, &mut options.input_schema, expression(input)?)?,
-                "task" => once(&key, &mut options.task, task(input)?)?,
-                "read_only" => once(&key, &mut options.hints.read_only, flag(input)?)?,
-                "destructive" => once(&key, &mut options.hints.destructive, flag(input)?)?,
-                "idempotent" => once(&key, &mut options.hints.idempotent, flag(input)?)?,
-                "open_world" => once(&key, &mut options.hints.open_world, flag(input)?)?,
-                "output" => once(&key, &mut options.output, output(input)?)?,
-                unknown => {
-                    return Err(syn::Error::new(
-                        key.span(),
-                        format!("`#[tool]` has no option `{unknown}`; it has {KEYS}"),
-                    ));
-                }
+                "name" => once(key, &mut options.name, tool_name(input)?)?,
+                "title" => once(key, &mut options.title, text(key, input)?)?,
+                "input_schema" => once(key, &mut options.input_schema, expression(input)?)?,
+                "task" => once(key, &mut options.task, task(input)?)?,
+                "read_only" => once(key, &mut hints.read_only, flag(input)?)?,
+                "destructive" => once(key, &mut hints.destructive, flag(input)?)?,
+                "idempotent" => once(key, &mut hints.idempotent, flag(input)?)?,
+                "open_world" => once(key, &mut hints.open_world, flag(input)?)?,
+                "output" => once(key, &mut options.output, output(input)?)?,
+                _ => return Ok(false),
             }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
+            Ok(true)
+        })?;
         Ok(options)
     }
 }
@@ -82,21 +95,14 @@ pub struct PromptOptions {
 impl Parse for PromptOptions {
     fn parse(input: ParseStream) -> Result<Self> {
         let mut options = Self::default();
-        while !input.is_empty() {
-            let key: Ident = input.parse()?;
+        each(input, "prompt", "`name`, `title`", |key| {
             match key.to_string().as_str() {
-                "name" => once(&key, &mut options.name, tool_name(input)?)?,
-                "title" => once(&key, &mut options.title, text(&key, input)?)?,
-                unknown => {
-                    let text =
-                        format!("`#[prompt]` has no option `{unknown}`; it has `name`, `title`");
-                    return Err(syn::Error::new(key.span(), text));
-                }
+                "name" => once(key, &mut options.name, tool_name(input)?)?,
+                "title" => once(key, &mut options.title, text(key, input)?)?,
+                _ => return Ok(false),
             }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
+            Ok(true)
+        })?;
         Ok(options)
     }
 }
@@ -113,24 +119,17 @@ pub struct ResourceOptions {
 impl Parse for ResourceOptions {
     fn parse(input: ParseStream) -> Result<Self> {
         let mut options = Self::default();
-        while !input.is_empty() {
-            let key: Ident = input.parse()?;
+        let keys = "`uri`, `name`, `title`, `mime_type`";
+        each(input, "resource", keys, |key| {
             match key.to_string().as_str() {
-                "uri" => once(&key, &mut options.uri, text(&key, input)?)?,
-                "name" => once(&key, &mut options.name, text(&key, input)?)?,
-                "title" => once(&key, &mut options.title, text(&key, input)?)?,
-                "mime_type" => once(&key, &mut options.mime_type, text(&key, input)?)?,
-                unknown => {
-                    let text = format!(
-                        "`#[resource]` has no option `{unknown}`; it has `uri`, `name`, `title`, `mime_type`"
-                    );
-                    return Err(syn::Error::new(key.span(), text));
-                }
+                "uri" => once(key, &mut options.uri, text(key, input)?)?,
+                "name" => once(key, &mut options.name, text(key, input)?)?,
+                "title" => once(key, &mut options.title, text(key, input)?)?,
+                "mime_type" => once(key, &mut options.mime_type, text(key, input)?)?,
+                _ => return Ok(false),
             }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
+            Ok(true)
+        })?;
         Ok(options)
     }
 }

@@ -1,8 +1,11 @@
 //! The parameters of a prompt or of a resource template: text that is passed by name.
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Attribute, Error, FnArg, Ident, ItemFn, Pat, Path, Result, Type, ext::IdentExt};
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{
+    Attribute, Error, FnArg, Ident, ItemFn, LitStr, Pat, Path, Result, ReturnType, Type,
+    ext::IdentExt, spanned::Spanned,
+};
 
 use crate::doc;
 
@@ -59,6 +62,24 @@ fn parameter(input: &mut FnArg, kind: &str) -> Result<Parameter> {
 
 fn completes(attribute: &Attribute) -> bool {
     attribute.path().is_ident("complete")
+}
+
+/// The trait's function that finishes what the function returns; it is reported where that type stands.
+pub fn finish(function: &ItemFn, of: TokenStream) -> TokenStream {
+    let span = match &function.sig.output {
+        ReturnType::Default => function.sig.ident.span(),
+        ReturnType::Type(_, returns) => returns.span(),
+    };
+    let span = span.resolved_at(Span::call_site());
+    quote_spanned!(span=> ::sandglass_sdk::__private::#of::finish)
+}
+
+/// A text, or none, as an expression of the type `Option<&'static str>`.
+pub fn optional(text: Option<&LitStr>) -> TokenStream {
+    match text {
+        Some(text) => quote!(::std::option::Option::Some(#text)),
+        None => quote!(::std::option::Option::None),
+    }
 }
 
 /// The body of `complete(argument, typing)`.

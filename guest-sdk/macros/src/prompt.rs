@@ -1,8 +1,8 @@
 //! From a function to a prompt.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{Ident, ItemFn, ReturnType, ext::IdentExt, parse_quote, spanned::Spanned};
+use quote::{quote, quote_spanned};
+use syn::{Ident, ItemFn, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     doc,
@@ -36,10 +36,7 @@ fn prompt(
         Some(name) => name.value(),
         None => ident.unraw().to_string(),
     };
-    let title = match &options.title {
-        Some(title) => quote!(::std::option::Option::Some(#title.to_owned())),
-        None => quote!(::std::option::Option::None),
-    };
+    let title = parameter::optional(options.title.as_ref());
     let description = doc::text(&function.attrs)?;
     let arguments = parameters.iter().map(|parameter| {
         let (name, description, r#type) = (
@@ -63,15 +60,7 @@ fn prompt(
         let name = parameter.name.to_string();
         quote!(#sdk::read_argument(#name, arguments)?)
     });
-    let returns = match &function.sig.output {
-        ReturnType::Default => parse_quote!(()),
-        ReturnType::Type(_, r#type) => (**r#type).clone(),
-    };
-    let span = returns
-        .to_token_stream()
-        .span()
-        .resolved_at(Span::call_site());
-    let finish = quote_spanned!(span=> ::sandglass_sdk::__private::IntoPrompt::finish);
+    let finish = parameter::finish(function, quote!(IntoPrompt));
     let complete = parameter::complete(parameters, &Ident::new("argument", Span::call_site()));
     Ok(quote! {
         #[doc(hidden)]
@@ -85,7 +74,7 @@ fn prompt(
             fn describe() -> #sdk::PromptDescription {
                 #sdk::PromptDescription {
                     name: #name.to_owned(),
-                    title: #title,
+                    title: #title.map(str::to_owned),
                     description: #sdk::description(#description),
                     arguments: ::std::vec![#(#arguments),*],
                     icons: ::std::vec::Vec::new(),

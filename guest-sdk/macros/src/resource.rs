@@ -1,8 +1,8 @@
 //! From a function to a resource, or to a family of resources.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{Error, Ident, ItemFn, LitStr, ReturnType, ext::IdentExt, parse_quote, spanned::Spanned};
+use quote::quote;
+use syn::{Error, Ident, ItemFn, LitStr, ext::IdentExt};
 
 use crate::{
     doc,
@@ -43,25 +43,14 @@ fn resource(
         Some(name) => name.value(),
         None => ident.unraw().to_string(),
     };
-    let option = |text: &Option<LitStr>| match text {
-        Some(text) => quote!(::std::option::Option::Some(#text)),
-        None => quote!(::std::option::Option::None),
-    };
-    let (title, mime_type) = (option(&options.title), option(&options.mime_type));
+    let title = parameter::optional(options.title.as_ref());
+    let mime_type = parameter::optional(options.mime_type.as_ref());
     let description = doc::text(&function.attrs)?;
     let values = parameters.iter().map(|parameter| {
         let name = parameter.name.to_string();
         quote!(#sdk::read_variable(#name, variables)?)
     });
-    let returns = match &function.sig.output {
-        ReturnType::Default => parse_quote!(()),
-        ReturnType::Type(_, r#type) => (**r#type).clone(),
-    };
-    let span = returns
-        .to_token_stream()
-        .span()
-        .resolved_at(Span::call_site());
-    let finish = quote_spanned!(span=> ::sandglass_sdk::__private::IntoResource::finish);
+    let finish = parameter::finish(function, quote!(IntoResource));
     let complete = parameter::complete(parameters, &Ident::new("variable", Span::call_site()));
     Ok(quote! {
         #[doc(hidden)]

@@ -61,14 +61,9 @@ impl Resource {
         guest: Arc<Guest>,
     ) -> Result<Self, ResourceError> {
         check_uri(&described.uri)?;
-        let unfit = |unfit| ResourceError::Unfit(described.uri.clone(), unfit);
-        checked::check_visible([
-            ("name", Some(&described.name)),
-            ("title", described.title.as_ref()),
-            ("description", described.description.as_ref()),
-        ])
-        .map_err(unfit)?;
-        let meta = checked::read_meta(described.meta.as_ref()).map_err(unfit)?;
+        let texts = [&described.title, &described.description];
+        let meta = check_described(&described.name, texts, &described.meta)
+            .map_err(|unfit| ResourceError::Unfit(described.uri.clone(), unfit))?;
         Ok(Self {
             definition: Definition::of_resource(&described),
             described,
@@ -88,14 +83,9 @@ impl ResourceTemplate {
         check_uri(&described.uri_template)?;
         let template = UriTemplate::parse(&described.uri_template)
             .map_err(|error| ResourceError::Template(described.uri_template.clone(), error))?;
-        let unfit = |unfit| ResourceError::Unfit(described.uri_template.clone(), unfit);
-        checked::check_visible([
-            ("name", Some(&described.name)),
-            ("title", described.title.as_ref()),
-            ("description", described.description.as_ref()),
-        ])
-        .map_err(unfit)?;
-        let meta = checked::read_meta(described.meta.as_ref()).map_err(unfit)?;
+        let texts = [&described.title, &described.description];
+        let meta = check_described(&described.name, texts, &described.meta)
+            .map_err(|unfit| ResourceError::Unfit(described.uri_template.clone(), unfit))?;
         Ok(Self {
             definition: Definition::of_template(&described),
             described,
@@ -105,6 +95,20 @@ impl ResourceTemplate {
             guest,
         })
     }
+}
+
+/// Checks what both say of themselves; the `_meta`.
+fn check_described(
+    name: &String,
+    [title, description]: [&Option<String>; 2],
+    meta: &Option<String>,
+) -> Result<Option<Map<String, Value>>, Unfit> {
+    checked::check_visible([
+        ("name", Some(name)),
+        ("title", title.as_ref()),
+        ("description", description.as_ref()),
+    ])?;
+    checked::read_meta(meta.as_ref())
 }
 
 /// As much of RFC 3986 as keeps text that is no URI out of lists.

@@ -20,7 +20,7 @@ pub enum TemplateError {
         "`{{{0}}}` is no expression: write `{{name}}`, `{{+name}}`, `{{/name}}`, `{{?name}}` or `{{#name}}` (RFC 6570, section 2.2)"
     )]
     Expression(String),
-    /// It matches every URI of its scheme, or is too long.
+    /// What it makes is larger than a pattern may be.
     #[error("it cannot be matched: {0}")]
     Pattern(String),
 }

@@ -54,6 +54,18 @@ impl Request for CallRequest {
     }
 }
 
+/// An interface of a new instance.
+macro_rules! guest {
+    ($kind:ident, $store:ident, $interface:ident) => {{
+        let provider = $kind.provider()?;
+        let Some(indices) = &provider.$interface else {
+            wasmtime::bail!("it exports no {}", stringify!($interface));
+        };
+        let instance = provider.instantiate($store).await?;
+        indices.load(&mut *$store, &instance)?
+    }};
+}
+
 impl Request for PromptRequest {
     type Reply = Result<PromptResult, PromptError>;
 
@@ -63,12 +75,7 @@ impl Request for PromptRequest {
         store: &mut Store<CallState>,
         limit: u64,
     ) -> wasmtime::Result<Self::Reply> {
-        let provider = kind.provider()?;
-        let Some(prompts) = &provider.prompts else {
-            wasmtime::bail!("it has no prompts");
-        };
-        let instance = provider.instantiate(store).await?;
-        let guest = prompts.load(&mut *store, &instance)?;
+        let guest = guest!(kind, store, prompts);
         let reply = guest
             .call_get_prompt(store, &self.name, &self.arguments)
             .await?;
@@ -89,12 +96,7 @@ impl Request for ReadRequest {
         store: &mut Store<CallState>,
         limit: u64,
     ) -> wasmtime::Result<Self::Reply> {
-        let provider = kind.provider()?;
-        let Some(resources) = &provider.resources else {
-            wasmtime::bail!("it has no resources");
-        };
-        let instance = provider.instantiate(store).await?;
-        let guest = resources.load(&mut *store, &instance)?;
+        let guest = guest!(kind, store, resources);
         let reply = guest.call_read_resource(store, &self.uri).await?;
         if let Ok(contents) = &reply {
             check(contents.iter().map(|one| body_size(&one.body)).sum(), limit)?;
@@ -112,12 +114,7 @@ impl Request for CompletionRequest {
         store: &mut Store<CallState>,
         limit: u64,
     ) -> wasmtime::Result<Self::Reply> {
-        let provider = kind.provider()?;
-        let Some(completion) = &provider.completion else {
-            wasmtime::bail!("it completes nothing");
-        };
-        let instance = provider.instantiate(store).await?;
-        let guest = completion.load(&mut *store, &instance)?;
+        let guest = guest!(kind, store, completion);
         let reply = guest.call_complete(store, self).await?;
         if let Ok(result) = &reply {
             check(result.values.iter().map(String::len).sum(), limit)?;
