@@ -424,3 +424,98 @@ async fn a_sessions_client_is_asked_while_the_call_waits() {
     let told = read_until(&mut stream, "User response").await;
     assert!(told.contains("action=decline"), "{told}");
 }
+
+#[tokio::test]
+async fn who_may_not_read_resources_is_not_told_of_their_changes() {
+    let host = with_tokens(&[
+        ("bob", json!(["tools:*"])),
+        ("ann", json!(["tools:*", "resources:*"])),
+    ])
+    .await;
+    let uri = "test://watched-resource";
+    let wanted = json!({"notifications": {"resourceSubscriptions": [uri, "test://nothing"]}});
+    for (token, told) in [("bob", false), ("ann", true)] {
+        let listen = modern(&host, "subscriptions/listen", wanted.clone()).bearer_auth(token);
+        let mut stream = listen.send().await.expect("a stream");
+        let acknowledged = read_until(&mut stream, "acknowledged").await;
+        assert_eq!(acknowledged.contains(uri), told, "{token}: {acknowledged}");
+        assert!(!acknowledged.contains("test://nothing"), "{acknowledged}");
+    }
+    let read = modern(&host, "resources/read", json!({"uri": uri})).bearer_auth("bob");
+    let refused = send(read).await;
+    assert_eq!(refused.status, 403);
+    assert!(
+        refused
+            .header("www-authenticate")
+            .contains("insufficient_scope")
+    );
+}
+
+#[tokio::test]
+async fn what_is_kept_for_a_client_is_bounded() {
+    let host = host().await;
+    let uris: Vec<String> = (0..1_001)
+        .map(|number| format!("test://{number}"))
+        .collect();
+    let wanted = json!({"notifications": {"resourceSubscriptions": uris}});
+    let refused = ask(&host, "subscriptions/listen", wanted).await;
+    assert_eq!((refused.status, refused.code()), (400, -32602));
+    let mut initialize = sandglass_tests::mcp::initialize("2025-11-25");
+    initialize["capabilities"] = json!({"experimental": {"x": {"y": "z".repeat(64 << 10)}}});
+    let refused = Way::Bare.request(&host, "initialize", initialize).await;
+    assert_eq!(refused.status, 413);
+    let long = format!("test://template/{}/data", "x".repeat(2_048));
+    let refused = ask(&host, "resources/read", json!({"uri": long})).await;
+    assert_eq!(refused.refusal()["code"], -32602);
+}
+
+#[tokio::test]
+async fn a_form_that_is_filled_in_wrongly_is_asked_again() {
+    let host = host().await;
+    let params = call("test_replay", json!({}), json!({"elicitation": {}}));
+    let required = ask(&host, "tools/call", params.clone()).await.result();
+    for content in [json!({"ok": "yes"}), json!({})] {
+        let wrong = json!({"number": {"action": "accept", "content": content}});
+        let again = answered(params.clone(), &required, wrong);
+        let result = ask(&host, "tools/call", again).await.result();
+        assert_eq!(result["resultType"], "input_required", "{result}");
+    }
+    let no = json!({"number": {"action": "decline"}});
+    let result = ask(&host, "tools/call", answered(params, &required, no))
+        .await
+        .result();
+    assert_eq!(result["resultType"], "complete", "{result}");
+}
+
+#[tokio::test]
+async fn a_tool_that_returns_its_questions_late_is_asked_for_as_a_task() {
+    let limits = json!({"limits": {"concurrency": 1}});
+    let host = Launch::manifest(&manifest(&json!([source(limits)])))
+        .start()
+        .await;
+    let capabilities = json!({"elicitation": {}, "extensions": {TASKS: {}}});
+    let busy = call("slow_compute", json!({"seconds": 1}), capabilities.clone());
+    ask(&host, "tools/call", busy).await.result();
+    // It waits in the queue, and becomes a task before its guest begins.
+    let params = call("test_tool_with_task", json!({}), capabilities.clone());
+    let begun = ask(&host, "tools/call", params).await.result();
+    assert_eq!(begun["resultType"], "task", "{begun}");
+    let get = async || {
+        let params = of_client(capabilities.clone(), json!({"taskId": begun["taskId"]}));
+        ask(&host, "tasks/get", params).await.result()
+    };
+    eventually("it asks", async || {
+        (get().await["status"] == "input_required").then_some(())
+    })
+    .await;
+    let answers = json!({"user_name": {"action": "accept", "content": {"name": "Alice"}}});
+    let params = json!({"taskId": begun["taskId"], "inputResponses": answers});
+    let update = of_client(capabilities.clone(), params);
+    ask(&host, "tasks/update", update).await.result();
+    let done = eventually("it is done", async || {
+        let state = get().await;
+        (state["status"] == "completed").then_some(state)
+    })
+    .await;
+    assert!(text(&done["result"]).contains("Alice"), "{done}");
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Span;
 
@@ -109,6 +110,11 @@ impl Account {
     /// Others may have its places while it waits for answers.
     pub(super) fn leave(&mut self) {
         self.places = None;
+    }
+
+    /// Room for a call with so many bytes of arguments that waits for answers; none where too many wait.
+    pub(super) fn wait_with(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.of_tenant.gate.wait_with(bytes)
     }
 
     /// The call's share of the CPU.

@@ -13,6 +13,12 @@ use super::error::{InvokeError, Owner};
 use super::quota::{Amount, Budget};
 use crate::sandbox::Lane;
 
+/// Bytes of arguments that count as one more call that waits for answers.
+const WAITING_UNIT: usize = 64 << 10;
+
+/// Calls of a tenant that wait for answers at once, if their arguments are small.
+const WAITING: usize = 1_000;
+
 /// The gate before a source's calls.
 #[derive(Debug)]
 pub struct Admission {
@@ -31,6 +37,8 @@ pub struct TenantGate {
     limit: u32,
     running: Arc<Semaphore>,
     budget: Budget,
+    /// Room for what waits for answers, in units of [`WAITING_UNIT`].
+    answers: Arc<Semaphore>,
     /// Its share of the CPU.
     pub lane: Lane,
 }
@@ -50,8 +58,15 @@ impl TenantGate {
             limit,
             running: Arc::new(Semaphore::new(limit as usize)),
             budget: Budget::new(quota.calls_per_minute, quota.fuel_per_minute),
+            answers: Arc::new(Semaphore::new(WAITING)),
             lane,
         }
+    }
+
+    /// Room for a call that waits for answers: each takes some memory, and more with large arguments.
+    pub fn wait_with(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(1 + bytes / WAITING_UNIT).ok()?;
+        Arc::clone(&self.answers).try_acquire_many_owned(units).ok()
     }
 
     /// Takes what a call has burnt from the minute's fuel.

@@ -27,6 +27,7 @@ pub struct Call<O> {
 }
 
 /// A tool and its arguments.
+#[derive(Clone)]
 pub struct CallTool {
     /// Its name in the catalog.
     pub name: String,

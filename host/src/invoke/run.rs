@@ -271,12 +271,21 @@ impl<O: Operation> Calling<'_, O> {
                 return (self.input_required(&talk, questions), account);
             };
             account.leave();
-            fresh = match ask(client, &questions).await {
+            let asked = match account.wait_with(self.operation.arguments().len()) {
+                Some(_room) => ask(client, &questions).await,
+                None => Err(AskError::Failed(
+                    "too many calls wait for answers: try again later".to_owned(),
+                )),
+            };
+            fresh = match asked {
                 // There is no place in a tool's own round for anything but answers.
                 Err(error) if returned => return (Err(unanswered(&error)), account),
                 Err(error) => Fresh::Failure(error),
                 Ok(answers) => talk.take(answers).unwrap_or_default(),
             };
+            if let Err(error) = self.check_unchanged() {
+                return (Err(error), account);
+            }
         }
     }
 
@@ -341,6 +350,17 @@ impl<O: Operation> Calling<'_, O> {
             Err(error) => Err(error),
         };
         (next, account)
+    }
+
+    /// What was taken away or changed meanwhile does not run again.
+    fn check_unchanged(&self) -> Result<(), InvokeError> {
+        let visible = self.invoker.visible(self.tenant, self.caller);
+        let now = self.operation.find(&visible)?;
+        let digest = |target: &O::Target| target.guest().component.digest().clone();
+        if digest(&now) == digest(self.target) {
+            return Ok(());
+        }
+        Err(InvokeError::State("its component was replaced".to_owned()))
     }
 
     fn input_required(

@@ -18,6 +18,9 @@ use crate::source::Digest;
 /// How long a question can be answered.
 pub const QUESTION_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
+/// Bytes of a state that a client is given to bring back: a request has 4 MiB in all.
+const MAX_STATE: usize = 1 << 20;
+
 /// Bytes of a key at least.
 pub const MIN_KEY: usize = 32;
 
@@ -115,9 +118,15 @@ impl Talk {
         let options = SealOptions::new()
             .associated_data(&binding.0)
             .ttl(QUESTION_TIMEOUT);
-        key.codec
-            .seal_json_with(self, &options)
-            .map_err(|_| InvokeError::Internal)
+        let sealed = key.codec.seal_json_with(self, &options);
+        let sealed = sealed.map_err(|_| InvokeError::Internal)?;
+        if sealed.len() > MAX_STATE {
+            return Err(InvokeError::Failed(format!(
+                "The answers so far are larger than {} MiB: a client could not bring them back",
+                MAX_STATE >> 20
+            )));
+        }
+        Ok(sealed)
     }
 
     /// Takes answers to the questions that the tool returned; the others are for the run. The questions again where

@@ -9,6 +9,7 @@ use sandglass_manifest::Scope;
 use super::error::InvokeError;
 use super::tenant::Caller;
 use crate::catalog::{Prompt, Reader, Resource, ResourceTemplate, TenantCatalog, Tool};
+use crate::sandbox::MAX_URI;
 
 /// What a tenant has, as far as it is a caller's to see: what the caller's scopes cover.
 pub struct Visible<'a> {
@@ -24,7 +25,7 @@ impl<'a> Visible<'a> {
     /// The tool of this name, to be called.
     pub fn tool(&self, name: &str) -> Result<Arc<Tool>, InvokeError> {
         let Some(tool) = self.catalog.tools().get(name) else {
-            return Err(InvokeError::UnknownTool(name.to_owned()));
+            return Err(InvokeError::UnknownTool(short(name)));
         };
         self.allow(name, Scope::Tool(name.to_owned()))?;
         Ok(Arc::clone(tool))
@@ -33,7 +34,7 @@ impl<'a> Visible<'a> {
     /// The prompt of this name, to be got.
     pub fn prompt(&self, name: &str) -> Result<Arc<Prompt>, InvokeError> {
         let Some(prompt) = self.catalog.prompts().get(name) else {
-            return Err(InvokeError::UnknownPrompt(name.to_owned()));
+            return Err(InvokeError::UnknownPrompt(short(name)));
         };
         self.allow(name, Scope::Prompt(name.to_owned()))?;
         Ok(Arc::clone(prompt))
@@ -41,8 +42,9 @@ impl<'a> Visible<'a> {
 
     /// What reads the resource of this URI.
     pub fn reader(&self, uri: &str) -> Result<Reader<'_>, InvokeError> {
-        let Some(reader) = self.catalog.reader(uri) else {
-            return Err(InvokeError::UnknownResource(uri.to_owned()));
+        let known = (uri.len() <= MAX_URI).then(|| self.catalog.reader(uri));
+        let Some(reader) = known.flatten() else {
+            return Err(InvokeError::UnknownResource(short(uri)));
         };
         self.allow(uri, Scope::AllResources)?;
         Ok(reader)
@@ -51,7 +53,7 @@ impl<'a> Visible<'a> {
     /// The family of resources with this URI template.
     pub fn template(&self, text: &str) -> Result<Arc<ResourceTemplate>, InvokeError> {
         let Some(template) = self.catalog.templates().get(text) else {
-            return Err(InvokeError::UnknownResource(text.to_owned()));
+            return Err(InvokeError::UnknownResource(short(text)));
         };
         self.allow(text, Scope::AllResources)?;
         Ok(Arc::clone(template))
@@ -90,6 +92,11 @@ impl<'a> Visible<'a> {
             scope,
         })
     }
+}
+
+/// As much of a name as an error repeats.
+fn short(name: &str) -> String {
+    name[..name.floor_char_boundary(MAX_URI)].to_owned()
 }
 
 fn after<'a, T>(all: &'a BTreeMap<String, Arc<T>>, name: &str) -> impl Iterator<Item = &'a Arc<T>> {

@@ -187,8 +187,28 @@ impl Dialogue {
 pub fn read(questions: &[Question], given: &BTreeMap<String, Value>) -> Option<Vec<Answer>> {
     questions
         .iter()
-        .map(|question| Kind::of(question).read(given.get(&question.key)?))
+        .map(|question| {
+            let answer = Kind::of(question).read(given.get(&question.key)?)?;
+            fits(question, &answer).then_some(answer)
+        })
         .collect()
+}
+
+/// Whether a form is filled in as its schema says (MCP, "Elicitation: Security Considerations").
+fn fits(question: &Question, answer: &Answer) -> bool {
+    let (QuestionKind::ElicitForm(form), Answer::Elicited(answer)) = (&question.ask, answer) else {
+        return true;
+    };
+    if answer.action != ElicitationAction::Accept {
+        return true;
+    }
+    let content = answer.content.as_deref().unwrap_or("{}");
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    match (parse(&form.requested_schema), parse(content)) {
+        (Some(schema), Some(content)) => jsonschema::is_valid(&schema, &content),
+        // A schema that is none is the author's to mend, and told where it is sent.
+        (schema, _) => schema.is_none(),
+    }
 }
 
 impl Askable {
@@ -259,6 +279,7 @@ impl Kind {
                     _ => return None,
                 };
                 let content = match result.get("content") {
+                    _ if action != ElicitationAction::Accept => None,
                     None | Some(Value::Null) => None,
                     Some(content @ Value::Object(_)) => Some(content.to_string()),
                     Some(_) => return None,

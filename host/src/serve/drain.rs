@@ -38,6 +38,11 @@ impl Drain {
         self.started.is_cancelled()
     }
 
+    /// Waits until the server is ending.
+    pub async fn draining(&self) {
+        self.started.cancelled().await;
+    }
+
     /// Refuses new calls and waits for those in flight, at most for `grace`; then they are dropped.
     /// Returns how many were still running then.
     pub async fn drain(&self, grace: Duration) -> usize {

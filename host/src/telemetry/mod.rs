@@ -64,8 +64,9 @@ pub fn start(level: LogLevel, calls: LogLevel, traces: Option<&trace::Export>) {
     let others = level.min(LogLevel::Warning).as_str();
     // The Kubernetes client logs what our errors say too, and an answer that it cannot read, which may be a Secret.
     // Folders that are gone are no news to notify's user: a mounted ConfigMap is renewed by that.
+    // rmcp repeats in its warnings what clients send, in full.
     let filter = EnvFilter::new(format!(
-        "{others},notify=error,kube_client=off,kube_runtime=off,sandglass={own},guest={own},access={own},{CALLS}={calls}"
+        "{others},rmcp=off,notify=error,kube_client=off,kube_runtime=off,sandglass={own},guest={own},access={own},{CALLS}={calls}"
     ));
     let log = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)

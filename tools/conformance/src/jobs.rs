@@ -48,7 +48,7 @@ pub fn confirm_delete(filename: Option<String>) -> Result<Content, AskError> {
     let schema = json!({
         "type": "object",
         "properties": {"confirm": {"type": "boolean"}},
-        "required": ["confirm"],
+        "required": [],
     });
     let answers = ask(&[form("confirm", &format!("Delete {filename}?"), &schema)])?;
     Ok(Content::text(format!("{filename}: {}", words(&answers))))
@@ -59,8 +59,8 @@ pub fn confirm_delete(filename: Option<String>) -> Result<Content, AskError> {
 pub fn multi_input() -> Result<Content, AskError> {
     let text = json!({
         "type": "object",
-        "properties": {"text": {"type": "string"}},
-        "required": ["text"],
+        "properties": {"name": {"type": "string"}, "confirm": {"type": "boolean"}},
+        "required": ["name"],
     });
     let answers = ask(&[
         form("first", "The first?", &text),

@@ -10,8 +10,8 @@ use rmcp::service::{Peer, RoleServer, SubscriptionContext};
 use crate::catalog::{Changed, Changes};
 use crate::invoke::{Invoker, TenantId, Updated, Watch};
 
-/// Resources that one session watches.
-const MAX_WATCHED: usize = 1_000;
+/// Resources that one session, or one stream, watches.
+pub const MAX_WATCHED: usize = 1_000;
 
 /// What happens to what a tenant has.
 pub struct News {

@@ -15,12 +15,13 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::abandoned::watched;
+use super::changes::MAX_WATCHED;
 use super::expiry::bounded;
 use super::handler::McpServer;
-use super::message::{Malformed, Message};
+use super::message::{Asks, Malformed, Message};
 use super::sealed_id::SealedIds;
 use super::sessions::{HANDSHAKE, REQUESTER, Session, Sessions, requester};
-use crate::invoke::{Call, Caller, InvokeError, Invoker};
+use crate::invoke::{Call, Caller, InvokeError, Invoker, Operation};
 use crate::sandbox::Silent;
 use crate::serve::App;
 use crate::serve::body::{self, BodyError, MAX_BODY};
@@ -30,6 +31,9 @@ use crate::telemetry::trace::TraceParent;
 
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// Bytes of an `initialize`: what it says is kept as long as its session.
+const MAX_HANDSHAKE: usize = 64 << 10;
 
 /// A message that changes nothing.
 const PING: &str = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
@@ -100,6 +104,13 @@ impl Mcp {
         if versions.iter().count() > 1 {
             return Refusal::doubled_version().to(message.id()).into_response();
         }
+        if message.watches() > MAX_WATCHED {
+            let refusal = Refusal::from(Malformed::new(
+                ErrorCode::INVALID_PARAMS,
+                format!("Invalid params: a stream tells of at most {MAX_WATCHED} resources"),
+            ));
+            return refusal.to(message.id()).into_response();
+        }
         if let Some(forbidden) = self.forbidden(asks, &parts.headers, &message).await {
             return forbidden;
         }
@@ -123,6 +134,9 @@ impl Mcp {
                 response.map(|body| watched(body, end, session.resumed))
             }
             None if message.method() == Some("initialize") => {
+                if body.len() > MAX_HANDSHAKE {
+                    return Refusal::large_handshake().to(message.id()).into_response();
+                }
                 let params = match message.check_initialize() {
                     Ok(params) => params,
                     Err(malformed) => return Refusal::from(malformed).into_response(),
@@ -148,7 +162,7 @@ impl Mcp {
         }
     }
 
-    /// A call that the caller's scopes do not cover is refused as OAuth has it, with HTTP 403 (MCP, "Authorization:
+    /// What the caller's scopes do not cover is refused as OAuth has it, with HTTP 403 (MCP, "Authorization:
     /// Scope Challenge Handling"): once rmcp has it, it would be 200.
     async fn forbidden(
         &self,
@@ -159,20 +173,21 @@ impl Mcp {
         let Caller::Known(_) = asks.caller else {
             return None;
         };
-        let call = message.call()?;
         let visible = self.invoker.visible(&asks.tenant, &asks.caller);
-        let Err(InvokeError::Forbidden { .. }) = visible.tool(&call.name) else {
-            return None;
-        };
-        // As any other call, so that it is written down.
-        let completed = self.invoker.run(Call {
-            tenant: asks.tenant.clone(),
-            caller: asks.caller.clone(),
-            operation: call,
-            observer: Arc::new(Silent),
-            trace: TraceParent::of(headers),
-        });
-        let error = completed.await.result.err()?;
+        let error = match message.asks()? {
+            Asks::Tool(call) => {
+                let found = visible.tool(&call.name).map(drop);
+                self.refused(found, call, asks, headers).await
+            }
+            Asks::Prompt(get) => {
+                let found = visible.prompt(&get.name).map(drop);
+                self.refused(found, get, asks, headers).await
+            }
+            Asks::Resource(read) => {
+                let found = visible.reader(&read.uri).map(drop);
+                self.refused(found, read, asks, headers).await
+            }
+        }?;
         let malformed = Malformed::new(ErrorCode::INVALID_REQUEST, error.to_string());
         let refusal = Refusal::new(StatusCode::FORBIDDEN, malformed.to(message.id()));
         let mut response = refusal.into_response();
@@ -180,6 +195,27 @@ impl Mcp {
             response.extensions_mut().insert(MissingScope(scope));
         }
         Some(response)
+    }
+
+    /// Why the caller may not do this; asked for as anything else, so that it is written down.
+    async fn refused<O: Operation>(
+        &self,
+        found: Result<(), InvokeError>,
+        operation: O,
+        asks: &Requester,
+        headers: &HeaderMap,
+    ) -> Option<InvokeError> {
+        let Err(InvokeError::Forbidden { .. }) = found else {
+            return None;
+        };
+        let completed = self.invoker.run(Call {
+            tenant: asks.tenant.clone(),
+            caller: asks.caller.clone(),
+            operation,
+            observer: Arc::new(Silent),
+            trace: TraceParent::of(headers),
+        });
+        completed.await.result.err()
     }
 
     /// The session of this id, made again where this host has it no more or has never had it.
@@ -374,6 +410,15 @@ impl Refusal {
     fn no_handshake() -> Self {
         let malformed = Malformed::new(ErrorCode::METHOD_NOT_FOUND, "Method not found: initialize");
         Self::new(StatusCode::NOT_FOUND, malformed)
+    }
+
+    fn large_handshake() -> Self {
+        let text = format!(
+            "Invalid Request: `initialize` is larger than {} KiB",
+            MAX_HANDSHAKE >> 10
+        );
+        let malformed = Malformed::new(ErrorCode::INVALID_REQUEST, text);
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, malformed)
     }
 
     fn session_not_found() -> Self {

@@ -10,24 +10,26 @@ use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult,
-    CancelTaskParams, ClientCapabilities, CompleteRequestMethod, CompleteRequestParams,
-    CompleteResult, ConstString, CreateTaskResult, CustomRequest, CustomResult, ErrorCode,
-    GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
-    GetTaskResult, Implementation, InitializeResultMethod, InputResponses,
-    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
-    ListToolsRequestMethod, ListToolsResult, LoggingLevel, PaginatedRequestParams,
-    PingRequestMethod, ReadResourceRequestMethod, ReadResourceRequestParams, ReadResourceResponse,
-    Reference, RequestMetaObject, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
-    SetLevelRequestParams, SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter,
-    Tool as McpTool, UnsubscribeRequestMethod, UnsubscribeRequestParams, UpdateTaskParams,
+    CancelTaskMethod, CancelTaskParams, ClientCapabilities, CompleteRequestMethod,
+    CompleteRequestParams, CompleteResult, ConstString, CreateTaskResult, CustomRequest,
+    CustomResult, ErrorCode, GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse,
+    GetTaskMethod, GetTaskParams, GetTaskResult, Implementation, InitializeResultMethod,
+    InputResponses, ListPromptsRequestMethod, ListPromptsResult,
+    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
+    ListResourcesResult, ListToolsRequestMethod, ListToolsResult, LoggingLevel,
+    PaginatedRequestParams, PingRequestMethod, ReadResourceRequestMethod,
+    ReadResourceRequestParams, ReadResourceResponse, Reference, RequestMetaObject,
+    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
+    SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter,
+    SubscriptionsListenRequestMethod, Tool as McpTool, UnsubscribeRequestMethod,
+    UnsubscribeRequestParams, UpdateTaskMethod, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::changes::{self, News, Watched};
+use super::changes::{self, MAX_WATCHED, News, Watched};
 use super::gate::CallEnd;
 use super::questions::{self, SessionClient};
 use super::tasks::Begun;
@@ -210,7 +212,8 @@ impl McpServer {
         let completed = match &self.connection {
             Connection::None => invoker.run(call).await,
             Connection::Session(_) => {
-                let client = SessionClient::new(context.peer.clone(), askable());
+                let client =
+                    SessionClient::new(context.peer.clone(), askable(), self.app.drain.clone());
                 invoker.run_asking(call, &client).await
             }
         };
@@ -420,7 +423,14 @@ impl ServerHandler for McpServer {
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        Some(requested.clone())
+        let Requester { tenant, caller } = &self.requester;
+        let visible = self.app.invoker.visible(tenant, caller);
+        let mut accepted = requested.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.truncate(MAX_WATCHED);
+            uris.retain(|uri| visible.reader(uri).is_ok());
+        }
+        Some(accepted)
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
@@ -632,6 +642,10 @@ impl ServerHandler for McpServer {
             SubscribeRequestMethod::VALUE,
             UnsubscribeRequestMethod::VALUE,
             CompleteRequestMethod::VALUE,
+            SubscriptionsListenRequestMethod::VALUE,
+            GetTaskMethod::VALUE,
+            UpdateTaskMethod::VALUE,
+            CancelTaskMethod::VALUE,
             SetLevelRequestMethod::VALUE,
             InitializeResultMethod::VALUE,
         ];
@@ -648,7 +662,15 @@ impl ServerHandler for McpServer {
 fn unreadable_call(params: &Value) -> Result<CallToolResult, ErrorData> {
     let text = match params.get("name") {
         Some(Value::String(_)) => {
-            let error = InvokeError::InvalidArguments("`arguments` must be an object".to_owned());
+            let is_object = |key| params.get(key).is_none_or(Value::is_object);
+            let text = if !is_object("arguments") {
+                "`arguments` must be an object"
+            } else if !is_object("inputResponses") {
+                "`inputResponses` must be an object"
+            } else {
+                "`requestState` must be a string"
+            };
+            let error = InvokeError::InvalidArguments(text.to_owned());
             return Ok(result::failure(&error));
         }
         Some(_) => "Invalid params: `name` must be a string",

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 
-use rmcp::model::{CallToolRequestMethod, ConstString, ErrorCode, InitializeRequestParams};
+use rmcp::model::{
+    CallToolRequestMethod, ConstString, ErrorCode, GetPromptRequestMethod, InitializeRequestParams,
+    ReadResourceRequestMethod, SubscriptionsListenRequestMethod,
+};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::invoke::CallTool;
+use crate::invoke::{CallTool, GetPrompt, ReadResource};
 
 /// A well-formed JSON-RPC 2.0 message.
 #[derive(Deserialize)]
@@ -36,6 +40,16 @@ struct Params {
 struct Meta {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
     protocol_version: Option<Value>,
+}
+
+/// What a message asks a guest for.
+pub enum Asks {
+    /// To call a tool.
+    Tool(CallTool),
+    /// To get a prompt.
+    Prompt(GetPrompt),
+    /// To read a resource.
+    Resource(ReadResource),
 }
 
 /// Why a message is answered before rmcp sees it, as JSON-RPC says it.
@@ -85,23 +99,60 @@ impl<'a> Message<'a> {
             .is_some()
     }
 
-    /// What it calls, if it is a call of a tool.
-    pub fn call(&self) -> Option<CallTool> {
+    /// What it asks a guest for, as far as that takes a scope.
+    pub fn asks(&self) -> Option<Asks> {
         #[derive(Deserialize)]
-        struct Params {
+        struct Named {
             name: String,
             #[serde(default)]
             arguments: Map<String, Value>,
         }
-        if self.method() != Some(CallToolRequestMethod::VALUE) {
-            return None;
+        #[derive(Deserialize)]
+        struct At {
+            uri: String,
         }
-        let Params { name, arguments } = serde_json::from_str(self.params?.get()).ok()?;
-        Some(CallTool {
-            name,
-            arguments,
-            meta: None,
-        })
+        let params = self.params?.get();
+        match self.method()? {
+            CallToolRequestMethod::VALUE => {
+                let Named { name, arguments } = serde_json::from_str(params).ok()?;
+                Some(Asks::Tool(CallTool {
+                    name,
+                    arguments,
+                    meta: None,
+                }))
+            }
+            GetPromptRequestMethod::VALUE => {
+                let Named { name, arguments } = serde_json::from_str(params).ok()?;
+                Some(Asks::Prompt(GetPrompt { name, arguments }))
+            }
+            ReadResourceRequestMethod::VALUE => {
+                let At { uri } = serde_json::from_str(params).ok()?;
+                Some(Asks::Resource(ReadResource { uri }))
+            }
+            _ => None,
+        }
+    }
+
+    /// How many resources it asks to be told of, if it asks for changes.
+    pub fn watches(&self) -> usize {
+        #[derive(Deserialize)]
+        struct Params {
+            notifications: Filter,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Filter {
+            #[serde(default)]
+            resource_subscriptions: Vec<IgnoredAny>,
+        }
+        if self.method() != Some(SubscriptionsListenRequestMethod::VALUE) {
+            return 0;
+        }
+        self.params
+            .and_then(|params| serde_json::from_str::<Params>(params.get()).ok())
+            .map_or(0, |params| {
+                params.notifications.resource_subscriptions.len()
+            })
     }
 
     /// What an `initialize` says, if it has what the handshake needs.

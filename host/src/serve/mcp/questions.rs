@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::invoke::{Client, InputRequired, InvokeError};
 use crate::sandbox::Askable;
 use crate::sandbox::bindings::{AskError, Question, QuestionKind};
+use crate::serve::drain::{Drain, Draining};
 
 /// What a client with these capabilities can be asked.
 pub fn askable(capabilities: Option<&ClientCapabilities>) -> Askable {
@@ -104,12 +105,17 @@ pub fn request(question: &Question) -> Result<InputRequest, String> {
 pub struct SessionClient {
     peer: Peer<RoleServer>,
     askable: Askable,
+    drain: Drain,
 }
 
 impl SessionClient {
     /// At the other end of this session.
-    pub fn new(peer: Peer<RoleServer>, askable: Askable) -> Self {
-        Self { peer, askable }
+    pub fn new(peer: Peer<RoleServer>, askable: Askable, drain: Drain) -> Self {
+        Self {
+            peer,
+            askable,
+            drain,
+        }
     }
 
     async fn ask_one(&self, question: &Question) -> Result<(String, Value), AskError> {
@@ -137,9 +143,19 @@ impl Client for SessionClient {
     ) -> BoxFuture<'a, Result<BTreeMap<String, Value>, AskError>> {
         // In the task of the request, by which rmcp knows to which stream they belong.
         let asking = try_join_all(questions.iter().map(|question| self.ask_one(question)));
-        asking
-            .map(|answers| answers.map(|answers| answers.into_iter().collect()))
-            .boxed()
+        let answers = asking.map(|answers| answers.map(|answers| answers.into_iter().collect()));
+        unless_draining(&self.drain, answers).boxed()
+    }
+}
+
+/// Nobody waits for answers that a server which is ending could not use.
+pub async fn unless_draining<T>(
+    drain: &Drain,
+    answers: impl Future<Output = Result<T, AskError>>,
+) -> Result<T, AskError> {
+    tokio::select! {
+        answers = answers => answers,
+        () = drain.draining() => Err(AskError::Failed(Draining.to_string())),
     }
 }
 

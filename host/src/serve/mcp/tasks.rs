@@ -5,8 +5,8 @@
 //! which is its id.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join_all};
@@ -17,7 +17,8 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{questions, result};
+use super::questions::{self, unless_draining};
+use super::result;
 use crate::invoke::{
     Call, CallTool, Client, Completed, InputRequired, InvokeError, Invoker, Resume, Step, TenantId,
     ToolOutput,
@@ -26,6 +27,7 @@ use crate::sandbox::bindings::{AskError, Question};
 use crate::sandbox::{Askable, Observer, Severity};
 use crate::serve::drain::{Drain, Draining};
 use crate::serve::requester::Requester;
+use crate::telemetry::trace::TraceParent;
 
 /// A call that ends within this time is no task: its client has the result at once.
 const AT_ONCE: Duration = Duration::from_millis(100);
@@ -36,14 +38,19 @@ const KEPT: Duration = Duration::from_secs(60 * 60);
 /// How often clients should ask.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Tasks of one tenant that are kept at once.
-const MAX_TASKS: usize = 1_000;
+/// Tasks of one tenant that are kept at once. One more takes the place of the one that ended first.
+const MAX_TASKS: usize = 256;
 
 /// The tasks of all tenants.
 #[derive(Default)]
-pub struct Tasks {
+pub struct Tasks(Mutex<HashMap<String, Entry>>);
+
+/// A task.
+struct Entry {
+    owner: Requester,
+    began: Instant,
+    /// Of this task alone: rmcp's own way to forget one is to wait.
     manager: TaskManager,
-    owners: Mutex<HashMap<String, Requester>>,
 }
 
 /// How a call of a tool began that may become a task.
@@ -56,7 +63,31 @@ pub enum Begun {
     Draining(Draining),
 }
 
-type Work = AbortOnDropHandle<Result<Completed<Step<ToolOutput>>, Draining>>;
+type Ran = Result<Completed<Step<ToolOutput>>, Draining>;
+
+/// A call that may become a task.
+struct Work {
+    invoker: Invoker,
+    drain: Drain,
+    owner: Requester,
+    operation: CallTool,
+    trace: Option<TraceParent>,
+    link: Arc<Link>,
+}
+
+impl Work {
+    async fn run(&self, resume: Resume) -> Ran {
+        let call = Call {
+            tenant: self.owner.tenant.clone(),
+            caller: self.owner.caller.clone(),
+            operation: self.operation.clone(),
+            observer: Arc::clone(&self.link) as Arc<dyn Observer>,
+            trace: self.trace.clone(),
+        };
+        let call = self.invoker.step_asking(call, &*self.link, resume);
+        self.drain.run(call).await
+    }
+}
 
 impl Tasks {
     /// Begins a call. It goes on when the future that began it is dropped, as soon as it is a task.
@@ -69,22 +100,27 @@ impl Tasks {
         resume: Resume,
     ) -> Begun {
         let owner = Requester {
-            tenant: call.tenant.clone(),
-            caller: call.caller.clone(),
+            tenant: call.tenant,
+            caller: call.caller,
         };
-        let link = Arc::new(Link::new(askable));
-        let call = Call {
-            observer: Arc::clone(&link) as Arc<dyn Observer>,
-            ..call
-        };
-        let (invoker, drain, client) = (invoker.clone(), drain.clone(), Arc::clone(&link));
-        let calling = async move {
-            let call = invoker.step_asking(call, &*client, resume);
-            drain.run(call).await
-        };
-        let mut work: Work = AbortOnDropHandle::new(tokio::spawn(calling));
+        // Before the guest does anything.
+        if let Err(error) = self.make_room(&owner.tenant) {
+            return Begun::Ended(Err(error));
+        }
+        let link = Arc::new(Link::new(askable, drain.clone()));
+        let work = Arc::new(Work {
+            invoker: invoker.clone(),
+            drain: drain.clone(),
+            owner,
+            operation: call.operation,
+            trace: call.trace,
+            link: Arc::clone(&link),
+        });
+        let running = Arc::clone(&work);
+        let running = tokio::spawn(async move { running.run(resume).await });
+        let mut running = AbortOnDropHandle::new(running);
         tokio::select! {
-            done = &mut work => return match done {
+            done = &mut running => return match done {
                 Ok(Ok(completed)) => Begun::Ended(completed.result),
                 Ok(Err(draining)) => Begun::Draining(draining),
                 Err(_) => Begun::Ended(Err(InvokeError::Internal)),
@@ -92,37 +128,58 @@ impl Tasks {
             () = link.asked.notified() => {}
             () = tokio::time::sleep(AT_ONCE) => {}
         }
-        match self.keep(owner, link, work) {
-            Ok(task) => Begun::Task(task),
-            Err(error) => Begun::Ended(Err(error)),
+        Begun::Task(self.keep(work, running))
+    }
+
+    /// Forgets what is too old, and of a tenant that has too many the one that ended first.
+    fn make_room(&self, tenant: &TenantId) -> Result<(), InvokeError> {
+        let mut tasks = self.tasks();
+        tasks
+            .retain(|_, task| task.began.elapsed() < KEPT || task.manager.running_task_count() > 0);
+        let own = tasks
+            .iter()
+            .filter(|(_, task)| task.owner.tenant == *tenant);
+        if own.clone().count() < MAX_TASKS {
+            return Ok(());
+        }
+        let ended = own.filter(|(_, task)| task.manager.running_task_count() == 0);
+        let oldest = ended
+            .min_by_key(|(_, task)| task.began)
+            .map(|(id, _)| id.clone());
+        match oldest {
+            Some(oldest) => {
+                tasks.remove(&oldest);
+                Ok(())
+            }
+            None => Err(InvokeError::Failed(format!(
+                "Too many tasks: {MAX_TASKS} are running; try again later, or cancel some"
+            ))),
         }
     }
 
     /// Makes a task of a call that is under way.
-    fn keep(&self, owner: Requester, link: Arc<Link>, work: Work) -> Result<Task, InvokeError> {
-        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        owners.retain(|id, _| self.manager.get_task(id).is_ok());
-        if of_tenant(&owners, &owner.tenant) >= MAX_TASKS {
-            return Err(InvokeError::Failed(format!(
-                "Too many tasks: {MAX_TASKS} are kept, each for {} minutes; try again later",
-                KEPT.as_secs() / 60
-            )));
-        }
+    fn keep(&self, work: Arc<Work>, running: AbortOnDropHandle<Ran>) -> Task {
         let options = TaskOptions::new()
             .with_ttl_ms(KEPT.as_millis() as u64)
             .with_poll_interval_ms(POLL.as_millis() as u64);
-        let task = self.manager.spawn(options, |context| {
-            link.context.send_replace(Some(context.clone()));
-            finish(context, work).boxed()
+        let manager = TaskManager::new();
+        let owner = work.owner.clone();
+        let task = manager.spawn(options, |context| {
+            work.link.context.send_replace(Some(context.clone()));
+            finish(context, work, running).boxed()
         });
-        owners.insert(task.task_id.clone(), owner);
-        Ok(task)
+        let entry = Entry {
+            owner,
+            began: Instant::now(),
+            manager,
+        };
+        self.tasks().insert(task.task_id.clone(), entry);
+        task
     }
 
     /// `tasks/get`
     pub fn get(&self, id: &str, asks: &Requester) -> Result<DetailedTask, ErrorData> {
-        self.check_owner(id, asks)?;
-        self.manager.get_task(id)
+        self.of(id, asks)?.get_task(id)
     }
 
     /// `tasks/update`
@@ -132,63 +189,81 @@ impl Tasks {
         answers: InputResponses,
         asks: &Requester,
     ) -> Result<(), ErrorData> {
-        self.check_owner(id, asks)?;
-        self.manager.update_task(id, answers)
+        self.of(id, asks)?.update_task(id, answers)
     }
 
     /// `tasks/cancel`
     pub fn cancel(&self, id: &str, asks: &Requester) -> Result<(), ErrorData> {
-        self.check_owner(id, asks)?;
-        self.manager.cancel_task(id)
+        self.of(id, asks)?.cancel_task(id)
     }
 
     /// Another's task is as unknown as none.
-    fn check_owner(&self, id: &str, asks: &Requester) -> Result<(), ErrorData> {
-        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        match owners.get(id) {
-            Some(owner) if owner.is_same(asks) => Ok(()),
+    fn of(&self, id: &str, asks: &Requester) -> Result<TaskManager, ErrorData> {
+        match self.tasks().get(id) {
+            Some(task) if task.owner.is_same(asks) => Ok(task.manager.clone()),
             _ => Err(ErrorData::invalid_params("Unknown task", None)),
         }
     }
-}
 
-fn of_tenant(owners: &HashMap<String, Requester>, tenant: &TenantId) -> usize {
-    let owners = owners.values();
-    owners.filter(|owner| owner.tenant == *tenant).count()
+    fn tasks(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Waits for a task's end. Cancelled, its guest stops within a tick.
-async fn finish(context: TaskContext, work: Work) -> Result<CallToolResult, TaskExit> {
-    let done = tokio::select! {
-        done = work => done,
-        () = context.cancelled() => return Err(TaskExit::Cancelled),
-    };
-    let completed = match done {
-        Ok(Ok(completed)) => completed,
-        Ok(Err(draining)) => {
-            return Err(ErrorData::internal_error(draining.to_string(), None).into());
+async fn finish(
+    context: TaskContext,
+    work: Arc<Work>,
+    running: AbortOnDropHandle<Ran>,
+) -> Result<CallToolResult, TaskExit> {
+    let ending = async {
+        let mut ran = match running.await {
+            Ok(ran) => ran,
+            Err(_) => return Err(result::error(&InvokeError::Internal).into()),
+        };
+        loop {
+            let completed = ran.map_err(|draining| {
+                TaskExit::from(ErrorData::internal_error(draining.to_string(), None))
+            })?;
+            let failed = |error: &InvokeError| Ok(result::failure(error));
+            match completed.result {
+                Ok(Step::Done(output)) => return Ok(result::success(output)),
+                // It has returned its questions, and is called again with the answers.
+                Ok(Step::InputRequired(InputRequired { questions, state })) => {
+                    match work.link.ask(&questions).await {
+                        Ok(answers) => {
+                            let state = Some(state);
+                            ran = work.run(Resume { state, answers }).await;
+                        }
+                        Err(AskError::Unsupported(reason) | AskError::Failed(reason)) => {
+                            return failed(&InvokeError::Failed(reason));
+                        }
+                        Err(AskError::TimedOut) => {
+                            let text = "Nobody answered in time".to_owned();
+                            return failed(&InvokeError::Failed(text));
+                        }
+                    }
+                }
+                // What the tool says is its result; what ended it is not.
+                Err(
+                    error @ (InvokeError::Failed(_)
+                    | InvokeError::InvalidArguments(_)
+                    | InvokeError::NotAskable { .. }),
+                ) => return failed(&error),
+                Err(error) => return Err(result::error(&error).into()),
+            }
         }
-        Err(_) => return Err(result::error(&InvokeError::Internal).into()),
     };
-    match completed.result {
-        Ok(Step::Done(output)) => Ok(result::success(output)),
-        // What the tool says is its result; what ended it is not.
-        Err(
-            error @ (InvokeError::Failed(_)
-            | InvokeError::InvalidArguments(_)
-            | InvokeError::NotAskable { .. }),
-        ) => Ok(result::failure(&error)),
-        Err(error) => Err(result::error(&error).into()),
-        Ok(Step::InputRequired(InputRequired { .. })) => {
-            let text = "The tool returned questions after it had gone on as a task: ask with `host.ask`, or within the first moment";
-            Err(ErrorData::internal_error(text, None).into())
-        }
+    tokio::select! {
+        ended = ending => ended,
+        () = context.cancelled() => Err(TaskExit::Cancelled),
     }
 }
 
 /// Between a call and the task that it becomes.
 struct Link {
     askable: Askable,
+    drain: Drain,
     /// Told when the guest asks.
     asked: Notify,
     context: watch::Sender<Option<TaskContext>>,
@@ -197,9 +272,10 @@ struct Link {
 }
 
 impl Link {
-    fn new(askable: Askable) -> Self {
+    fn new(askable: Askable, drain: Drain) -> Self {
         Self {
             askable,
+            drain,
             asked: Notify::new(),
             context: watch::Sender::new(None),
             used: Mutex::default(),
@@ -244,7 +320,8 @@ impl Client for Link {
                     Ok((question.key.clone(), answer))
                 }
             });
-            Ok(try_join_all(asking).await?.into_iter().collect())
+            let answers = unless_draining(&self.drain, try_join_all(asking)).await?;
+            Ok(answers.into_iter().collect())
         }
         .boxed()
     }
