@@ -10,6 +10,7 @@ mod inspect;
 mod local;
 mod new;
 mod print;
+mod progress;
 mod pull;
 mod push;
 mod reload;

@@ -4,14 +4,12 @@ use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use sandglass_manifest::{Manifest, SourceRef, Surroundings};
 use serde_json::json;
 
-use super::{Exit, Failure, print};
+use super::{Exit, Failure, print, progress};
 use crate::config;
 use crate::source::verify::Signers;
 use crate::source::{Digest, Fetcher, Found};
@@ -51,18 +49,11 @@ impl Pull {
         let failed = |place: &str, error: &dyn std::fmt::Display| {
             Failure::new(Exit::Failed, format!("{place}: {error}"))
         };
-        let bar = ProgressBar::no_length().with_style(
-            ProgressStyle::with_template("{bytes} of {total_bytes} {wide_bar} {bytes_per_sec}")
-                .expect("a template of ours"),
-        );
-        let shown = bar.clone();
+        let (bar, moved) = progress::of_bytes();
         let fetcher = Fetcher::new(config::fetching(&Manifest::absent(
             &Surroundings::of_process(),
         )))
-        .with_progress(Arc::new(move |done, whole| {
-            whole.into_iter().for_each(|whole| shown.set_length(whole));
-            shown.set_position(done);
-        }));
+        .with_progress(moved);
         let fetched = fetcher.fetch(&found, &Signers::default()).await;
         bar.finish_and_clear();
         fetcher.trim_cache().await;

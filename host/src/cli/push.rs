@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
-use indicatif::ProgressBar;
 use sandglass_manifest::{Manifest, OciReference, SourceRef, Surroundings};
 use serde_json::json;
 
-use super::{Exit, Failure, print};
+use super::{Exit, Failure, print, progress};
 use crate::config;
 use crate::source::verify::Signers;
 use crate::source::{Fetcher, Found, oci};
@@ -71,11 +69,18 @@ impl Push {
             .await
             .map_err(|error| failed(&found.location(), &error))?;
         let title = format!("{}.wasm", found.name);
-        let spinner = ProgressBar::new_spinner().with_message("pushing");
-        spinner.enable_steady_tick(Duration::from_millis(100));
         let annotations = once_each(self.annotations)?;
-        let pushed = oci::push(&fetcher, &self.reference, fetched.bytes, title, annotations).await;
-        spinner.finish_and_clear();
+        let (bar, moved) = progress::of_bytes();
+        let pushed = oci::push(
+            &fetcher,
+            &self.reference,
+            fetched.bytes,
+            title,
+            annotations,
+            &moved,
+        );
+        let pushed = pushed.await;
+        bar.finish_and_clear();
         let digest = pushed.map_err(|error| match error.is_of_file() {
             true => failed(&found.location(), &error),
             false => failed(&self.reference.to_string(), &error),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use http::HeaderValue;
 use oci_client::Reference;
 use oci_client::client::{Client, ClientConfig, ClientProtocol, ImageLayer};
@@ -16,11 +17,14 @@ use super::OciError;
 use super::registry::{Action, Registry};
 use crate::sandbox::LoadError;
 use crate::sandbox::compiled::check_kind;
-use crate::source::Fetcher;
 use crate::source::http::{Authorization, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
+use crate::source::{Fetcher, Progress};
 
 /// Names the file that a layer holds (OCI image spec, "Pre-Defined Annotation Keys").
 const TITLE: &str = "org.opencontainers.image.title";
+
+/// Bytes of a component that are sent at once.
+const PIECE: usize = 1 << 20;
 
 /// Why a component could not be pushed.
 #[derive(Debug, thiserror::Error)]
@@ -57,12 +61,14 @@ impl PushError {
 }
 
 /// Pushes a component; the digest of its manifest. `title` is its file's name; `annotations` are the manifest's.
+/// `progress` is told how much of the component the registry has.
 pub async fn push(
     fetcher: &Fetcher,
     reference: &OciReference,
     component: Bytes,
     title: String,
     annotations: BTreeMap<String, String>,
+    progress: &Progress,
 ) -> Result<Digest, PushError> {
     let (Some(tag), None) = (reference.tag(), reference.digest()) else {
         return Err(PushError::Pinned);
@@ -84,9 +90,8 @@ pub async fn push(
 
     let registry = Registry::new(fetcher, reference, Action::Push).await;
     let upload = Upload::begin(&registry, reference).await?;
-    for bytes in [layer.data, config.data] {
-        upload.blob(bytes).await?;
-    }
+    upload.large_blob(layer.data, progress).await?;
+    upload.blob(config.data).await?;
     upload
         .manifest(tag, manifest, WASM_MANIFEST_MEDIA_TYPE)
         .await?;
@@ -139,6 +144,27 @@ impl<'a> Upload<'a> {
             .await
             .map_err(|error| refused(self.reference, error))?;
         Ok(digest)
+    }
+
+    /// Pushes a blob piece by piece, where the registry takes pieces; else as a whole.
+    async fn large_blob(&self, bytes: Bytes, progress: &Progress) -> Result<(), PushError> {
+        let whole = bytes.len() as u64;
+        let pieces = stream::iter((0..bytes.len()).step_by(PIECE)).map(|begin| {
+            // It asks for the next piece when the registry has those before.
+            progress(begin as u64, Some(whole));
+            Ok(bytes.slice(begin..bytes.len().min(begin + PIECE)))
+        });
+        let (target, digest) = (self.target(String::new()), Digest::of(&bytes).to_string());
+        let pushed = self.client.push_blob_stream(&target, pieces, &digest).await;
+        match pushed {
+            Ok(_) => {}
+            Err(OciDistributionError::SpecViolationError(_)) => {
+                self.blob(bytes).await?;
+            }
+            Err(error) => return Err(refused(self.reference, error)),
+        }
+        progress(whole, Some(whole));
+        Ok(())
     }
 
     /// Pushes a manifest to a tag, or to the digest that it has.
