@@ -25,7 +25,7 @@ impl Digest {
 
     /// Without the algorithm's name, for file names.
     pub fn hex(&self) -> String {
-        scalar::hex(&self.0)
+        hex::encode(self.0)
     }
 
     /// The hash itself.

@@ -68,7 +68,7 @@ pub enum TokenValue {
 }
 
 fn hex<S: serde::Serializer>(hash: &[u8; 32], output: S) -> Result<S::Ok, S::Error> {
-    output.collect_str(&scalar::hex(hash))
+    output.collect_str(&hex::encode(hash))
 }
 
 /// Who may call. With this key a call without a credential is refused.

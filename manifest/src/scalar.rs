@@ -148,19 +148,9 @@ pub(crate) fn number_and_unit<T: Scalar>(given: &str) -> Result<(u64, &str), Inv
 
 /// Reads a SHA-256 in hex digits.
 pub(crate) fn sha256(hex: &str) -> Option<[u8; 32]> {
-    if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
     let mut hash = [0; 32];
-    for (byte, digits) in hash.iter_mut().zip(hex.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    }
+    hex::decode_to_slice(hex, &mut hash).ok()?;
     Some(hash)
-}
-
-/// Writes a SHA-256 in hex digits.
-pub(crate) fn hex(hash: &[u8; 32]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The value does not fit its type.

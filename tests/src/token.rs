@@ -4,8 +4,5 @@ use sha2::{Digest, Sha256};
 
 /// What a manifest has of a token, in hexadecimal digits.
 pub fn sha256(token: &str) -> String {
-    Sha256::digest(token)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(Sha256::digest(token))
 }

@@ -64,10 +64,7 @@ impl Record {
             "signed_by",
             self.signed_by.iter().map(SignerName::id).collect(),
         );
-        add(
-            "arguments_hmac",
-            self.arguments.map(|hash| hex(&hash)).into(),
-        );
+        add("arguments_hmac", self.arguments.map(hex::encode).into());
         add("outcome", self.outcome.as_str().into());
         add("fuel", self.usage.fuel.into());
         add("peak_memory", self.usage.peak_memory.into());
@@ -79,10 +76,6 @@ impl Record {
         }
         Value::Object(fields).to_string()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A moment of the calendar, written as RFC 3339 in UTC with milliseconds.

@@ -71,8 +71,7 @@ impl Binding {
         let arguments = Sha256::digest(arguments);
         let parts = (
             tenant.as_str(),
-            caller.issuer(),
-            caller.name(),
+            caller.identity(),
             label,
             &arguments[..],
             component.to_string(),

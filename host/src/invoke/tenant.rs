@@ -112,6 +112,11 @@ impl Caller {
         }
     }
 
+    /// What tells it from others of its tenant, for what is sealed for it alone.
+    pub fn identity(&self) -> (Option<&str>, &str) {
+        (self.issuer(), self.name())
+    }
+
     /// From when on the caller's credential is accepted no more.
     pub fn expires(&self) -> Option<SystemTime> {
         match self {

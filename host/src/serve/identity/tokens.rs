@@ -150,10 +150,7 @@ fn accept(token: &Token) -> Result<Accepted, ManifestError> {
         }
     };
     let name = token.name.clone().unwrap_or_else(|| {
-        let start: String = sha256[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let start = hex::encode(&sha256[..4]);
         format!("sha256:{start}")
     });
     let known = Arc::new(Known {
@@ -183,10 +180,7 @@ mod tests {
     }
 
     fn hex(token: &str) -> String {
-        hash(token)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex::encode(hash(token))
     }
 
     fn manifest(tokens: &str) -> Arc<Manifest> {
