@@ -111,6 +111,20 @@ impl Connection {
         })
     }
 
+    /// Sends a request and reads the head of an answer that has no end.
+    pub async fn open_stream(&mut self, request: &[u8]) -> Result<()> {
+        self.received.clear();
+        self.stream.write_all(request).await?;
+        loop {
+            let count = self.stream.read_buf(&mut self.received).await?;
+            ensure!(count > 0, "the server closed the connection");
+            if let Some(head) = Head::parse(&self.received)? {
+                ensure!(head.status == 200, "the stream's status is {}", head.status);
+                return Ok(());
+            }
+        }
+    }
+
     /// Sends a request and reads the answer.
     pub async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
         self.received.clear();

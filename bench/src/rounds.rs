@@ -16,6 +16,8 @@ pub struct Effort {
     pub calls: u32,
     /// The most components that are loaded.
     pub components: u32,
+    /// Sessions that are open at once.
+    pub sessions: u32,
 }
 
 impl Effort {
@@ -25,6 +27,7 @@ impl Effort {
         window: Duration::from_millis(2_000),
         calls: 4_000,
         components: 1_000,
+        sessions: 10_000,
     };
     /// To see that everything runs.
     pub const QUICK: Self = Self {
@@ -32,6 +35,7 @@ impl Effort {
         window: Duration::from_millis(400),
         calls: 400,
         components: 200,
+        sessions: 500,
     };
 }
 

@@ -19,14 +19,19 @@ pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// Components that may be loaded: half of the files, and never none.
+/// Components that may be loaded, and never none.
 pub fn for_components() -> Option<usize> {
-    limit().map(|files| share(files / 2))
+    limit().map(|files| share(to_give(files) / 3))
 }
 
-/// Connections that may be open: a quarter, and never none. What is left is for caches, downloads and what guests reach.
+/// Connections that may be open, and never none: each agent that waits for news has one.
 pub fn for_connections() -> Option<usize> {
-    limit().map(|files| share(files / 4))
+    limit().map(|files| share(to_give(files) / 3 * 2))
+}
+
+/// What is left when some are kept back for caches, downloads and what guests reach.
+fn to_give(files: u64) -> u64 {
+    files - (files / 4).min(1_000)
 }
 
 fn share(files: u64) -> usize {

@@ -341,6 +341,16 @@ impl Host {
         .await;
     }
 
+    /// Waits until a call of this tool has ended well.
+    pub async fn has_called(&self, tool: &str) {
+        let counted = format!("tool=\"{tool}\",outcome=\"ok\"");
+        eventually("the call has ended", async || {
+            let metrics = self.manage("/metrics").await.body;
+            metrics.contains(&counted).then_some(())
+        })
+        .await;
+    }
+
     /// The same with this bearer token.
     pub async fn manage_by(&self, token: &str, path: &str) -> Answer {
         send(self.client.get(self.management(path)).bearer_auth(token)).await

@@ -376,7 +376,7 @@ async fn connections_over_the_most_that_there_may_be_wait_for_their_turn() {
     };
     let mut answer = [0; 12];
     let mut open = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..32 {
         let mut socket = connect().await;
         socket.read_exact(&mut answer).await.expect("an answer");
         open.push(socket);

@@ -1,7 +1,9 @@
 //! What of MCP a guest has beside tools: prompts, resources, completion, questions, tasks.
 
 use reqwest::Method;
-use sandglass_tests::mcp::{Session, Way, message, modern, of_client, read_until, send, text};
+use sandglass_tests::mcp::{
+    ACCEPT, Session, Way, bare, message, modern, of_client, read_until, send, text,
+};
 use sandglass_tests::{Answer, Folder, Host, Launch, conformance, eventually, manifest, sha256};
 use serde_json::{Value, json};
 
@@ -462,8 +464,8 @@ async fn what_is_kept_for_a_client_is_bounded() {
     assert_eq!((refused.status, refused.code()), (400, -32602));
     let mut initialize = sandglass_tests::mcp::initialize("2025-11-25");
     initialize["capabilities"] = json!({"experimental": {"x": {"y": "z".repeat(64 << 10)}}});
-    let refused = Way::Bare.request(&host, "initialize", initialize).await;
-    assert_eq!(refused.status, 413);
+    let refused = bare(&host, "initialize", initialize).header("accept", ACCEPT);
+    assert_eq!(send(refused).await.status, 413);
     let long = format!("test://template/{}/data", "x".repeat(2_048));
     let refused = ask(&host, "resources/read", json!({"uri": long})).await;
     assert_eq!(refused.refusal()["code"], -32602);

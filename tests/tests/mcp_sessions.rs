@@ -1,8 +1,8 @@
 //! A session goes on with another replica that has the same key, and with a host that has forgotten it.
 
-use reqwest::Method;
-use sandglass_tests::mcp::{Session, post, send, text};
-use sandglass_tests::{Answer, Folder, Host, Launch, guest, manifest};
+use reqwest::{Method, Response};
+use sandglass_tests::mcp::{self, Session, post, send, text};
+use sandglass_tests::{Answer, Folder, Host, Launch, conformance, guest, manifest};
 use serde_json::{Value, json};
 
 fn launch() -> Launch {
@@ -11,9 +11,9 @@ fn launch() -> Launch {
 
 /// A message in a session of this id, whichever host made it.
 async fn ask(host: &Host, id: &str, method: &str) -> Answer {
-    let message = sandglass_tests::mcp::message(method, json!({"name": "returns_number"}));
+    let message = mcp::message(method, json!({"name": "returns_number"}));
     let request = post(host, &message)
-        .header("accept", sandglass_tests::mcp::ACCEPT)
+        .header("accept", mcp::ACCEPT)
         .header("mcp-session-id", id)
         .header("mcp-protocol-version", "2025-11-25");
     send(request).await
@@ -71,4 +71,137 @@ async fn what_is_no_id_of_ours_is_unknown() {
     }
     let known: Value = ask(&host, &id, "ping").await.result();
     assert_eq!(known, json!({}));
+}
+
+fn asking() -> Launch {
+    let source = json!({"source": format!("file:{}", conformance())});
+    Launch::manifest(&manifest(&json!([source]))).arg("--management-port=0")
+}
+
+/// A client that can be asked.
+fn askable() -> Value {
+    let mut params = mcp::initialize("2025-11-25");
+    params["capabilities"] = json!({"elicitation": {}});
+    params
+}
+
+/// The fields of the first event of a stream: its id, and its message.
+async fn first_event(stream: &mut Response) -> (String, Value) {
+    let text = mcp::read_until(stream, "\n\n").await;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .trim()
+            .to_owned()
+    };
+    let message = serde_json::from_str(&field("data:")).expect("JSON");
+    (field("id:"), message)
+}
+
+fn elicitation() -> Value {
+    let arguments = json!({"message": "Who?"});
+    mcp::message(
+        "tools/call",
+        json!({"name": "test_elicitation", "arguments": arguments}),
+    )
+}
+
+fn answer_to(question: &Value, name: &str) -> Value {
+    let content = json!({"username": name, "email": "a@example.org"});
+    json!({
+        "jsonrpc": "2.0",
+        "id": question["id"],
+        "result": {"action": "accept", "content": content},
+    })
+}
+
+#[tokio::test]
+async fn an_answer_that_came_while_its_client_was_away_is_read_later() {
+    let host = asking().start().await;
+    let session = Session::with(&host, askable()).await;
+    let call = elicitation();
+    let mut stream = session.prepare(&call).send().await.expect("a stream");
+    let (last, question) = first_event(&mut stream).await;
+    assert_eq!(question["method"], "elicitation/create");
+    drop(stream);
+    let answered = send(session.prepare(&answer_to(&question, "ann"))).await;
+    assert_eq!(answered.status, 202, "{answered:?}");
+    host.has_called("test_elicitation").await;
+    let resumed = session
+        .with_headers(host.request(Method::GET, "/mcp"))
+        .header("last-event-id", last);
+    let answer = send(resumed).await;
+    let message = answer.message();
+    assert_eq!(message["id"], call["id"], "{answer:?}");
+    assert!(text(&message["result"]).contains("ann"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn two_calls_of_the_same_id_are_asked_and_answered_each_for_itself() {
+    let host = asking().start().await;
+    let session = Session::with(&host, askable()).await;
+    let call = elicitation();
+    let mut streams = Vec::new();
+    for name in ["ann", "bob"] {
+        let mut stream = session.prepare(&call).send().await.expect("a stream");
+        let (_, question) = first_event(&mut stream).await;
+        streams.push((name, stream, question));
+    }
+    assert_ne!(streams[0].2["id"], streams[1].2["id"]);
+    for (name, _, question) in streams.iter().rev() {
+        send(session.prepare(&answer_to(question, name))).await;
+    }
+    for (name, mut stream, _) in streams {
+        let said = mcp::read_until(&mut stream, "\n\n").await;
+        assert!(said.contains(name), "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_call_says_is_in_its_own_stream_before_its_answer() {
+    let host = launch().start().await;
+    let session = Session::open(&host).await;
+    let params = json!({"name": "progress", "_meta": {"progressToken": "p"}});
+    let answer = session.request("tools/call", params).await;
+    let messages = answer.messages();
+    let methods: Vec<_> = messages
+        .iter()
+        .filter_map(|message| message["method"].as_str())
+        .collect();
+    let said = ["notifications/progress", "notifications/message"];
+    assert_eq!(methods, [said, said, said].concat());
+    assert_eq!(text(&messages[6]["result"]), "finished");
+    // Where there is nothing but the answer, there is no stream.
+    let answer = session
+        .request("tools/call", json!({"name": "returns_number"}))
+        .await;
+    assert_eq!(answer.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn what_is_not_acceptable_or_of_no_version_is_said_in_json() {
+    let host = launch().start().await;
+    let session = Session::open(&host).await;
+    let ping = mcp::message("ping", json!({}));
+    let both = mcp::ACCEPT;
+    for (accept, version, status) in [
+        ("application/json", "2025-11-25", 406),
+        ("application/json, text/event-stream;q=0", "2025-11-25", 406),
+        (both, "1999-01-01", 400),
+        (both, "2025-11-25", 200),
+    ] {
+        let request = post(&host, &ping).header("mcp-session-id", session.id());
+        let request = request.header("mcp-protocol-version", version);
+        let answer = send(request.header("accept", accept)).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.message()["id"], ping["id"], "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_not_offered_what_its_revision_has_not() {
+    let host = launch().start().await;
+    let session = Session::open(&host).await;
+    let offered = &session.initialized["capabilities"];
+    assert!(offered.get("extensions").is_none(), "{offered}");
 }

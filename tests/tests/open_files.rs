@@ -26,13 +26,13 @@ async fn components_leave_files_to_those_who_call_them() {
         .start()
         .await;
     let tools = host.tools().await;
-    assert_eq!(tools.len(), FILES / 2, "{tools:?}");
+    assert_eq!(tools.len(), FILES / 4, "{tools:?}");
     for tool in &tools {
         let answer = host.call(tool, json!({})).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     let ready = host.get("/ready").await.json();
     assert_eq!(ready["status"], "degraded");
-    let reason = "100 files may be open, and the half of them that is for components is: serve fewer, or lift the limit";
+    let reason = "100 files may be open, and those of them that are for components are (25): serve fewer, or lift the limit";
     assert!(ready["failures"].to_string().contains(reason), "{ready}");
 }

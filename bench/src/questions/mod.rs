@@ -3,6 +3,7 @@
 pub mod components;
 mod fresh_call;
 mod inline;
+mod listeners;
 pub mod mcp;
 mod neighbour;
 pub mod rest;
@@ -53,6 +54,8 @@ pub enum Question {
     Mcp,
     /// What a session of its own for each call costs beside a bare call
     Session,
+    /// What sessions that only listen cost
+    Listeners,
     /// What a call over stdio costs beside a native rmcp tool
     Stdio,
     /// What a tenant notices of another one that spins on all the places it has
@@ -80,6 +83,7 @@ impl Question {
             Self::Rest => "rest",
             Self::Mcp => "mcp",
             Self::Session => "session",
+            Self::Listeners => "listeners",
             Self::Stdio => "stdio",
             Self::Neighbour => "neighbour",
             Self::Inline => "inline",
@@ -95,6 +99,7 @@ impl Question {
             Self::Rest => rest::measure(bench),
             Self::Mcp => mcp::measure(bench),
             Self::Session => session::measure(bench),
+            Self::Listeners => listeners::measure(bench),
             Self::Stdio => stdio::measure(bench),
             Self::Neighbour => neighbour::measure(bench),
             Self::Inline => inline::measure(bench),

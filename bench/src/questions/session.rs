@@ -13,7 +13,7 @@ use crate::server::Server;
 const BAR: Bar = Bar::at_most(4.0, 2.5);
 
 /// The newest revision with sessions.
-const REVISION: &str = "2025-11-25";
+pub const REVISION: &str = "2025-11-25";
 
 const ACCEPT: &str = "accept: application/json, text/event-stream\r\n";
 
@@ -21,15 +21,7 @@ const ACCEPT: &str = "accept: application/json, text/event-stream\r\n";
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let server = Server::sandglass(&bench.parts)?;
     let bare_call = http::post(PATH, ACCEPT, &super::tools_call(1, None));
-    let initialize = http::post(
-        PATH,
-        ACCEPT,
-        &json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-            "protocolVersion": REVISION,
-            "capabilities": {},
-            "clientInfo": {"name": "sandglass-bench", "version": "0"},
-        }}),
-    );
+    let initialize = initialize();
     let bare = async |connection: &mut Connection| {
         connection
             .exchange(&bare_call)
@@ -69,9 +61,27 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
+/// Opens a session.
+pub fn initialize() -> Vec<u8> {
+    http::post(
+        PATH,
+        ACCEPT,
+        &json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": REVISION,
+            "capabilities": {},
+            "clientInfo": {"name": "sandglass-bench", "version": "0"},
+        }}),
+    )
+}
+
+/// The headers of a request in the session of this id.
+pub fn headers(id: &str) -> String {
+    format!("mcp-session-id: {id}\r\nmcp-protocol-version: {REVISION}\r\n")
+}
+
 /// The rest of a session after its `initialize`.
 async fn one_call(connection: &mut Connection, id: &str) -> Result<()> {
-    let headers = format!("mcp-session-id: {id}\r\nmcp-protocol-version: {REVISION}\r\n");
+    let headers = headers(id);
     let post = |body: &Value| http::post(PATH, &format!("{ACCEPT}{headers}"), body);
     let initialized = post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
     connection.exchange(&initialized).await?.expect(202, "")?;

@@ -15,7 +15,7 @@ use super::ledger::Ledger;
 use super::operation::{Conclusion, Operation, Target};
 use super::talk::{Binding, QUESTION_TIMEOUT, StateKey, Talk};
 use super::tenant::{Caller, TenantId};
-use super::updates::{Updates, Watch};
+use super::updates::Updates;
 use super::visible::Visible;
 use crate::catalog::Catalog;
 use crate::sandbox::bindings::{AskError, Question};
@@ -100,9 +100,9 @@ impl Invoker {
         &self.ledger
     }
 
-    /// The changes that calls make to a tenant's resources.
-    pub fn watch(&self, tenant: &TenantId) -> Watch {
-        self.updates.watch(tenant)
+    /// The changes that calls make to resources.
+    pub fn updates(&self) -> &Updates {
+        &self.updates
     }
 
     /// What a tenant has, as far as it is the caller's to see.

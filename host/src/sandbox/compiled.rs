@@ -82,7 +82,8 @@ pub enum LoadError {
     Reflect(#[from] ReflectError),
     /// The process may not open more files.
     #[error(
-        "{limit} files may be open, and the half of them that is for components is: serve fewer, or lift the limit (`ulimit -Hn`, `LimitNOFILE=` of systemd, `--ulimit nofile=` of docker)"
+        "{limit} files may be open, and those of them that are for components are ({}): serve fewer, or lift the limit (`ulimit -Hn`, `LimitNOFILE=` of systemd, `--ulimit nofile=` of docker)",
+        open_files::for_components().unwrap_or_default()
     )]
     TooManyFiles {
         /// How many may be.

@@ -15,8 +15,9 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,7 +25,7 @@ use super::tls::Tls;
 use crate::open_files;
 
 /// Connections at once, where the process may open that many files.
-const MAX_CONNECTIONS: usize = 10_000;
+const MAX_CONNECTIONS: usize = 20_000;
 
 /// From accepting a connection until its first request's head is whole.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -66,11 +67,8 @@ pub async fn serve<S>(
                 match tls {
                     None => connection(stream, service, closing).await,
                     // Not on the accepting task: a slow handshake holds up nobody else.
-                    Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => connection(stream, service, closing).await,
-                        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                        Err(_) => tracing::debug!("a TLS handshake took too long"),
-                    },
+                    // On the heap: its state is large, and a plain connection has room for it otherwise.
+                    Some(tls) => Box::pin(encrypted(tls, stream, service, closing)).await,
                 }
             });
         }
@@ -80,6 +78,18 @@ pub async fn serve<S>(
     drop(listener);
     open.close();
     open.wait().await;
+}
+
+/// Serves one connection, once it is encrypted.
+async fn encrypted<S>(tls: TlsAcceptor, stream: TcpStream, service: S, closing: CancellationToken)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
+    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, service, closing).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
 }
 
 /// Serves one connection. Where `closing` is cancelled it ends after the answer in flight.

@@ -23,7 +23,8 @@ pub async fn run(app: App, mut stop: Stop) -> Result<(), ServerInitializeError> 
     let drain = app.drain.clone();
     let (reader, writer) = rmcp::transport::stdio_pipes();
     let lines = Lines::new(BufReader::new(reader), writer);
-    let serving = McpServer::for_session(app, Requester::local()).serve(lines);
+    let server = McpServer::for_session(app, Requester::local(), Arc::default());
+    let serving = server.serve(lines);
     let service = tokio::select! {
         serving = serving => match serving {
             Ok(service) => service,

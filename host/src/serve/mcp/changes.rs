@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::ErrorData;
-use rmcp::model::ResourceUpdatedNotificationParam;
+use rmcp::model::{
+    PromptListChangedNotification, ResourceListChangedNotification, ResourceUpdatedNotification,
+    ResourceUpdatedNotificationParam, ServerNotification, ToolListChangedNotification,
+};
 use rmcp::service::{Peer, RoleServer, SubscriptionContext};
 
-use crate::catalog::{Changed, Changes};
-use crate::invoke::{Invoker, TenantId, Updated, Watch};
+use super::handler::SessionState;
+use crate::catalog::{Catalog, Changed, Changes};
+use crate::invoke::{Invoker, TenantId, Updated, Updates, Watch};
 
 /// Resources that one session, or one stream, watches.
 pub const MAX_WATCHED: usize = 1_000;
@@ -25,16 +29,55 @@ enum Event {
     Resource(Updated),
 }
 
-impl News {
-    /// From now on.
-    pub fn of(invoker: &Invoker, tenant: &TenantId) -> Self {
+/// Where news come from.
+#[derive(Clone, Default)]
+pub struct Newsroom {
+    catalog: Arc<Catalog>,
+    updates: Updates,
+}
+
+impl Newsroom {
+    /// Of what this invoker calls.
+    pub fn of(invoker: &Invoker) -> Self {
         Self {
-            changes: invoker.catalog().changes(tenant),
-            watch: invoker.watch(tenant),
+            catalog: Arc::clone(invoker.catalog()),
+            updates: invoker.updates().clone(),
         }
     }
 
-    async fn next(&mut self) -> Event {
+    /// What happens to what a tenant has, from now on.
+    pub fn news(&self, tenant: &TenantId) -> News {
+        News {
+            changes: self.catalog.changes(tenant),
+            watch: self.updates.watch(tenant),
+        }
+    }
+}
+
+impl News {
+    /// Waits for what a session that watches these resources is told.
+    pub async fn next(&mut self, watched: &Watched) -> Vec<ServerNotification> {
+        loop {
+            let event = self.event().await;
+            let told = event.notifications(&watched.lock());
+            if !told.is_empty() {
+                return told;
+            }
+        }
+    }
+
+    /// All that such a session could be told.
+    pub fn all(&self, watched: &Watched) -> Vec<ServerNotification> {
+        let all = Event::Lists(Changed {
+            tools: true,
+            prompts: true,
+            resources: true,
+            contents: true,
+        });
+        all.notifications(&watched.lock())
+    }
+
+    async fn event(&mut self) -> Event {
         tokio::select! {
             changed = self.changes.next() => Event::Lists(changed),
             updated = self.watch.next() => Event::Resource(updated),
@@ -52,6 +95,28 @@ impl Event {
             Self::Resource(Updated::Any) => all(),
             Self::Resource(Updated::One(uri)) => watched.get(&**uri).into_iter().cloned().collect(),
         }
+    }
+
+    /// What a session that watches these resources is told.
+    fn notifications(&self, watched: &BTreeSet<String>) -> Vec<ServerNotification> {
+        let mut told = Vec::new();
+        if let Self::Lists(changed) = self {
+            if changed.tools {
+                told.push(ToolListChangedNotification::default().into());
+            }
+            if changed.prompts {
+                told.push(PromptListChangedNotification::default().into());
+            }
+            if changed.resources {
+                told.push(ResourceListChangedNotification::default().into());
+            }
+        }
+        let updated = self.updated(watched).into_iter();
+        told.extend(updated.map(|uri| {
+            let param = ResourceUpdatedNotificationParam::new(uri);
+            ResourceUpdatedNotification::new(param).into()
+        }));
+        told
     }
 }
 
@@ -82,30 +147,12 @@ impl Watched {
 }
 
 /// Tells a session's client, until it is gone.
-pub async fn tell_session(mut news: News, watched: Arc<Watched>, peer: Peer<RoleServer>) {
+pub async fn tell_session(mut news: News, state: Arc<SessionState>, peer: Peer<RoleServer>) {
     loop {
-        let event = news.next().await;
-        let updated = event.updated(&watched.lock());
-        let told = async {
-            if let Event::Lists(changed) = event {
-                if changed.tools {
-                    peer.notify_tool_list_changed().await?;
-                }
-                if changed.prompts {
-                    peer.notify_prompt_list_changed().await?;
-                }
-                if changed.resources {
-                    peer.notify_resource_list_changed().await?;
-                }
+        for notification in news.next(&state.watched).await {
+            if peer.send_notification(notification).await.is_err() {
+                return;
             }
-            for uri in updated {
-                let param = ResourceUpdatedNotificationParam::new(uri);
-                peer.notify_resource_updated(param).await?;
-            }
-            Ok::<_, rmcp::service::ServiceError>(())
-        };
-        if told.await.is_err() {
-            return;
         }
     }
 }
@@ -119,7 +166,7 @@ pub async fn tell_subscription(mut news: News, subscription: &SubscriptionContex
     loop {
         let event = tokio::select! {
             () = subscription.cancelled() => return,
-            event = news.next() => event,
+            event = news.event() => event,
         };
         let told = async {
             if let Event::Lists(changed) = event {

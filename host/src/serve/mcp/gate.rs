@@ -1,27 +1,35 @@
 //! The HTTP contract in front of rmcp: what is malformed is told apart here, and
 //! each request goes to the service that fits it.
 
+use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use rmcp::model::{ErrorCode, ProtocolVersion};
+use futures::{Stream, StreamExt, stream};
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, ErrorCode, GetExtensions, JsonRpcMessage,
+    ProtocolVersion,
+};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::abandoned::watched;
-use super::changes::MAX_WATCHED;
+use super::changes::{MAX_WATCHED, Newsroom};
 use super::expiry::bounded;
 use super::handler::McpServer;
 use super::message::{Asks, Malformed, Message};
 use super::sealed_id::SealedIds;
-use super::sessions::{HANDSHAKE, REQUESTER, Session, Sessions, requester};
-use crate::invoke::{Call, Caller, InvokeError, Invoker, Operation};
+use super::session::{EventId, Reading, Session};
+use super::sessions::Sessions;
+use crate::invoke::{Call, Caller, InvokeError, Operation};
 use crate::sandbox::Silent;
 use crate::serve::App;
 use crate::serve::body::{self, BodyError, MAX_BODY};
@@ -35,55 +43,65 @@ const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// Bytes of an `initialize`: what it says is kept as long as its session.
 const MAX_HANDSHAKE: usize = 64 << 10;
 
-/// A message that changes nothing.
-const PING: &str = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
+const LAST_EVENT_ID: &str = "last-event-id";
 
-/// In a request's extensions: cancelled when nobody waits for the call's answer any
-/// more, since the session ended, or its client went and did not come back.
-#[derive(Clone)]
-pub struct CallEnd(pub CancellationToken);
+const JSON: &str = "application/json";
+const EVENT_STREAM: &str = "text/event-stream";
+/// What clients accept of a POST.
+const BOTH: &str = "application/json, text/event-stream";
+
+/// So that proxies keep a stream open.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+tokio::task_local! {
+    /// Who sent the request that rmcp is handling: it makes servers without telling for whom.
+    static REQUESTER: Requester;
+}
+
+fn requester() -> io::Result<Requester> {
+    REQUESTER
+        .try_with(Requester::clone)
+        .map_err(io::Error::other)
+}
 
 /// The MCP endpoint.
 #[derive(Clone)]
 pub struct Mcp {
-    /// Sessions, and modern requests, which need none.
-    stateful: StreamableHttpService<McpServer, Sessions>,
-    /// Legacy requests outside a session: gateways strip the session's header,
-    /// and simple clients never make one.
-    stateless: StreamableHttpService<McpServer, NeverSessionManager>,
+    app: App,
     sessions: Arc<Sessions>,
-    invoker: Invoker,
+    /// Modern requests, and legacy ones outside a session: gateways strip the session's header, and simple clients
+    /// never make one.
+    requests: StreamableHttpService<McpServer, NeverSessionManager>,
 }
 
 impl Mcp {
     /// An endpoint whose streams end with `end`.
     pub fn new(app: &App, end: CancellationToken) -> Self {
+        let sessions = Arc::new(Sessions::new(
+            Newsroom::of(&app.invoker),
+            SealedIds::new(app.invoker.key().codec()),
+            app.tenants.count(),
+            end.clone(),
+        ));
+        tokio::spawn(Arc::clone(&sessions).expire());
         // Host and Origin are checked for all endpoints in `serve::guard`.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
+            .with_legacy_session_mode(false)
             .with_json_response(true)
             // One frame an answer, as the contract has it: no priming events.
             .with_sse_retry(None)
             .with_max_request_body_bytes(MAX_BODY)
             .with_cancellation_token(end);
-        let ids = SealedIds::new(app.invoker.key().codec());
-        let sessions = Arc::new(Sessions::new(app.tenants.count(), ids.clone()));
-        let mut with_sessions = config.clone();
-        with_sessions.session_store = Some(Arc::new(ids));
-        let (session_app, request_app) = (app.clone(), app.clone());
+        let request_app = app.clone();
         Self {
-            stateful: StreamableHttpService::new(
-                move || Ok(McpServer::for_session(session_app.clone(), requester()?)),
-                Arc::clone(&sessions),
-                with_sessions,
-            ),
-            stateless: StreamableHttpService::new(
+            app: app.clone(),
+            sessions,
+            requests: StreamableHttpService::new(
                 move || Ok(McpServer::for_request(request_app.clone(), requester()?)),
                 Arc::new(NeverSessionManager::default()),
-                config.with_legacy_session_mode(false),
+                config,
             ),
-            sessions,
-            invoker: app.invoker.clone(),
         }
     }
 
@@ -100,64 +118,113 @@ impl Mcp {
             Ok(message) => message,
             Err(malformed) => return Refusal::from(malformed).into_response(),
         };
-        let versions = parts.headers.get_all(PROTOCOL_VERSION);
-        if versions.iter().count() > 1 {
-            return Refusal::doubled_version().to(message.id()).into_response();
+        let refused = |refusal: Refusal| refusal.to(message.id()).into_response();
+        if let Err(refusal) = version(&parts.headers, message.names_a_version()) {
+            return refused(refusal);
         }
         if message.watches() > MAX_WATCHED {
-            let refusal = Refusal::from(Malformed::new(
+            return refused(Refusal::from(Malformed::new(
                 ErrorCode::INVALID_PARAMS,
                 format!("Invalid params: a stream tells of at most {MAX_WATCHED} resources"),
-            ));
-            return refusal.to(message.id()).into_response();
+            )));
         }
         if let Some(forbidden) = self.forbidden(asks, &parts.headers, &message).await {
             return forbidden;
         }
-        if is_modern(&message, &parts.headers) {
-            if message.method() == Some("initialize") {
-                return Refusal::no_handshake().to(message.id()).into_response();
-            }
-            return self.to_stateful(parts, body).await;
+        let is_modern = is_modern(&message, &parts.headers);
+        let session = session_id(&parts.headers).filter(|_| !is_modern);
+        let session = session.map(str::to_owned);
+        // A bare call is served whatever it accepts; nothing else is.
+        if session.is_none()
+            && !is_modern
+            && matches!(message.method(), Some("tools/call" | "tools/list"))
+        {
+            parts
+                .headers
+                .insert(header::ACCEPT, HeaderValue::from_static(BOTH));
+        } else if !accepts(&parts.headers, JSON) || !accepts(&parts.headers, EVENT_STREAM) {
+            return refused(Refusal::not_acceptable(BOTH));
         }
-        let session = session_id(&parts.headers).map(str::to_owned);
-        match session {
-            Some(id) => {
-                let Some(session) = self.session(&id, asks, &parts).await else {
-                    return Refusal::session_not_found()
-                        .to(message.id())
-                        .into_response();
-                };
-                let end = session.end.child_token();
-                parts.extensions.insert(CallEnd(end.clone()));
-                let response = self.to_stateful(parts, body).await;
-                response.map(|body| watched(body, end, session.resumed))
-            }
-            None if message.method() == Some("initialize") => {
-                if body.len() > MAX_HANDSHAKE {
-                    return Refusal::large_handshake().to(message.id()).into_response();
-                }
-                let params = match message.check_initialize() {
-                    Ok(params) => params,
-                    Err(malformed) => return Refusal::from(malformed).into_response(),
-                };
-                if !self.sessions.make_room(&asks.tenant).await {
-                    return Refusal::too_many_sessions()
-                        .to(message.id())
-                        .into_response();
-                }
-                HANDSHAKE.scope(params, self.to_stateful(parts, body)).await
-            }
-            None => {
-                // A bare call is served whatever it accepts; nothing else is.
-                if matches!(message.method(), Some("tools/call" | "tools/list")) {
-                    parts.headers.insert(
-                        header::ACCEPT,
-                        HeaderValue::from_static("application/json, text/event-stream"),
-                    );
-                }
+        match (session, message.method()) {
+            (None, Some("initialize")) if is_modern => refused(Refusal::no_handshake()),
+            (None, Some("initialize")) => self.initialize(asks, &parts.headers, &message, &body),
+            (None, _) => {
                 let request = Request::from_parts(parts, Body::from(body.clone()));
-                finish(self.stateless.handle(request).await, &body)
+                finish(self.requests.handle(request).await, &body)
+            }
+            (Some(id), _) => match self.sessions.get(&id, asks) {
+                None => refused(Refusal::session_not_found()),
+                Some(session) => self.in_session(session, asks, parts, &body).await,
+            },
+        }
+    }
+
+    fn initialize(
+        &self,
+        asks: &Requester,
+        headers: &HeaderMap,
+        message: &Message<'_>,
+        body: &[u8],
+    ) -> Response {
+        let refused = |refusal: Refusal| refusal.to(message.id()).into_response();
+        if body.len() > MAX_HANDSHAKE {
+            return refused(Refusal::large_handshake());
+        }
+        let mut client = match message.check_initialize() {
+            Ok(client) => client,
+            Err(malformed) => return Refusal::from(malformed).into_response(),
+        };
+        for (name, expected) in [
+            (PROTOCOL_VERSION, client.protocol_version.as_str()),
+            ("mcp-method", "initialize"),
+        ] {
+            if headers.get_all(name).iter().any(|value| value != expected) {
+                return refused(Refusal::mismatch(name, expected));
+            }
+        }
+        let server = McpServer::for_request(self.app.clone(), asks.clone());
+        let result = match server.handshake(&client) {
+            Ok(result) => result,
+            Err(error) => return refused(Malformed::new(error.code, error.message).into()),
+        };
+        client.protocol_version = result.protocol_version.clone();
+        let Some((id, _)) = self.sessions.create(client, asks) else {
+            return refused(Refusal::too_many_sessions());
+        };
+        let answer = json!({"jsonrpc": "2.0", "id": message.id(), "result": result});
+        ([(SESSION_ID, &*id)], axum::Json(answer)).into_response()
+    }
+
+    async fn in_session(
+        &self,
+        session: Arc<Session>,
+        asks: &Requester,
+        parts: http::request::Parts,
+        body: &Bytes,
+    ) -> Response {
+        let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(body) else {
+            return Refusal::from(Malformed::unreadable(body)).into_response();
+        };
+        match &mut message {
+            JsonRpcMessage::Request(request) => {
+                request.request.extensions_mut().insert(parts);
+                let id = request.id.clone();
+                let state = Arc::clone(&session.state);
+                let server = McpServer::for_session(self.app.clone(), asks.clone(), state);
+                answer(session.begin(server, id, message)).await
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+                    && let Some(request) = &cancelled.params.request_id
+                {
+                    session.cancel(request);
+                }
+                StatusCode::ACCEPTED.into_response()
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {
+                session.answered(message);
+                StatusCode::ACCEPTED.into_response()
             }
         }
     }
@@ -173,7 +240,7 @@ impl Mcp {
         let Caller::Known(_) = asks.caller else {
             return None;
         };
-        let visible = self.invoker.visible(&asks.tenant, &asks.caller);
+        let visible = self.app.invoker.visible(&asks.tenant, &asks.caller);
         let error = match message.asks()? {
             Asks::Tool(call) => {
                 let found = visible.tool(&call.name).map(drop);
@@ -208,7 +275,7 @@ impl Mcp {
         let Err(InvokeError::Forbidden { .. }) = found else {
             return None;
         };
-        let completed = self.invoker.run(Call {
+        let completed = self.app.invoker.run(Call {
             tenant: asks.tenant.clone(),
             caller: asks.caller.clone(),
             operation,
@@ -218,83 +285,93 @@ impl Mcp {
         completed.await.result.err()
     }
 
-    /// The session of this id, made again where this host has it no more or has never had it.
-    async fn session(
-        &self,
-        id: &str,
-        asks: &Requester,
-        parts: &http::request::Parts,
-    ) -> Option<Session> {
-        if let Some(session) = self.sessions.get(id, asks) {
-            return Some(session);
+    fn delete(&self, asks: &Requester, headers: &HeaderMap) -> Response {
+        if let Err(refusal) = version(headers, false) {
+            return refusal.into_response();
         }
-        if !self.sessions.can_restore(id, asks) || !self.sessions.make_room(&asks.tenant).await {
-            return None;
+        if is_of_modern_version(headers) {
+            return not_allowed("POST");
         }
-        // rmcp makes it with the first message that it has for it.
-        let mut first = Request::new(Body::from(PING));
-        *first.method_mut() = Method::POST;
-        *first.uri_mut() = parts.uri.clone();
-        *first.headers_mut() = parts.headers.clone();
-        let headers = first.headers_mut();
-        headers.remove(header::CONTENT_LENGTH);
-        headers.remove("last-event-id");
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        headers.insert(
-            header::ACCEPT,
-            HeaderValue::from_static("application/json, text/event-stream"),
-        );
-        _ = self.stateful.handle(first).await;
-        self.sessions.get(id, asks)
-    }
-
-    async fn to_stateful(&self, parts: http::request::Parts, body: Bytes) -> Response {
-        let request = Request::from_parts(parts, Body::from(body.clone()));
-        finish(self.stateful.handle(request).await, &body)
-    }
-
-    async fn delete(&self, asks: &Requester, parts: http::request::Parts) -> Response {
-        match session_id(&parts.headers) {
-            Some(id) if self.sessions.get(id, asks).is_none() => {
-                if !self.sessions.can_restore(id, asks) {
-                    return Refusal::session_not_found().into_response();
-                }
-                self.sessions.end(id);
-                StatusCode::OK.into_response()
-            }
-            id => {
-                if let Some(id) = id {
-                    self.sessions.end(id);
-                }
-                let mut response = self.to_stateful(parts, Bytes::new()).await;
-                // Clients log any other status as a failure.
-                if response.status() == StatusCode::ACCEPTED {
-                    *response.status_mut() = StatusCode::OK;
-                }
-                response
-            }
+        match session_id(headers) {
+            None => Refusal::session_missing().into_response(),
+            Some(id) if self.sessions.end(id, asks) => StatusCode::OK.into_response(),
+            Some(_) => Refusal::session_not_found().into_response(),
         }
     }
 
-    async fn get(&self, asks: &Requester, parts: http::request::Parts) -> Response {
-        match session_id(&parts.headers) {
-            Some(id) => match self.session(id, asks, &parts).await {
-                None => Refusal::session_not_found().into_response(),
-                Some(session) => {
-                    let resumes = parts.headers.contains_key("last-event-id");
-                    let response = self.to_stateful(parts, Bytes::new()).await;
-                    if resumes {
-                        session.resumed.notify_waiters();
-                    }
-                    bounded(response, &asks.caller)
-                }
+    /// The stream for news of a session, or the rest of one that was lost.
+    fn get(&self, asks: &Requester, headers: &HeaderMap) -> Response {
+        if !accepts(headers, EVENT_STREAM) {
+            return Refusal::not_acceptable(EVENT_STREAM).into_response();
+        }
+        if let Err(refusal) = version(headers, false) {
+            return refusal.into_response();
+        }
+        if is_of_modern_version(headers) {
+            return not_allowed("POST");
+        }
+        let Some(id) = session_id(headers) else {
+            return Refusal::session_missing().into_response();
+        };
+        let Some(session) = self.sessions.get(id, asks) else {
+            return Refusal::session_not_found().into_response();
+        };
+        let last = headers.get(LAST_EVENT_ID);
+        let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+        let stream = match last {
+            Some(EventId::Exchange(number, piece)) => match session.resume(number, piece) {
+                Some(reading) => events(pieces(reading)),
+                // It was read to its end. An error would make clients ask again, for ever.
+                None => events(stream::empty()),
             },
-            None => self.to_stateful(parts, Bytes::new()).await,
+            Some(EventId::News(number)) => events(news(session, Some(number))),
+            None => events(news(session, None)),
+        };
+        bounded(stream, &asks.caller)
+    }
+}
+
+/// What a request of a session is answered: where all that is said is the answer, that, else a stream.
+async fn answer(mut reading: Reading) -> Response {
+    match reading.next().await {
+        None => events(stream::empty()),
+        Some((_, first)) if first.last => {
+            let kind = HeaderValue::from_static(JSON);
+            ([(header::CONTENT_TYPE, kind)], first.text).into_response()
+        }
+        Some((id, first)) => {
+            let first = stream::iter([event(id, &first.text)]);
+            events(first.chain(pieces(reading)))
         }
     }
+}
+
+fn pieces(reading: Reading) -> impl Stream<Item = Event> + Send {
+    stream::unfold(reading, async |mut reading| {
+        let (id, piece) = reading.next().await?;
+        Some((event(id, &piece.text), reading))
+    })
+}
+
+fn news(session: Arc<Session>, last: Option<u64>) -> impl Stream<Item = Event> + Send {
+    session.listen(last).map(|(id, message)| {
+        let text = serde_json::to_vec(&message).unwrap_or_default();
+        event(id, &text)
+    })
+}
+
+fn event(id: EventId, text: &[u8]) -> Event {
+    let id = id.to_string();
+    Event::default()
+        .event("message")
+        .id(id)
+        .data(String::from_utf8_lossy(text))
+}
+
+fn events(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    Sse::new(events.map(Ok::<_, Infallible>))
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
 }
 
 /// `/mcp` and `/mcp/`, all methods.
@@ -312,13 +389,14 @@ pub async fn endpoint(
             }
             Err(error) => Refusal::body(error).into_response(),
         },
-        Method::GET => REQUESTER.scope(asks.clone(), mcp.get(&asks, parts)).await,
-        Method::DELETE => mcp.delete(&asks, parts).await,
-        _ => {
-            let allow = [(header::ALLOW, "GET, POST, DELETE")];
-            (StatusCode::METHOD_NOT_ALLOWED, allow).into_response()
-        }
+        Method::GET => mcp.get(&asks, &parts.headers),
+        Method::DELETE => mcp.delete(&asks, &parts.headers),
+        _ => not_allowed("GET, POST, DELETE"),
     }
+}
+
+fn not_allowed(allowed: &'static str) -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allowed)]).into_response()
 }
 
 /// rmcp answers a message that it can't read with 415. The content type was right, so
@@ -346,22 +424,58 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
+/// Whether this type is among those that a client accepts, by its name (MCP, "Sending Messages to the Server") and not
+/// with a weight of zero (RFC 9110, 12.5.1).
+fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    let ranges = headers.get_all(header::ACCEPT).into_iter();
+    let ranges = ranges.filter_map(|value| value.to_str().ok());
+    ranges.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_meant = parts
+            .next()
+            .is_some_and(|essence| essence.eq_ignore_ascii_case(media_type));
+        let weighs_nothing = |parameter: &str| {
+            let weight = parameter
+                .split_once('=')
+                .filter(|(name, _)| name.trim_end().eq_ignore_ascii_case("q"));
+            weight.is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0))
+        };
+        is_meant && !parts.any(weighs_nothing)
+    })
+}
+
 fn session_id(headers: &HeaderMap) -> Option<&str> {
     headers.get(SESSION_ID)?.to_str().ok()
 }
 
+/// Whether the version of the header is there once, and one that there is. A message that names its version itself is
+/// told of an unknown one by rmcp, which lists the others.
+fn version(headers: &HeaderMap, is_named_in_body: bool) -> Result<(), Refusal> {
+    let mut versions = headers.get_all(PROTOCOL_VERSION).iter();
+    let Some(version) = versions.next() else {
+        return Ok(());
+    };
+    if versions.next().is_some() {
+        return Err(Refusal::doubled_version());
+    }
+    let mut known = ProtocolVersion::KNOWN_VERSIONS.iter();
+    if is_named_in_body || known.any(|known| version == known.as_str()) {
+        return Ok(());
+    }
+    Err(Refusal::unknown_version())
+}
+
+fn is_of_modern_version(headers: &HeaderMap) -> bool {
+    let version = headers.get(PROTOCOL_VERSION);
+    version.is_some_and(|version| *version >= *ProtocolVersion::V_2026_07_28.as_str())
+}
+
 /// Whether a message is of a revision without handshake, by its own word or its header's.
 fn is_modern(message: &Message<'_>, headers: &HeaderMap) -> bool {
-    let version = headers
-        .get(PROTOCOL_VERSION)
-        .and_then(|value| value.to_str().ok());
     match message.method() {
         Some("initialize") => message.names_a_version(),
         Some("server/discover") => true,
-        _ => {
-            version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
-                || message.names_a_version()
-        }
+        _ => is_of_modern_version(headers) || message.names_a_version(),
     }
 }
 
@@ -396,6 +510,32 @@ impl Refusal {
             "Header mismatch: MCP-Protocol-Version is there more than once",
         )
         .into()
+    }
+
+    fn unknown_version() -> Self {
+        let known: Vec<_> = ProtocolVersion::KNOWN_VERSIONS
+            .iter()
+            .map(ProtocolVersion::as_str)
+            .collect();
+        let known = known.join(", ");
+        Malformed::request(&format!(
+            "MCP-Protocol-Version is none of those that are served: {known}"
+        ))
+        .into()
+    }
+
+    fn mismatch(header: &str, expected: &str) -> Self {
+        let text = format!("Header mismatch: {header} is not `{expected}`, as the body has it");
+        Malformed::new(ErrorCode::HEADER_MISMATCH, text).into()
+    }
+
+    fn not_acceptable(types: &str) -> Self {
+        let malformed = Malformed::request(&format!("the client must accept {types}"));
+        Self::new(StatusCode::NOT_ACCEPTABLE, malformed)
+    }
+
+    fn session_missing() -> Self {
+        Malformed::request("Missing session ID").into()
     }
 
     fn body(error: BodyError) -> Self {

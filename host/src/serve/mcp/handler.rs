@@ -1,6 +1,5 @@
 //! MCP requests become calls.
 
-use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -13,11 +12,11 @@ use rmcp::model::{
     CancelTaskMethod, CancelTaskParams, ClientCapabilities, CompleteRequestMethod,
     CompleteRequestParams, CompleteResult, ConstString, CreateTaskResult, CustomRequest,
     CustomResult, ErrorCode, GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse,
-    GetTaskMethod, GetTaskParams, GetTaskResult, Implementation, InitializeResultMethod,
-    InputResponses, ListPromptsRequestMethod, ListPromptsResult,
-    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
-    ListResourcesResult, ListToolsRequestMethod, ListToolsResult, LoggingLevel,
-    PaginatedRequestParams, PingRequestMethod, ReadResourceRequestMethod,
+    GetTaskMethod, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
+    InitializeResult, InitializeResultMethod, InputResponses, ListPromptsRequestMethod,
+    ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
+    ListResourcesRequestMethod, ListResourcesResult, ListToolsRequestMethod, ListToolsResult,
+    LoggingLevel, PaginatedRequestParams, PingRequestMethod, ReadResourceRequestMethod,
     ReadResourceRequestParams, ReadResourceResponse, Reference, RequestMetaObject,
     ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
     SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter,
@@ -26,11 +25,9 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::changes::{self, MAX_WATCHED, News, Watched};
-use super::gate::CallEnd;
+use super::changes::{self, MAX_WATCHED, News, Newsroom, Watched};
 use super::questions::{self, SessionClient};
 use super::tasks::Begun;
 use super::{observer, pages, result};
@@ -65,30 +62,36 @@ enum Connection {
     /// Nothing: each request stands for itself.
     None,
     /// What a session needs.
-    Session(Arc<Session>),
+    Session(Arc<SessionState>),
 }
 
-/// What the server keeps of a session beside rmcp's own state.
-struct Session {
+/// What the client of a session has chosen in it.
+pub struct SessionState {
     /// The level from which the client wants log messages (`logging/setLevel`).
     level: Mutex<LoggingLevel>,
     /// The resources that the client has subscribed to.
-    watched: Arc<Watched>,
-    /// Tells the client of changes for as long as the session lasts.
+    pub watched: Watched,
+    /// Where one connection is the session: tells the client of changes for as long as it lasts.
     teller: OnceLock<AbortOnDropHandle<()>>,
 }
 
+impl Default for SessionState {
+    fn default() -> Self {
+        Self {
+            level: Mutex::new(LoggingLevel::Info),
+            watched: Watched::default(),
+            teller: OnceLock::new(),
+        }
+    }
+}
+
 impl McpServer {
-    /// A server for a session, over HTTP or stdio.
-    pub fn for_session(app: App, requester: Requester) -> Self {
+    /// A server for the requests of a session.
+    pub fn for_session(app: App, requester: Requester, state: Arc<SessionState>) -> Self {
         Self {
             app,
             requester,
-            connection: Connection::Session(Arc::new(Session {
-                level: Mutex::new(LoggingLevel::Info),
-                watched: Arc::default(),
-                teller: OnceLock::new(),
-            })),
+            connection: Connection::Session(state),
         }
     }
 
@@ -101,6 +104,17 @@ impl McpServer {
         }
     }
 
+    /// What `initialize` is answered.
+    pub fn handshake(
+        &self,
+        client: &InitializeRequestParams,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mut result = self.negotiate_initialize(client)?;
+        // Revisions with a handshake have no such tasks.
+        result.capabilities.extensions = None;
+        Ok(result)
+    }
+
     /// Who sent a request. In a session each has a credential of its own, of the one caller that the session is bound to.
     fn requester<'a>(&'a self, context: &'a RequestContext<RoleServer>) -> &'a Requester {
         let parts = context.extensions.get::<http::request::Parts>();
@@ -111,7 +125,7 @@ impl McpServer {
 
     /// What happens to what the connection's caller has.
     fn news(&self) -> News {
-        News::of(&self.app.invoker, &self.requester.tenant)
+        Newsroom::of(&self.app.invoker).news(&self.requester.tenant)
     }
 
     /// From which level on the client wants log messages: modern requests say it
@@ -141,14 +155,12 @@ impl McpServer {
         resume: Resume,
         context: &RequestContext<RoleServer>,
     ) -> Result<Step<O::Output>, Unperformed> {
-        let end = call_end(context);
         tokio::select! {
             completed = self.app.drain.run(self.run(operation, resume, context)) => {
                 completed?.result.map_err(Unperformed::Invoke)
             }
             // Dropping the call stops the guest; nobody reads the answer.
             () = context.ct.cancelled() => Err(Unperformed::Cancelled),
-            () = ended(end) => Err(Unperformed::Cancelled),
         }
     }
 
@@ -406,14 +418,23 @@ impl ServerHandler for McpServer {
         info
     }
 
-    // Handshake revisions tell of changes in the session's own stream.
+    async fn initialize(
+        &self,
+        client: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let result = self.handshake(&client);
+        context.peer.set_peer_info(client);
+        result
+    }
+
+    // Handshake revisions tell of changes in the session's own stream; over HTTP that is another connection.
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let Connection::Session(session) = &self.connection else {
             return;
         };
         session.teller.get_or_init(|| {
-            let watched = Arc::clone(&session.watched);
-            let telling = changes::tell_session(self.news(), watched, context.peer);
+            let telling = changes::tell_session(self.news(), Arc::clone(session), context.peer);
             AbortOnDropHandle::new(tokio::spawn(telling))
         });
     }
@@ -708,25 +729,12 @@ fn cancelled() -> ErrorData {
     ErrorData::internal_error("The call was cancelled", None)
 }
 
-fn call_end(context: &RequestContext<RoleServer>) -> Option<CancellationToken> {
-    let parts = context.extensions.get::<http::request::Parts>()?;
-    let CallEnd(end) = parts.extensions.get()?;
-    Some(end.clone())
-}
-
 /// The request's own place in a trace (MCP, `_meta.traceparent`), else the HTTP header's.
 fn trace_parent(context: &RequestContext<RoleServer>) -> Option<TraceParent> {
     if let Some(Value::String(text)) = context.meta.0.0.get("traceparent") {
         return text.parse().ok();
     }
     TraceParent::of(&context.extensions.get::<http::request::Parts>()?.headers)
-}
-
-async fn ended(call: Option<CancellationToken>) {
-    match call {
-        Some(end) => end.cancelled().await,
-        None => pending().await,
-    }
 }
 
 /// What of a request's `_meta` is for the tool: not the protocol's own keys.

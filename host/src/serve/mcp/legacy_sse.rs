@@ -6,7 +6,6 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
@@ -23,8 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::expiry::bounded;
+use super::gate::KEEP_ALIVE;
 use super::handler::McpServer;
 use super::message::{Malformed, Message};
+use super::sealed_id::unguessable;
 use crate::invoke::TenantId;
 use crate::serve::App;
 use crate::serve::body;
@@ -36,9 +37,6 @@ const MAX_STREAMS: usize = 1_000;
 
 /// Messages that wait for a client or for the host.
 const WAITING: usize = 64;
-
-/// So that proxies keep the stream open.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The open streams.
 #[derive(Clone)]
@@ -90,7 +88,7 @@ pub async fn open(State(sse): State<LegacySse>, Extension(asks): Extension<Reque
         let text = "Too many streams are open; close one";
         return (StatusCode::SERVICE_UNAVAILABLE, ErrorBody::new(text)).into_response();
     }
-    let id = session_id();
+    let id = unguessable();
     let (to_host, from_client) = mpsc::channel::<ClientJsonRpcMessage>(WAITING);
     let (to_client, from_host) = mpsc::channel::<ServerJsonRpcMessage>(WAITING);
     let client = Client {
@@ -98,7 +96,7 @@ pub async fn open(State(sse): State<LegacySse>, Extension(asks): Extension<Reque
         messages: to_host,
     };
     sse.streams().insert(id.clone(), client);
-    let server = McpServer::for_session(sse.app.clone(), asks.clone());
+    let server = McpServer::for_session(sse.app.clone(), asks.clone(), Arc::default());
     let serving = async move {
         if let Ok(service) = server.serve((to_client, from_client)).await {
             _ = service.waiting().await;
@@ -157,12 +155,6 @@ pub async fn message(
             Err(_) => (StatusCode::NOT_FOUND, ErrorBody::new("Session not found")).into_response(),
         },
     }
-}
-
-fn session_id() -> String {
-    let mut id = [0; 16];
-    aws_lc_rs::rand::fill(&mut id).expect("the system gives randomness");
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A stream that is open: when it is dropped, its calls end.

@@ -3,16 +3,17 @@
 //!
 //! The protocol itself is rmcp's. In front of it stands [`gate`], which keeps the
 //! HTTP contract where rmcp's own differs; behind it [`handler`], which turns
-//! requests into calls; [`sessions`] bounds and ends legacy sessions. [`questions`] asks what guests ask, [`changes`]
-//! tells what has changed. [`legacy_sse`] is the transport before.
+//! requests into calls. Legacy sessions are our own: [`sessions`] bounds and ends them, a [`session`] is one of them, and an
+//! [`exchange`] is one request in it. [`questions`] asks what guests ask, [`changes`] tells what has changed.
+//! [`legacy_sse`] is the transport before.
 
 #![expect(
     deprecated,
     reason = "log messages are part of every revision that is served, though 2026-07-28 advises against them"
 )]
 
-mod abandoned;
 mod changes;
+mod exchange;
 mod expiry;
 pub mod gate;
 pub mod handler;
@@ -23,6 +24,7 @@ mod pages;
 mod questions;
 mod result;
 mod sealed_id;
+mod session;
 mod sessions;
 pub mod tasks;
 

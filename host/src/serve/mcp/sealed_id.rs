@@ -34,9 +34,7 @@ impl SealedIds {
 
     /// An id for the session of this handshake. What is too large for it is left out: the session lives here only.
     pub fn seal(&self, params: &InitializeRequestParams, owner: &Requester) -> SessionId {
-        let mut number = [0; 16];
-        aws_lc_rs::rand::fill(&mut number).expect("the system gives randomness");
-        let number: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
+        let number = unguessable();
         let sealed = Sealed {
             number: number.clone(),
             params: params.clone(),
@@ -58,9 +56,15 @@ impl SealedIds {
     }
 }
 
+/// 128 random bits, in hexadecimal digits.
+pub fn unguessable() -> String {
+    let mut bits = [0_u8; 16];
+    aws_lc_rs::rand::fill(&mut bits).expect("the system gives randomness");
+    hex::encode(bits)
+}
+
 fn binding(owner: &Requester) -> Vec<u8> {
-    let Requester { tenant, caller } = owner;
-    let parts = ("session", tenant.as_str(), caller.issuer(), caller.name());
+    let parts = ("session", owner.tenant.as_str(), owner.caller.identity());
     serde_json::to_vec(&parts).unwrap_or_default()
 }
 

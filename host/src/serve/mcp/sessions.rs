@@ -1,4 +1,4 @@
-//! Legacy sessions: bounded in number, expiring, and ending their calls with them.
+//! The legacy sessions of a host: bounded in number, and expiring.
 //!
 //! A session that is closed to make room, or since nothing was heard of it, is made again when its client comes back:
 //! its id says how ([`sealed_id`](super::sealed_id)). One that its client has ended is gone.
@@ -7,49 +7,67 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::Stream;
-use rmcp::model::{ClientJsonRpcMessage, InitializeRequestParams, ServerJsonRpcMessage};
-use rmcp::transport::common::server_side_http::ServerSseMessage;
-use rmcp::transport::streamable_http_server::session::local::{
-    LocalSessionManager, LocalSessionManagerError,
-};
-use rmcp::transport::streamable_http_server::session::{
-    RestoreOutcome, SessionId, SessionManager, SessionState, SessionStore, SessionStoreError,
-};
-use tokio::sync::Notify;
+use rmcp::model::InitializeRequestParams;
+use rmcp::transport::streamable_http_server::session::SessionId;
 use tokio_util::sync::CancellationToken;
 
+use super::changes::Newsroom;
 use super::sealed_id::SealedIds;
+use super::session::{Places, Session};
 use crate::invoke::TenantId;
 use crate::serve::requester::Requester;
 
-/// Sessions at once. Each costs some tens of kilobytes, so that all of them fit beside
-/// the tools into a small container. Each tenant has an equal share of its own.
-const MAX_SESSIONS: usize = 2_000;
+/// Sessions at once. One costs some kilobytes, and its open stream some more. Each tenant has an equal share of its own.
+const MAX_SESSIONS: usize = 20_000;
 
 /// The least that a tenant's share is, however many tenants there are.
 const MIN_SHARE: usize = 100;
 
-/// A session that nothing was heard of for so long is closed; its client has to initialize again.
+/// Where a tenant has too many sessions, this part of its share is closed at once: to look for them takes a while.
+const CLOSED_AT_ONCE: usize = 64;
+
+/// Streams at once that may be resumed, of calls that go on, and as many of answers that were sent. Each tenant has an
+/// equal share.
+const MAX_PLACES: usize = 256;
+
+/// The least that a tenant's share of these is.
+const MIN_PLACES: usize = 16;
+
+/// A session that nothing was heard of for so long is closed.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
 /// Ended sessions that are remembered, so that they stay ended.
 const MAX_ENDED: usize = 10_000;
 
-/// rmcp's sessions in memory, with a token for each that is cancelled when it ends.
+/// The sessions of all tenants.
 pub struct Sessions {
-    local: LocalSessionManager,
+    newsroom: Newsroom,
     /// Sessions of one tenant at once.
     share: usize,
+    /// Streams of one tenant that may be resumed.
+    places: usize,
     ids: SealedIds,
+    /// Ends all of them.
+    end: CancellationToken,
     open: Mutex<Open>,
 }
 
 #[derive(Default)]
 struct Open {
-    sessions: HashMap<SessionId, Session>,
-    of_tenant: HashMap<TenantId, usize>,
+    sessions: HashMap<SessionId, Entry>,
+    of_tenant: HashMap<TenantId, Share>,
     ended: Ended,
+}
+
+struct Entry {
+    session: Arc<Session>,
+    used: Instant,
+}
+
+/// What a tenant has.
+struct Share {
+    sessions: usize,
+    places: Arc<Places>,
 }
 
 /// The sessions that their clients have ended.
@@ -60,9 +78,10 @@ struct Ended {
 }
 
 impl Ended {
-    fn add(&mut self, id: &SessionId) {
-        if self.all.insert(id.clone()) {
-            self.in_order.push_back(id.clone());
+    fn add(&mut self, id: &str) {
+        let id = SessionId::from(id);
+        if self.all.insert(Arc::clone(&id)) {
+            self.in_order.push_back(id);
         }
         if self.in_order.len() > MAX_ENDED
             && let Some(oldest) = self.in_order.pop_front()
@@ -72,128 +91,153 @@ impl Ended {
     }
 }
 
-/// What is kept of an open session beside rmcp's own state.
-#[derive(Clone)]
-pub struct Session {
-    /// Cancelled when the session ends: by DELETE, or by expiry.
-    pub end: CancellationToken,
-    /// Told when the client resumes a stream that it had lost. Whoever writes an
-    /// answer holds it too, which tells a busy session from an idle one.
-    pub resumed: Arc<Notify>,
-    owner: Requester,
-    used: Instant,
-}
-
-tokio::task_local! {
-    /// Who sent the request that rmcp is handling: it makes sessions and servers without telling for whom.
-    pub static REQUESTER: Requester;
-    /// What an `initialize` says that is being handled.
-    pub static HANDSHAKE: InitializeRequestParams;
-}
-
-/// Who sent the request that is being handled.
-pub fn requester() -> std::io::Result<Requester> {
-    REQUESTER
-        .try_with(Requester::clone)
-        .map_err(std::io::Error::other)
-}
-
 impl Open {
-    fn insert(&mut self, id: SessionId, session: Session) {
-        *self
-            .of_tenant
-            .entry(session.owner.tenant.clone())
-            .or_default() += 1;
-        self.sessions.insert(id, session);
+    fn remove(&mut self, id: &str) {
+        let Some(Entry { session, .. }) = self.sessions.remove(id) else {
+            return;
+        };
+        session.end.cancel();
+        if let Some(share) = self.of_tenant.get_mut(&session.owner.tenant) {
+            share.sessions -= 1;
+        }
     }
 
-    fn remove(&mut self, id: &str) -> Option<Session> {
-        let session = self.sessions.remove(id)?;
-        if let Some(count) = self.of_tenant.get_mut(&session.owner.tenant) {
-            *count -= 1;
+    /// Closes those of a tenant that were not used for longest, at most so many, and none with a call in flight.
+    /// Those with an open stream come last.
+    fn close_oldest(&mut self, tenant: &TenantId, most: usize) {
+        let own = self
+            .sessions
+            .iter()
+            .filter(|(_, entry)| entry.session.owner.tenant == *tenant && !entry.session.is_busy());
+        let mut idle: Vec<_> = own
+            .map(|(id, entry)| (entry.session.is_in_use(), entry.used, Arc::clone(id)))
+            .collect();
+        idle.sort_unstable();
+        for (_, _, id) in idle.into_iter().take(most) {
+            self.remove(&id);
         }
-        Some(session)
     }
 }
 
 impl Sessions {
-    /// None so far, for so many tenants.
-    pub fn new(tenants: usize, ids: SealedIds) -> Self {
-        let mut local = LocalSessionManager::default();
-        local.session_config.keep_alive = Some(IDLE);
-        local.session_config.sse_retry = None;
+    /// None so far, for so many tenants. They end with `end`.
+    pub fn new(newsroom: Newsroom, ids: SealedIds, tenants: usize, end: CancellationToken) -> Self {
         Self {
-            local,
             share: (MAX_SESSIONS / tenants).max(MIN_SHARE),
+            places: (MAX_PLACES / tenants).max(MIN_PLACES),
+            newsroom,
             ids,
+            end,
             open: Mutex::default(),
         }
     }
 
-    /// Makes room for one more of a tenant: where it has too many, the one of its own that was not
-    /// used for longest and has no call in flight is closed. False where all have one.
-    pub async fn make_room(&self, tenant: &TenantId) -> bool {
-        let oldest = {
-            let open = self.open();
-            if open
-                .of_tenant
-                .get(tenant)
-                .is_none_or(|count| *count < self.share)
-            {
-                return true;
+    /// A session for who said this in its handshake, and its id; none where the tenant has too many that are busy.
+    pub fn create(
+        &self,
+        client: InitializeRequestParams,
+        owner: &Requester,
+    ) -> Option<(SessionId, Arc<Session>)> {
+        let id = self.ids.seal(&client, owner);
+        let session = self.insert(Arc::clone(&id), client, owner)?;
+        Some((id, session))
+    }
+
+    /// The session of this id, which is used now; made again where this host has it no more or has never had it. There
+    /// is none for another caller or tenant than it was made for.
+    pub fn get(&self, id: &str, asks: &Requester) -> Option<Arc<Session>> {
+        {
+            let mut open = self.open();
+            if let Some(entry) = open.sessions.get_mut(id) {
+                if !entry.session.owner.is_same(asks) {
+                    return None;
+                }
+                entry.used = Instant::now();
+                return Some(Arc::clone(&entry.session));
             }
-            open.sessions
-                .iter()
-                .filter(|(_, session)| session.owner.tenant == *tenant)
-                .filter(|(_, session)| Arc::strong_count(&session.resumed) == 1)
-                .min_by_key(|(_, session)| session.used)
-                .map(|(id, _)| id.clone())
-        };
-        let Some(oldest) = oldest else { return false };
-        tracing::debug!("too many sessions: the one that was idle for longest is closed");
-        self.close_session(&oldest).await.is_ok()
-    }
-
-    /// The open session of this id, which is used now. There is none for another caller or tenant than it was made for.
-    pub fn get(&self, id: &str, requester: &Requester) -> Option<Session> {
-        let mut open = self.open();
-        let session = open.sessions.get_mut(id)?;
-        if !session.owner.is_same(requester) {
-            return None;
+            if open.ended.all.contains(id) {
+                return None;
+            }
         }
-        session.used = Instant::now();
-        Some(session.clone())
+        let client = self.ids.open(id, asks)?;
+        self.insert(id.into(), client, asks)
     }
 
-    /// Whether there is no open session of this id, but one can be made again for who asks.
-    pub fn can_restore(&self, id: &str, requester: &Requester) -> bool {
-        let is_ended = self.open().ended.all.contains(id);
-        !is_ended && self.ids.open(id, requester).is_some()
+    /// Its client ends it. False where there is none for who asks.
+    pub fn end(&self, id: &str, asks: &Requester) -> bool {
+        let mut open = self.open();
+        let is_its = match open.sessions.get(id) {
+            Some(entry) => entry.session.owner.is_same(asks),
+            None => !open.ended.all.contains(id) && self.ids.open(id, asks).is_some(),
+        };
+        if is_its {
+            open.remove(id);
+            open.ended.add(id);
+        }
+        is_its
     }
 
-    /// Its client has ended it.
-    pub fn end(&self, id: &str) {
-        self.open().ended.add(&id.into());
-    }
-
-    /// Makes a session of this id.
-    async fn make(
+    fn insert(
         &self,
         id: SessionId,
-        owner: Requester,
-    ) -> Result<Option<<Self as SessionManager>::Transport>> {
-        let made = self.local.restore_session(id.clone()).await?;
-        let RestoreOutcome::Restored(transport) = made else {
-            return Ok(None);
+        client: InitializeRequestParams,
+        owner: &Requester,
+    ) -> Option<Arc<Session>> {
+        let mut open = self.open();
+        let open = &mut *open;
+        // Another request may have made it meanwhile.
+        if let Some(entry) = open.sessions.get(&id) {
+            return Some(Arc::clone(&entry.session));
+        }
+        let count = |open: &Open| {
+            let share = open.of_tenant.get(&owner.tenant);
+            share.map_or(0, |share| share.sessions)
         };
-        let session = Session {
-            end: CancellationToken::new(),
-            resumed: Arc::default(),
-            owner,
+        if count(open) >= self.share {
+            tracing::debug!("too many sessions: those that were idle for longest are closed");
+            let part = (self.share / CLOSED_AT_ONCE).max(1);
+            open.close_oldest(&owner.tenant, part);
+            if count(open) >= self.share {
+                return None;
+            }
+        }
+        let share = open
+            .of_tenant
+            .entry(owner.tenant.clone())
+            .or_insert_with(|| Share {
+                sessions: 0,
+                places: Arc::new(Places::new(self.places)),
+            });
+        share.sessions += 1;
+        let session = Arc::new(Session::new(
+            owner.clone(),
+            client,
+            self.newsroom.news(&owner.tenant),
+            self.end.child_token(),
+            Arc::clone(&share.places),
+        ));
+        let entry = Entry {
+            session: Arc::clone(&session),
             used: Instant::now(),
         };
-        self.open().insert(id, session);
-        Ok(Some(transport))
+        open.sessions.insert(id, entry);
+        Some(session)
+    }
+
+    /// Closes those that nothing was heard of for too long, from time to time, until all end.
+    pub async fn expire(self: Arc<Self>) {
+        let mut clock = tokio::time::interval(IDLE / 60);
+        while self.end.run_until_cancelled(clock.tick()).await.is_some() {
+            let mut open = self.open();
+            let idle = open
+                .sessions
+                .iter()
+                .filter(|(_, entry)| entry.used.elapsed() > IDLE && !entry.session.is_in_use());
+            let idle: Vec<_> = idle.map(|(id, _)| Arc::clone(id)).collect();
+            for id in idle {
+                open.remove(&id);
+            }
+        }
     }
 
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {
@@ -201,110 +245,13 @@ impl Sessions {
     }
 }
 
-/// Why a session cannot be made or used.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionsError {
-    /// It is not known whose it would be.
-    #[error("nobody asks: {0}")]
-    Nobody(#[from] std::io::Error),
-    /// rmcp's.
-    #[error(transparent)]
-    Local(#[from] LocalSessionManagerError),
-}
-
-type Result<T> = std::result::Result<T, SessionsError>;
-
-impl SessionManager for Sessions {
-    type Error = SessionsError;
-    type Transport = <LocalSessionManager as SessionManager>::Transport;
-
-    async fn create_session(&self) -> Result<(SessionId, Self::Transport)> {
-        let owner = requester()?;
-        let id = HANDSHAKE
-            .try_with(|params| self.ids.seal(params, &owner))
-            .map_err(std::io::Error::other)?;
-        let made = self.make(id.clone(), owner).await?;
-        let transport = made.ok_or_else(|| std::io::Error::other("an id was made twice"))?;
-        Ok((id, transport))
-    }
-
-    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>> {
-        let owner = requester()?;
-        Ok(match self.make(id, owner).await? {
-            Some(transport) => RestoreOutcome::Restored(transport),
-            None => RestoreOutcome::AlreadyPresent,
-        })
-    }
-
-    // Called for DELETE, and by rmcp when a session's worker has ended for another reason.
-    async fn close_session(&self, id: &SessionId) -> Result<()> {
-        if let Some(session) = self.open().remove(id) {
-            session.end.cancel();
-        }
-        Ok(self.local.close_session(id).await?)
-    }
-
-    async fn initialize_session(
-        &self,
-        id: &SessionId,
-        message: ClientJsonRpcMessage,
-    ) -> Result<ServerJsonRpcMessage> {
-        Ok(self.local.initialize_session(id, message).await?)
-    }
-
-    async fn has_session(&self, id: &SessionId) -> Result<bool> {
-        Ok(self.local.has_session(id).await?)
-    }
-
-    async fn create_stream(
-        &self,
-        id: &SessionId,
-        message: ClientJsonRpcMessage,
-    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        Ok(self.local.create_stream(id, message).await?)
-    }
-
-    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<()> {
-        Ok(self.local.accept_message(id, message).await?)
-    }
-
-    async fn create_standalone_stream(
-        &self,
-        id: &SessionId,
-    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        Ok(self.local.create_standalone_stream(id).await?)
-    }
-
-    async fn resume(
-        &self,
-        id: &SessionId,
-        last_event_id: String,
-    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        Ok(self.local.resume(id, last_event_id).await?)
-    }
-}
-
-/// Sessions are stored in their ids.
-#[async_trait::async_trait]
-impl SessionStore for SealedIds {
-    async fn load(&self, id: &str) -> std::result::Result<Option<SessionState>, SessionStoreError> {
-        Ok(self.open(id, &requester()?).map(SessionState::new))
-    }
-
-    async fn store(&self, _: &str, _: &SessionState) -> std::result::Result<(), SessionStoreError> {
-        Ok(())
-    }
-
-    async fn delete(&self, _: &str) -> std::result::Result<(), SessionStoreError> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    use crate::invoke::Caller;
+    use rmcp::model::{ClientCapabilities, Implementation};
+
+    use crate::invoke::{Caller, StateKey};
 
     fn of(tenant: &str) -> Requester {
         Requester {
@@ -313,67 +260,63 @@ mod tests {
         }
     }
 
-    async fn create(sessions: &Sessions, owner: &Requester) -> SessionId {
-        let params = InitializeRequestParams::new(
-            rmcp::model::ClientCapabilities::default(),
-            rmcp::model::Implementation::new("test", "1"),
+    fn create(sessions: &Sessions, owner: &Requester) -> (SessionId, Arc<Session>) {
+        let client = InitializeRequestParams::new(
+            ClientCapabilities::default(),
+            Implementation::new("test", "1"),
         );
-        let made = HANDSHAKE.scope(params, sessions.create_session());
-        REQUESTER.scope(owner.clone(), made).await.unwrap().0
+        sessions.create(client, owner).unwrap()
     }
 
     fn sessions(tenants: usize) -> Sessions {
-        Sessions::new(
-            tenants,
-            SealedIds::new(crate::invoke::StateKey::random().codec()),
-        )
+        let ids = SealedIds::new(StateKey::random().codec());
+        Sessions::new(Newsroom::default(), ids, tenants, CancellationToken::new())
     }
 
     #[tokio::test]
     async fn a_flood_of_sessions_closes_the_tenants_own_idle_ones_and_locks_nobody_out() {
-        let sessions = sessions(2);
+        let tenants = MAX_SESSIONS / MIN_SHARE;
+        let sessions = sessions(tenants);
         let (acme, zoo) = (of("acme"), of("zoo"));
-        let zoos = create(&sessions, &zoo).await;
-        let busy = create(&sessions, &acme).await;
-        let _call = sessions.get(&busy, &acme).unwrap();
-        let idle = create(&sessions, &acme).await;
-        for _ in 2..MAX_SESSIONS / 2 {
-            create(&sessions, &acme).await;
+        let (_, zoos) = create(&sessions, &zoo);
+        let (_, listening) = create(&sessions, &acme);
+        let _stream = Arc::clone(&listening).listen(None);
+        let (_, idle) = create(&sessions, &acme);
+        for _ in 2..=MIN_SHARE {
+            create(&sessions, &acme);
         }
-        assert!(sessions.make_room(&acme.tenant).await);
-        assert!(
-            sessions.get(&busy, &acme).is_some(),
-            "it has a call in flight"
-        );
-        assert!(
-            sessions.get(&idle, &acme).is_none(),
-            "it was idle for longest"
-        );
-        assert!(
-            sessions.get(&zoos, &zoo).is_some(),
-            "it is another tenant's"
-        );
-        assert_eq!(
-            sessions.open().of_tenant[&acme.tenant],
-            MAX_SESSIONS / 2 - 1
-        );
+        assert!(idle.end.is_cancelled(), "it was idle for longest");
+        assert!(!listening.end.is_cancelled(), "it has an open stream");
+        assert!(!zoos.end.is_cancelled(), "it is another tenant's");
+        assert_eq!(sessions.open().of_tenant[&acme.tenant].sessions, MIN_SHARE);
     }
 
     #[tokio::test]
     async fn a_session_is_its_owners_alone() {
         let sessions = sessions(2);
-        let id = create(&sessions, &of("acme")).await;
-        assert!(sessions.get(&id, &of("zoo")).is_none());
+        let (id, _) = create(&sessions, &of("acme"));
         let local = Requester {
             caller: Caller::Local,
             ..of("acme")
         };
-        assert!(sessions.get(&id, &local).is_none());
+        for other in [&of("zoo"), &local] {
+            assert!(sessions.get(&id, other).is_none());
+            assert!(!sessions.end(&id, other));
+        }
         assert!(sessions.get(&id, &of("acme")).is_some());
     }
 
     #[tokio::test]
-    async fn nobodys_session_is_not_made() {
-        assert!(sessions(1).create_session().await.is_err());
+    async fn a_forgotten_session_comes_back_and_an_ended_one_does_not() {
+        let (sessions, acme) = (sessions(1), of("acme"));
+        let (id, session) = create(&sessions, &acme);
+        sessions.open().remove(&id);
+        assert!(session.end.is_cancelled());
+        let again = sessions.get(&id, &acme).unwrap();
+        assert_eq!(again.client, session.client);
+        assert!(sessions.end(&id, &acme));
+        assert!(again.end.is_cancelled());
+        assert!(sessions.get(&id, &acme).is_none());
+        assert!(!sessions.end(&id, &acme), "it ends once");
     }
 }
