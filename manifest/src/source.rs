@@ -185,17 +185,28 @@ fn parse(given: &str) -> Result<SourceRef, String> {
         ),
         Some((scheme, rest)) => match KubernetesKind::of_scheme(scheme) {
             Some(kind) => kubernetes::parse(kind, rest).map(SourceRef::Kubernetes),
-            None => Err(format!(
+            None => registry_reference(given).ok_or_else(|| format!(
                 "the scheme {} is unknown; use `oci:`, `https:`, `configmap:`, `secret:`, `file:` or a path such as ./tool.wasm",
                 scalar::quoted(&format!("{scheme}:"))
             )),
         },
         None if looks_like_a_path(given) => Ok(SourceRef::File(given.into())),
-        None => Err(
+        None => registry_reference(given).ok_or_else(|| {
             "a path starts with ./, ../, ~/ or /, or ends with .wasm, .py, .js or /; or write `file:` or `oci://` before it"
-                .to_owned(),
-        ),
+                .to_owned()
+        }),
     }
+}
+
+/// A reference without its `oci://`, as registries' own tools write it: what stands before the first `/` must be a
+/// registry beyond doubt (docker's rule: it has a dot or a port, or is `localhost`), and tag or digest be there.
+fn registry_reference(given: &str) -> Option<SourceRef> {
+    let (registry, _) = given.split_once('/')?;
+    let is_registry = registry.contains(['.', ':']) || registry == "localhost";
+    is_registry
+        .then(|| oci::parse(given).ok())
+        .flatten()
+        .map(SourceRef::Oci)
 }
 
 /// What is on a web server can change at any time, so its digest is required. A query is refused: it may hold a
@@ -339,6 +350,16 @@ mod tests {
         let source: SourceRef = given.parse().expect(given);
         assert!(matches!(&source, SourceRef::Oci(reference) if reference.tag() == Some("1.2")));
         assert_eq!(source.to_string(), given);
+        for bare in [
+            "ghcr.io/acme/time:1.2",
+            "localhost:5000/acme/time:1.2",
+            "localhost/time:1.2",
+            "127.0.0.1:5000/time:1.2",
+            &format!("registry.local:5000/acme/time@{DIGEST}"),
+        ] {
+            let source: SourceRef = bare.parse().expect(bare);
+            assert_eq!(source.to_string(), format!("oci://{bare}"));
+        }
         for (url, name) in [
             ("https://example.org/tools/time.wasm", "time"),
             ("https://example.org:8443/time.wasm.gz", "time"),
@@ -410,6 +431,9 @@ mod tests {
             ("ftp://example.org/x.wasm", "the scheme `ftp:` is unknown"),
             ("configmap:x", "write `configmap://NAMESPACE/NAME/KEY`"),
             ("ghcr.io/acme/time", "a path starts with ./"),
+            ("acme/time:1.2", "a path starts with ./"),
+            ("tools.d/../time", "a path starts with ./"),
+            ("localhost:5000/time", "the scheme `localhost:` is unknown"),
             ("time", "a path starts with ./"),
         ] {
             let error = given.parse::<SourceRef>().expect_err(given).to_string();

@@ -47,6 +47,11 @@ pub enum ConfigError {
     /// The manifest in the environment is no text.
     #[error("{PARAMS} is not UTF-8: write the manifest to a file and name it in --config")]
     NotText,
+    /// There is a Python source where a manifest should be.
+    #[error(
+        "{PARAMS} holds Python source, and no manifest: put it into {TOOLS_STRING}, or write `tools: [{{ python: .. }}]` around it ({0})"
+    )]
+    PythonInPlace(ManifestError),
     /// Nor is the inline Python.
     #[error(
         "{TOOLS_STRING} is not UTF-8: write the Python source to a file and name it in the manifest"
@@ -78,12 +83,26 @@ pub fn manifest(config: Option<&PathBuf>) -> Result<Manifest, ConfigError> {
         return Ok(Manifest::read(path)?);
     }
     match std::env::var(PARAMS) {
-        Ok(text) if !text.trim().is_empty() => {
-            Ok(Manifest::parse(&text, &Origin::Environment(PARAMS))?)
-        }
+        Ok(text) if !text.trim().is_empty() => params(&text),
         Err(VarError::NotUnicode(_)) => Err(ConfigError::NotText),
         Ok(_) | Err(VarError::NotPresent) => Ok(Manifest::absent(&Surroundings::of_process())),
     }
+}
+
+/// The manifest in the environment. Whoever comes from a runtime that takes Python there is told where that goes.
+fn params(text: &str) -> Result<Manifest, ConfigError> {
+    Manifest::parse(text, &Origin::Environment(PARAMS)).map_err(|error| {
+        let code = text
+            .lines()
+            .find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+        let begins = ["def ", "async def ", "import ", "from ", "@"];
+        match code {
+            Some(line) if begins.iter().any(|begin| line.starts_with(begin)) => {
+                ConfigError::PythonInPlace(error)
+            }
+            _ => error.into(),
+        }
+    })
 }
 
 /// Where a server's manifest and tools come from.
@@ -270,6 +289,22 @@ fn source(tenant: TenantId, tool: &Tool, manifest: &Manifest) -> Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn python_in_the_place_of_a_manifest_is_told_where_it_goes() {
+        for source in [
+            "def add(a: int, b: int) -> int:\n    return a + b\n",
+            "\n# tools\nimport json\n\ndef a():\n    return json.dumps({})\n",
+            "from os import environ\n",
+        ] {
+            let error = params(source).unwrap_err().to_string();
+            let expected = "MCP_PARAMS holds Python source, and no manifest: put it into MCP_TOOLS_STRING, or write `tools: [{ python: .. }]`";
+            assert!(error.starts_with(expected), "{error}");
+        }
+        let error = params("toools: []").unwrap_err().to_string();
+        assert!(error.starts_with("MCP_PARAMS:1:1: unknown key"), "{error}");
+        assert!(params("tools: []").is_ok());
+    }
 
     #[test]
     fn what_cannot_be_verified_is_refused_with_its_place() {
