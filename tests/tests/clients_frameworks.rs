@@ -1,6 +1,6 @@
-//! Clients and agent frameworks that are built on the official SDKs work unchanged, and the ways in which KAOS calls tools.
+//! Clients and agent frameworks that are built on the official SDKs work unchanged, and so does KAOS' command line.
 
-use sandglass_tests::{Client, Host, Launch, eventually, manifest, tool};
+use sandglass_tests::{Client, Host, Launch, manifest, tool};
 use serde_json::{Value, json};
 
 const LATEST: &str = "SANDGLASS_PYTHON_LATEST";
@@ -65,22 +65,6 @@ async fn mcp_use() {
 #[tokio::test]
 async fn autogen() {
     run(AGENTS, "autogen_adapter.py", &host().await).await;
-}
-
-#[tokio::test]
-async fn a_kaos_agent_opens_a_session_for_each_operation() {
-    let host = host().await;
-    run(LEGACY, "kaos_agent.py", &host).await;
-    let requests = |method: &str, status: u16| {
-        let line = format!("method={method} path=\"/mcp\" status={status}");
-        host.log().matches(&line).count()
-    };
-    eventually("each session was ended", async || {
-        (requests("DELETE", 200) == 3).then_some(())
-    })
-    .await;
-    assert_eq!(requests("POST", 202), 3, "{}", host.log());
-    assert_eq!(requests("GET", 200), 3, "a stream in each: {}", host.log());
 }
 
 #[tokio::test]
