@@ -3,9 +3,11 @@
 //! Everything here panics where a test cannot go on, and says with what the host had written to its log.
 
 mod answer;
+mod authorization_server;
 mod certificates;
 mod cgroup;
 mod change;
+mod chart;
 mod client;
 mod components;
 mod deadline;
@@ -28,8 +30,10 @@ mod stdio;
 mod token;
 
 pub use answer::Answer;
+pub use authorization_server::{AuthorizationServer, token};
 pub use cgroup::Cgroup;
 pub use change::{Mounted, degraded, replace, serves, well};
+pub use chart::{Chart, NAMESPACE, RELEASE};
 pub use client::{Client, client_program};
 pub use components::{Folder, conformance, core_module, foreign, grow_table, guest, tool};
 pub use deadline::{PATIENCE, eventually, within};

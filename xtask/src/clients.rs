@@ -23,6 +23,8 @@ pub struct Clients {
     pub fastmcp: PathBuf,
     /// What tries out a server by its OpenAPI description.
     pub schemathesis: PathBuf,
+    /// Python with Helm's own engine.
+    pub helm: PathBuf,
     /// What makes components of Python.
     pub componentize_py: PathBuf,
     /// Node.
@@ -46,6 +48,7 @@ impl Clients {
             python_legacy: Environment::set_up("legacy")?.bin("python"),
             python_agents: Environment::set_up("agents")?.bin("python"),
             schemathesis: Environment::set_up("schemathesis")?.bin("schemathesis"),
+            helm: Environment::set_up("helm")?.bin("python"),
             componentize_py: Environment::set_up("componentize-py")?.bin("componentize-py"),
             inspector: modules
                 .join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"),

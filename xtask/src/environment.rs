@@ -6,7 +6,7 @@ use crate::clients::Clients;
 use crate::tools;
 
 /// The variables' names and values; `host` is the `sandglass` to use.
-pub fn variables(host: &Path, clients: Clients) -> [(&'static str, PathBuf); 13] {
+pub fn variables(host: &Path, clients: Clients) -> [(&'static str, PathBuf); 14] {
     [
         ("SANDGLASS_BIN", host.to_path_buf()),
         ("SANDGLASS_TOOLS_DIR", tools::FIRST_PARTY.collected()),
@@ -16,6 +16,7 @@ pub fn variables(host: &Path, clients: Clients) -> [(&'static str, PathBuf); 13]
         ("SANDGLASS_PYTHON_AGENTS", clients.python_agents),
         ("SANDGLASS_FASTMCP", clients.fastmcp),
         ("SANDGLASS_SCHEMATHESIS", clients.schemathesis),
+        ("SANDGLASS_HELM", clients.helm),
         ("SANDGLASS_COMPONENTIZE_PY", clients.componentize_py),
         ("SANDGLASS_NODE", clients.node),
         ("SANDGLASS_INSPECTOR", clients.inspector),
