@@ -184,6 +184,11 @@ async fn rights_are_few_and_named() {
         let binding = chart.object(&format!("{kind}Binding"), &name);
         assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
         assert_eq!(binding["subjects"][0]["namespace"], NAMESPACE);
+        let leader = format!("{name}-leader");
+        assert_eq!(
+            chart.object("RoleBinding", &leader)["roleRef"]["name"],
+            leader
+        );
         let cluster_wide = chart.all().iter().filter(|it| it["kind"] == "ClusterRole");
         let expected = if kind == "Role" { 1 } else { 2 };
         assert_eq!(

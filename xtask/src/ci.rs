@@ -41,9 +41,10 @@ pub fn run() -> Result<()> {
         )?;
     }
 
-    step("the Dockerfile");
+    step("the Dockerfiles");
     let mut hadolint = Command::new(clients::hadolint()?);
-    run_command(hadolint.arg("Dockerfile").current_dir(project::root()))?;
+    hadolint.args(["Dockerfile", "deploy/kubernetes/operator.Dockerfile"]);
+    run_command(hadolint.current_dir(project::root()))?;
 
     step("licences and sources of dependencies");
     let advisories = dependencies(&workspaces)?;
