@@ -185,28 +185,34 @@ fn parse(given: &str) -> Result<SourceRef, String> {
         ),
         Some((scheme, rest)) => match KubernetesKind::of_scheme(scheme) {
             Some(kind) => kubernetes::parse(kind, rest).map(SourceRef::Kubernetes),
-            None => registry_reference(given).ok_or_else(|| format!(
-                "the scheme {} is unknown; use `oci:`, `https:`, `configmap:`, `secret:`, `file:` or a path such as ./tool.wasm",
-                scalar::quoted(&format!("{scheme}:"))
-            )),
+            None => registry_reference(given).unwrap_or_else(|| {
+                Err(format!(
+                    "the scheme {} is unknown; use `oci:`, `https:`, `configmap:`, `secret:`, `file:` or a path such as ./tool.wasm",
+                    scalar::quoted(&format!("{scheme}:"))
+                ))
+            }),
         },
         None if looks_like_a_path(given) => Ok(SourceRef::File(given.into())),
-        None => registry_reference(given).ok_or_else(|| {
-            "a path starts with ./, ../, ~/ or /, or ends with .wasm, .py, .js or /; or write `file:` or `oci://` before it"
-                .to_owned()
+        None => registry_reference(given).unwrap_or_else(|| {
+            Err("a path starts with ./, ../, ~/ or /, or ends with .wasm, .py, .js or /; or write `file:` or `oci://` before it"
+                .to_owned())
         }),
     }
 }
 
-/// A reference without its `oci://`, as registries' own tools write it: what stands before the first `/` must be a
-/// registry beyond doubt (docker's rule: it has a dot or a port, or is `localhost`), and tag or digest be there.
-fn registry_reference(given: &str) -> Option<SourceRef> {
+/// A reference without its `oci://`, as registries' own tools write it. What stands before the first `/` must be a registry
+/// beyond doubt: it has a port; or a dot, or is `localhost`, and the rest is whole (docker's rule).
+fn registry_reference(given: &str) -> Option<Result<SourceRef, String>> {
     let (registry, _) = given.split_once('/')?;
-    let is_registry = registry.contains(['.', ':']) || registry == "localhost";
-    is_registry
-        .then(|| oci::parse(given).ok())
-        .flatten()
-        .map(SourceRef::Oci)
+    let parsed = oci::parse(given).map(SourceRef::Oci);
+    let is_number = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    match registry.split_once(':') {
+        Some((_, port)) => is_number(port).then_some(parsed),
+        None if registry.contains('.') || registry == "localhost" => {
+            parsed.is_ok().then_some(parsed)
+        }
+        None => None,
+    }
 }
 
 /// What is on a web server can change at any time, so its digest is required. A query is refused: it may hold a
@@ -433,7 +439,8 @@ mod tests {
             ("ghcr.io/acme/time", "a path starts with ./"),
             ("acme/time:1.2", "a path starts with ./"),
             ("tools.d/../time", "a path starts with ./"),
-            ("localhost:5000/time", "the scheme `localhost:` is unknown"),
+            ("localhost:5000/time", "neither tag nor digest"),
+            ("localhost:x/time:1", "the scheme `localhost:` is unknown"),
             ("time", "a path starts with ./"),
         ] {
             let error = given.parse::<SourceRef>().expect_err(given).to_string();
