@@ -1,7 +1,8 @@
-"""An autogen agent with a tool of a host, as the KAITO guide builds it: `autogen_agent.py MCP_URL MODEL_URL`; autogen
-prints what happens."""
+"""An autogen agent with a tool of a host, as the KAITO guide builds it: `autogen_agent.py MCP_URL MODEL_URL`, with
+TOKEN where the host asks for one; autogen prints what happens."""
 
 import asyncio
+import os
 import sys
 
 from autogen_agentchat.agents import AssistantAgent
@@ -13,7 +14,9 @@ from openai import OpenAI
 
 
 async def main(mcp_url, model_url):
-    server = StreamableHttpServerParams(url=mcp_url, timeout=30.0, terminate_on_close=True)
+    token = os.environ.get("TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    server = StreamableHttpServerParams(url=mcp_url, headers=headers, timeout=30.0, terminate_on_close=True)
     tool = await StreamableHttpMcpToolAdapter.from_server_params(server, "get_current_time")
     endpoint = {"base_url": model_url, "api_key": "none"}
     model = OpenAIChatCompletionClient(

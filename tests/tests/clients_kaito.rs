@@ -1,6 +1,6 @@
 //! The way of the KAITO guide: the list that it curls, and its autogen agent, whose model is a scripted one.
 
-use sandglass_tests::{Client, Folder, Host, Model, manifest, root, tool};
+use sandglass_tests::{Client, Folder, Host, Model, manifest, root, sha256, tool};
 use serde_json::json;
 
 const PYTHON: &str = "SANDGLASS_PYTHON_AGENTS";
@@ -59,6 +59,26 @@ async fn an_agent_of_the_guides_shape_calls_the_tool() {
         .arg(format!("{}/mcp", host.url()))
         .arg(format!("{}/v1", model.url()));
     check(agent).await;
+}
+
+#[tokio::test]
+async fn an_agent_with_a_token_calls_the_tool_of_a_host_that_asks_for_one() {
+    let host = Host::start(&format!(
+        "version: 1\ntools: [\"file:{}\"]\nidentity: {{ tokens: [{{ sha256: {}, scopes: [\"tools:*\"] }}] }}\n",
+        tool("time"),
+        sha256("a-token"),
+    ))
+    .await;
+    let model = model().await;
+    let agent = || {
+        Client::python(PYTHON, "autogen_agent.py")
+            .arg(format!("{}/mcp", host.url()))
+            .arg(format!("{}/v1", model.url()))
+    };
+    check(agent().env("TOKEN", "a-token")).await;
+    let refused = agent().run().await;
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert!(refused.stderr.contains("401"), "{refused:?}");
 }
 
 #[tokio::test]
