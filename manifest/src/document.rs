@@ -23,6 +23,7 @@ use crate::{
     limits::LimitsPatch,
     parts::WholeOrParts,
     store::StoreDocument,
+    tasks::TasksDocument,
     tenant::TenantDocument,
     verify::{SignatureRuleDocument, VerifyDocument},
 };
@@ -48,6 +49,7 @@ pub(crate) enum Short<S, T> {
     "defaults": ["version"],
     "engine": ["version"],
     "stores": ["version"],
+    "tasks": ["version"],
     "identity": ["version"],
     "tenants": ["version"],
     "audit": ["version"],
@@ -65,6 +67,8 @@ pub(crate) struct DocumentBody {
     pub tools: Field<Vec<Field<ToolDocument>>>,
     /// Key-value stores that tools may be granted, by name.
     pub stores: Field<BTreeMap<StoreName, Field<StoreDocument>>>,
+    /// Where calls that go on as tasks are kept. Without this key: in the memory of the host that began them.
+    pub tasks: Field<TasksDocument>,
     /// Who may call. Without this key: anybody who reaches the host.
     pub identity: Field<IdentityDocument>,
     /// The tenants beside the default one, by name; and, as `default`, limits and quota of that one.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     Allow, Audit, Cosign, Engine, Identity, Keyless, Language, Limits, ManifestError, Origin,
-    Placed, SignatureRule, SourceName, SourceRef, Store, StoreName, Surroundings, Tenant,
+    Placed, SignatureRule, SourceName, SourceRef, Store, StoreName, Surroundings, Tasks, Tenant,
     TenantName, Token, ToolFilter, ToolPrefix, Verify,
     document::{Document, DocumentBody},
     resolve::Resolver,
@@ -34,6 +34,9 @@ pub struct Manifest {
     /// Key-value stores that tools may be granted.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub stores: BTreeMap<StoreName, Store>,
+    /// Where calls that go on as tasks are kept; `None`: in the memory of the host that began them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Tasks>,
     /// Who may call; `None`: anybody who reaches the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
@@ -155,6 +158,7 @@ impl Manifest {
             },
             tools: None,
             stores: BTreeMap::new(),
+            tasks: None,
             identity: None,
             tenants: BTreeMap::new(),
             audit: None,

@@ -396,7 +396,7 @@ fn errors_name_the_place_what_is_wrong_and_what_to_do() {
         (
             "limits: &a { fuel: 1 }",
             "1:1: unknown key `limits`, the keys here are version, defaults, engine, tools, stores, \
-             identity, tenants, audit, require_signature",
+             tasks, identity, tenants, audit, require_signature",
         ),
         (
             "version: 1\ndefaults: &d { limits: {} }\nengine: { <<: *d }",

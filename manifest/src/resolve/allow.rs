@@ -156,10 +156,7 @@ impl Resolver<'_> {
         stores: &BTreeMap<StoreName, Store>,
     ) -> Result<Vec<StoreName>, ManifestError> {
         for (name, place) in self.members(list, GRANTS_NOTHING)? {
-            if !stores.contains_key(name) {
-                let known = stores.keys().map(StoreName::as_str);
-                return self.refuse_unknown("store", name.as_str(), known, place);
-            }
+            self.check_store(name, place, stores)?;
         }
         self.once_each(list, GRANTS_NOTHING)
     }

@@ -65,6 +65,10 @@ impl<'a> Resolver<'a> {
         };
         self.check_inherited_memory(document, limits, &engine)?;
         let stores = self.stores(&document.stores)?;
+        let tasks = match document.tasks.value() {
+            Some(tasks) => Some(self.tasks(tasks, &stores)?),
+            None => None,
+        };
         let (tools, tenants) = self.tools_and_tenants(document, limits, &engine, &stores)?;
         let identity = match document.identity.get() {
             Some((identity, place)) => Some(self.identity(identity, place, &tenants)?),
@@ -80,6 +84,7 @@ impl<'a> Resolver<'a> {
             engine,
             tools,
             stores,
+            tasks,
             identity,
             tenants,
             audit,
@@ -94,6 +99,7 @@ impl<'a> Resolver<'a> {
         let more = place(&document.defaults)
             .or(place(&document.engine))
             .or(place(&document.stores))
+            .or(place(&document.tasks))
             .or(place(&document.identity))
             .or(place(&document.tenants))
             .or(place(&document.audit))

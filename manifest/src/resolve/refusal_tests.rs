@@ -259,6 +259,21 @@ fn stores_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
+fn tasks_are_kept_in_a_store_that_is_there() {
+    refuse_each(&[
+        ("tasks: {}", "2:8: the key `store` is missing"),
+        (
+            "tasks: {store: cache}",
+            "2:16: there is no store `cache`, write it in `stores`",
+        ),
+        (
+            "stores: {cache: {kind: embedded, path: a}}\ntasks: {store: cahce}",
+            "3:16: there is no store `cahce`, did you mean `cache`?",
+        ),
+    ]);
+}
+
+#[test]
 fn tenants_that_cannot_be_meant_are_refused() {
     refuse_each(&[
         (

@@ -1,4 +1,4 @@
-//! Key-value stores.
+//! Key-value stores, and what is kept in them.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,10 @@ use serde_saphyr::Location;
 
 use super::{Resolver, Seen};
 use crate::{
-    ManifestError, Store, StoreKind, StoreName, TextOrSecret,
+    ManifestError, Store, StoreKind, StoreName, Tasks, TextOrSecret,
     field::Field,
     store::{StoreDocument, StoreWord},
+    tasks::TasksDocument,
     url,
 };
 
@@ -42,6 +43,32 @@ impl Resolver<'_> {
             stores.insert(name.clone(), Store { kind, quota });
         }
         Ok(stores)
+    }
+
+    pub(super) fn tasks(
+        &self,
+        document: &TasksDocument,
+        stores: &BTreeMap<StoreName, Store>,
+    ) -> Result<Tasks, ManifestError> {
+        let (name, place) = document.store.get().expect("a required key");
+        self.check_store(name, place, stores)?;
+        Ok(Tasks {
+            store: name.clone(),
+        })
+    }
+
+    /// Refuses a name that is none of the stores'.
+    pub(super) fn check_store(
+        &self,
+        name: &StoreName,
+        place: Location,
+        stores: &BTreeMap<StoreName, Store>,
+    ) -> Result<(), ManifestError> {
+        if stores.contains_key(name) {
+            return Ok(());
+        }
+        let known = stores.keys().map(StoreName::as_str);
+        self.refuse_unknown("store", name.as_str(), known, place)
     }
 
     fn store_kind(

@@ -40,6 +40,7 @@ stores:
   cache: { kind: embedded, path: cache.redb, quota: 1MiB }
   shared: { kind: redis, url: { secret: { env: REDIS_URL } } }
   open: { kind: redis, url: 'rediss://user@cache.svc:6379/1' }
+tasks: { store: shared }
 require_signature:
   - { source: 'oci://ghcr.io/*', cosign: { key: 'file:company.pub' } }
   - { source: 'oci://ghcr.io/other/*', cosign: { key: other.pub } }
@@ -152,6 +153,8 @@ fn stores_and_audit_land_in_the_resolved_form() {
         }
     );
     assert_eq!(store("shared").quota, ByteSize::mib(64));
+    let tasks = manifest.tasks.expect("tasks have a store");
+    assert_eq!(tasks.store.as_str(), "shared");
     assert_eq!(
         store("shared").kind,
         StoreKind::Redis {
