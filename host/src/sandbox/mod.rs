@@ -40,7 +40,9 @@ mod script;
 mod shared;
 mod state;
 
-pub use capability::{GrantError, Grants, MAX_URI, Stores, Summary, Trail};
+pub use capability::{
+    BucketError, GrantError, Grants, MAX_URI, NoRecords, Records, Stores, Summary, Trail,
+};
 pub use compiled::{Inspection, LoadError};
 pub use component::{Component, Ended, Listed, Payer, Ran, Run, Usage};
 pub use dialogue::{Askable, Dialogue, Fresh, Round};

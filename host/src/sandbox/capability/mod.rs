@@ -21,7 +21,7 @@ use wasmtime_wasi_config::WasiConfigVariables;
 pub use self::env::Env;
 pub use self::files::Files;
 pub use self::http::Http;
-pub use self::keyvalue::{KeyValue, Stores, UnknownStore};
+pub use self::keyvalue::{BucketError, KeyValue, NoRecords, Records, Stores, UnknownStore};
 pub use self::summary::Summary;
 pub use self::trail::{MAX_URI, Trail};
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sandglass_manifest::ByteSize;
 
@@ -53,6 +54,18 @@ pub(super) enum Change {
     Delete(Vec<String>),
     /// Adds to a number in decimal; a key that is not there counts as zero.
     Increment { key: String, delta: i64 },
+    /// Sets a key that is not there yet, where fewer than `most` are.
+    Insert {
+        key: String,
+        value: Vec<u8>,
+        most: usize,
+    },
+    /// Sets a key to a new value, or removes it, if it still has the old one.
+    Swap {
+        key: String,
+        old: Vec<u8>,
+        new: Option<Vec<u8>>,
+    },
 }
 
 /// What became of a change.
@@ -62,6 +75,10 @@ pub(super) enum Outcome {
     Done,
     /// It is made, and the number is this now.
     Counted(i64),
+    /// It is not made: the key has another value.
+    Differs,
+    /// It is not made: there are as many keys as there may be.
+    Crowded,
     /// It would bring the tenant over its quota.
     Full,
     /// The value is not a number from 0 to [`i64::MAX`] in decimal.
@@ -88,26 +105,40 @@ pub(super) enum Failure {
 
 /// Why a bucket did not do what a guest asked, in words for the tool's author.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BucketError {
+pub enum BucketError {
+    /// A bound of keys.
     #[error("the key has {0} bytes, the longest may have {MAX_KEY}")]
     KeyTooLong(usize),
+    /// A bound of values.
     #[error("the value has {0} bytes, the largest may have {MAX_VALUE}")]
     ValueTooLarge(usize),
+    /// A bound of batches.
     #[error("{0} keys at once, there may be {MAX_KEYS}")]
     TooManyKeys(usize),
+    /// A bound of batches.
     #[error("the values together are over {MAX_VALUE}: get fewer at once")]
     TooMuch,
+    /// The tenant's quota.
     #[error("the store `{store}` is full: quota {quota}")]
-    Full { store: Box<str>, quota: ByteSize },
+    Full {
+        /// The store's name.
+        store: Box<str>,
+        /// What one tenant can keep in it.
+        quota: ByteSize,
+    },
+    /// What cannot be counted up.
     #[error(
         "the value of the key is not a number from 0 to {} in decimal",
         i64::MAX
     )]
     NotANumber,
+    /// What cannot be counted up further.
     #[error("the number would be over {}", i64::MAX)]
     Overflow,
+    /// It is not there, or does not answer in time.
     #[error("the store `{0}` cannot be reached")]
     Unreachable(Box<str>),
+    /// It is there and cannot do it.
     #[error("the store `{0}` failed: the host's log says more")]
     Broken(Box<str>),
 }
@@ -119,6 +150,22 @@ impl OpenStore {
             quota,
             backend,
             failing: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether several hosts can have it open at once.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.backend, Backend::Redis(_))
+    }
+
+    /// The store's own clock, since 1970: the same for all hosts that share it.
+    pub(super) async fn now(&self) -> Result<Duration, BucketError> {
+        match &self.backend {
+            // A clock from before 1970 is as wrong as 1970.
+            Backend::Embedded(_) => Ok(SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()),
+            Backend::Redis(redis) => self.told(redis.now().await),
         }
     }
 
@@ -206,9 +253,7 @@ impl Bucket {
         check_count(entries.len())?;
         for (key, value) in &entries {
             check_key(key)?;
-            if value.len() as u64 > MAX_VALUE.get() {
-                return Err(BucketError::ValueTooLarge(value.len()));
-            }
+            check_value(value)?;
         }
         let change = Change::Set(entries.into_iter().collect());
         self.change(change).await.map(drop)
@@ -225,20 +270,50 @@ impl Bucket {
     pub(super) async fn increment(&self, key: String, delta: u64) -> Result<u64, BucketError> {
         check_key(&key)?;
         let delta = i64::try_from(delta).map_err(|_| BucketError::Overflow)?;
-        let number = self.change(Change::Increment { key, delta }).await?;
-        Ok(number.unsigned_abs())
+        match self.change(Change::Increment { key, delta }).await? {
+            Outcome::Counted(number) => Ok(number.unsigned_abs()),
+            _ => Ok(0),
+        }
     }
 
-    /// The number that the change led to, or zero for a change that leads to none.
-    async fn change(&self, change: Change) -> Result<i64, BucketError> {
+    /// Sets a key that is not there yet; whether fewer than `most` were.
+    pub(super) async fn insert(
+        &self,
+        key: String,
+        value: Vec<u8>,
+        most: usize,
+    ) -> Result<bool, BucketError> {
+        check_key(&key)?;
+        check_value(&value)?;
+        let outcome = self.change(Change::Insert { key, value, most }).await?;
+        Ok(outcome == Outcome::Done)
+    }
+
+    /// Sets a key to a new value, or removes it, if it still has the old one; whether it had.
+    pub(super) async fn swap(
+        &self,
+        key: String,
+        old: Vec<u8>,
+        new: Option<Vec<u8>>,
+    ) -> Result<bool, BucketError> {
+        check_key(&key)?;
+        new.as_deref().map_or(Ok(()), check_value)?;
+        let outcome = self.change(Change::Swap { key, old, new }).await?;
+        Ok(outcome == Outcome::Done)
+    }
+
+    /// What became of a change, where it is no error.
+    async fn change(&self, change: Change) -> Result<Outcome, BucketError> {
         let quota = self.store.quota;
         let outcome = match &self.store.backend {
             Backend::Embedded(embedded) => embedded.change(&self.tenant, quota, change).await,
             Backend::Redis(redis) => redis.change(&self.tenant, quota, change).await,
         };
         match self.store.told(outcome)? {
-            Outcome::Done => Ok(0),
-            Outcome::Counted(number) => Ok(number),
+            outcome @ (Outcome::Done
+            | Outcome::Counted(_)
+            | Outcome::Differs
+            | Outcome::Crowded) => Ok(outcome),
             Outcome::Full => Err(BucketError::Full {
                 store: self.store.name.clone(),
                 quota,
@@ -252,6 +327,13 @@ impl Bucket {
 fn check_key(key: &str) -> Result<(), BucketError> {
     if key.len() as u64 > MAX_KEY.get() {
         return Err(BucketError::KeyTooLong(key.len()));
+    }
+    Ok(())
+}
+
+fn check_value(value: &[u8]) -> Result<(), BucketError> {
+    if value.len() as u64 > MAX_VALUE.get() {
+        return Err(BucketError::ValueTooLarge(value.len()));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use redb::backends::InMemoryBackend;
 use redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, Table,
     TableDefinition, WriteTransaction,
@@ -57,6 +58,21 @@ impl Embedded {
         let database = tokio::task::spawn_blocking(move || open(&path))
             .await
             .map_err(|_| "it is damaged; restore it, or remove it".to_owned())??;
+        Self::start(name, database)
+    }
+
+    /// A store in memory, which ends with the host.
+    pub(super) fn in_memory(name: &str) -> Result<Self, String> {
+        let database = Database::builder()
+            // What it would keep is in memory already.
+            .set_cache_size(0)
+            .create_with_backend(InMemoryBackend::new())
+            .map_err(|error| error.to_string())?;
+        make_tables(&database).map_err(|error| error.to_string())?;
+        Self::start(name, database)
+    }
+
+    fn start(name: &str, database: Database) -> Result<Self, String> {
         let database = Arc::new(database);
         let (jobs, waiting) = mpsc::channel(GROUP);
         let thread = std::thread::Builder::new()
@@ -191,16 +207,18 @@ fn open(path: &Path) -> Result<Database, String> {
                 format!("it is no store, or damaged ({error}); name another file, or restore it")
             }
         })?;
-    // A read finds no table that no write has made.
-    let make = || -> Result<(), redb::Error> {
-        let transaction = database.begin_write()?;
-        transaction.open_table(VALUES)?;
-        transaction.open_table(ORDER)?;
-        transaction.open_table(TENANTS)?;
-        Ok(transaction.commit()?)
-    };
-    make().map_err(|error| format!("it cannot be written: {error}; name another file"))?;
+    make_tables(&database)
+        .map_err(|error| format!("it cannot be written: {error}; name another file"))?;
     Ok(database)
+}
+
+/// A read finds no table that no write has made.
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(VALUES)?;
+    transaction.open_table(ORDER)?;
+    transaction.open_table(TENANTS)?;
+    Ok(transaction.commit()?)
 }
 
 /// Makes changes until nobody can ask for more.
@@ -305,6 +323,27 @@ impl<'t> Space<'t> {
                     Outcome::Done => Outcome::Counted(sum),
                     refused => refused,
                 })
+            }
+            Change::Insert { key, value, most } => {
+                let first = (self.tenant, 0);
+                let last = (self.tenant, u64::MAX);
+                if self.order.range(first..=last)?.take(*most).count() == *most {
+                    return Ok(Outcome::Crowded);
+                }
+                if self.values.get((self.tenant, key.as_str()))?.is_some() {
+                    return Ok(Outcome::Differs);
+                }
+                self.set([(&**key, &**value)], quota)
+            }
+            Change::Swap { key, old, new } => {
+                let value = self.values.get((self.tenant, key.as_str()))?;
+                if value.is_none_or(|entry| entry.value().1 != old) {
+                    return Ok(Outcome::Differs);
+                }
+                match new {
+                    Some(new) => self.set([(&**key, &**new)], quota),
+                    None => self.delete(key).map(|()| Outcome::Done),
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 mod bucket;
 mod embedded;
 mod host;
+mod records;
 mod redis;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,9 @@ use redis::Redis;
 
 use super::secret::Value;
 
+pub use bucket::BucketError;
+pub use records::Records;
+
 pub(in crate::sandbox) use host::{KeyValueView, add_to_linker};
 
 /// The manifest's stores, open.
@@ -35,6 +39,17 @@ pub struct KeyValue(Arc<BTreeMap<String, Bucket>>);
 #[derive(Debug, thiserror::Error)]
 #[error("the store `{0}` is not defined: add it to the manifest's `stores`")]
 pub struct UnknownStore(String);
+
+/// The host has nowhere to keep its own records.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRecords {
+    /// In no store of this name.
+    #[error(transparent)]
+    Unknown(#[from] UnknownStore),
+    /// Nor in memory.
+    #[error("no store in memory: {0}")]
+    Memory(String),
+}
 
 impl Stores {
     /// Opens the stores. A Redis server that does not answer is only warned of: it is tried again at each use.
@@ -67,6 +82,29 @@ impl Stores {
             open.insert(name.clone(), Arc::new(store));
         }
         Ok(Self(open))
+    }
+
+    /// What the host keeps itself in the store of this name; without a name, in memory.
+    ///
+    /// # Errors
+    /// A name that is none of the stores', or no memory for one.
+    pub fn records(
+        &self,
+        name: Option<&StoreName>,
+        kind: &'static str,
+    ) -> Result<Records, NoRecords> {
+        let store = match name {
+            Some(name) => {
+                let store = self.0.get(name);
+                Arc::clone(store.ok_or_else(|| UnknownStore(name.as_str().to_owned()))?)
+            }
+            None => {
+                let embedded = Embedded::in_memory(kind).map_err(NoRecords::Memory)?;
+                let backend = Backend::Embedded(embedded);
+                Arc::new(OpenStore::new(kind, Store::QUOTA, backend))
+            }
+        };
+        Ok(Records::new(store, kind))
     }
 
     /// What the tools of one of this tenant's sources may open.

@@ -28,6 +28,8 @@ static SET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/
 static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/delete.lua")));
 static INCREMENT: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("redis/increment.lua")));
+static INSERT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/insert.lua")));
+static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/swap.lua")));
 
 /// A Redis server, and the connection to it while there is one.
 pub(super) struct Redis {
@@ -73,6 +75,12 @@ impl Redis {
     /// Whether the server answers.
     pub(super) async fn ping(&self) -> Result<(), Failure> {
         self.ask(Request::Command(cmd("PING"))).await
+    }
+
+    /// The server's clock, since 1970.
+    pub(super) async fn now(&self) -> Result<Duration, Failure> {
+        let (seconds, micros): (u64, u64) = self.ask(Request::Command(cmd("TIME"))).await?;
+        Ok(Duration::from_secs(seconds) + Duration::from_micros(micros))
     }
 
     /// The values of the keys, or `None` if they are too much together.
@@ -122,6 +130,8 @@ impl Redis {
             Change::Set(_) => &SET,
             Change::Delete(_) => &DELETE,
             Change::Increment { .. } => &INCREMENT,
+            Change::Insert { .. } => &INSERT,
+            Change::Swap { .. } => &SWAP,
         };
         let mut script = script.key(values);
         script.key(order).key(usage);
@@ -138,11 +148,19 @@ impl Redis {
             Change::Increment { key, delta } => {
                 script.arg(quota.get()).arg(key).arg(delta);
             }
+            Change::Insert { key, value, most } => {
+                script.arg(quota.get()).arg(key).arg(value).arg(most);
+            }
+            Change::Swap { key, old, new } => {
+                script.arg(quota.get()).arg(key).arg(old).arg(new);
+            }
         }
         let answer: String = self.ask(Request::Script(script)).await?;
         match answer.as_str() {
             "done" => Ok(Outcome::Done),
             "full" => Ok(Outcome::Full),
+            "differs" => Ok(Outcome::Differs),
+            "crowded" => Ok(Outcome::Crowded),
             "not a number" => Ok(Outcome::NotANumber),
             "overflow" => Ok(Outcome::Overflow),
             number => number

@@ -191,6 +191,9 @@ properties! {
     what_is_no_number_is_not_incremented,
     keys_values_and_batches_are_bounded,
     values_outlive_the_host,
+    a_key_is_inserted_once_and_among_so_many,
+    a_value_is_swapped_by_those_who_know_it,
+    the_hosts_own_records_are_no_guests,
 }
 
 async fn a_key_has_the_value_that_was_set_last(place: Place) {
@@ -325,6 +328,75 @@ async fn increments_count_into_the_quota(place: Place) {
     assert_eq!(keys(&bucket).await, ["n"]);
     assert_eq!(set(&bucket, "n", "0").await, Ok(()));
     assert_eq!(set(&bucket, "m", "").await, Ok(()));
+}
+
+async fn a_key_is_inserted_once_and_among_so_many(place: Place) {
+    let quota = ByteSize::bytes(10);
+    let bucket = place.bucket(quota).await;
+    let insert = async |key: &str, value: &str, most| {
+        bucket.insert(key.to_owned(), value.into(), most).await
+    };
+    assert_eq!(insert("a", "1", 0).await, Ok(false));
+    assert_eq!(insert("a", "1", 2).await, Ok(true));
+    assert_eq!(insert("a", "2", 2).await, Ok(false));
+    assert_eq!(get(&bucket, "a").await, Some(b"1".to_vec()));
+    assert_eq!(insert("b", "12345678", 2).await.map(drop), full(quota));
+    assert_eq!(insert("b", "1234567", 2).await, Ok(true));
+    assert_eq!(insert("", "", 2).await, Ok(false));
+    assert_eq!(insert("", "", 3).await, Ok(true));
+    assert_eq!(keys(&bucket).await, ["a", "b", ""]);
+}
+
+async fn a_value_is_swapped_by_those_who_know_it(place: Place) {
+    let quota = ByteSize::bytes(4);
+    let bucket = place.bucket(quota).await;
+    let swap = async |old: &str, new: Option<&str>| {
+        let new = new.map(|new| new.as_bytes().to_vec());
+        bucket.swap("k".to_owned(), old.into(), new).await
+    };
+    assert_eq!(swap("", Some("1")).await, Ok(false));
+    assert_eq!(swap("", None).await, Ok(false));
+    set(&bucket, "k", "\0").await.unwrap();
+    assert_eq!(swap("1", Some("2")).await, Ok(false));
+    assert_eq!(swap("\0", Some("1234")).await.map(drop), full(quota));
+    assert_eq!(get(&bucket, "k").await, Some(b"\0".to_vec()));
+    assert_eq!(swap("\0", Some("")).await, Ok(true));
+    assert_eq!(swap("", Some("123")).await, Ok(true));
+    assert_eq!(swap("12", None).await, Ok(false));
+    assert_eq!(swap("123", None).await, Ok(true));
+    assert_eq!(keys(&bucket).await, Vec::<String>::new());
+    // What is swapped counts, and what is removed counts no more.
+    assert_eq!(set(&bucket, "l", "123").await, Ok(()));
+    assert_eq!(set(&bucket, "m", "").await, full(quota));
+}
+
+async fn the_hosts_own_records_are_no_guests(place: Place) {
+    let stores = place.open(ByteSize::bytes(10)).await;
+    let records = stores.records(Some(&name("cache")), "tasks").unwrap();
+    let insert = async |key: &str| records.insert("t", key, vec![0; 9], 9).await;
+    assert_eq!(insert("k").await, Ok(true));
+    assert!(insert("l").await.is_err(), "they have a quota");
+    let guests = bucket(&stores, "t");
+    assert_eq!(keys(&guests).await, Vec::<String>::new());
+    set(&guests, "k", [1; 9]).await.unwrap();
+    assert_eq!(records.get("t", "k").await, Ok(Some(vec![0; 9])));
+    assert_eq!(records.get("u", "k").await, Ok(None));
+    assert!(records.now().await.unwrap().as_secs() > 1_700_000_000);
+    assert_eq!(records.are_shared(), place.server.is_some());
+    assert!(stores.records(Some(&name("none")), "tasks").is_err());
+}
+
+#[tokio::test]
+async fn records_are_kept_in_memory_where_there_is_no_store() {
+    let records = Stores::default().records(None, "tasks").unwrap();
+    let insert = |key: &'static str| records.insert("t", key, vec![1], 9);
+    assert_eq!(insert("b").await, Ok(true));
+    assert_eq!(insert("a").await, Ok(true));
+    assert_eq!(records.keys("t").await.unwrap(), ["b", "a"]);
+    assert_eq!(records.swap("t", "a", vec![1], None).await, Ok(true));
+    records.delete("t", vec!["b".to_owned()]).await.unwrap();
+    assert_eq!(records.get("t", "b").await, Ok(None));
+    assert!(!records.are_shared());
 }
 
 async fn a_key_that_stays_is_listed_once_while_others_change(place: Place) {
