@@ -398,6 +398,11 @@ impl Host {
         assert_eq!(health.status, 200, "{health:?}\n{}", self.log());
     }
 
+    /// Ends the process at once, without a word to it.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("the child is ours");
+    }
+
     /// Tells the process to end, as Kubernetes does.
     pub fn terminate(&self) {
         self.signal(rustix::process::Signal::TERM);

@@ -17,19 +17,23 @@ use crate::catalog::{Interpreters, Loader, Snapshot};
 use crate::config::{self, Installation, Setup};
 use crate::invoke::{Invoker, Ledger, MIN_KEY, StateKey};
 use crate::reload::Reloader;
-use crate::sandbox::{Engine, Stores};
+use crate::sandbox::{Engine, Records, Stores};
 use crate::secret;
 use crate::serve::cors::Cors;
 use crate::serve::guard::{Guard, Hosts, is_loopback};
 use crate::serve::identity::Identity;
 use crate::serve::listen::{Server, Stop};
 use crate::serve::management::{Management, Place};
+use crate::serve::mcp::tasks::Tasks;
 use crate::serve::origin::Origin;
 use crate::serve::router::Options;
 use crate::serve::tls::Tls;
 use crate::serve::{App, Drain, stdio};
 use crate::source::Fetcher;
 use crate::telemetry::Metrics;
+
+/// How long the ends of the last tasks may take to be kept when the host ends.
+const TASKS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the last calls' audit records may take to be written when the host ends.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
@@ -170,6 +174,7 @@ impl Serve {
         let engine = Engine::new(installation.engine(&manifest))
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         let stores = Stores::open(&manifest.stores).await?;
+        let records = self.records_of_tasks(&manifest, &stores)?;
         let fetcher = Fetcher::new(config::fetching(&manifest));
         let loader = Arc::new(Loader::new(
             engine.clone(),
@@ -197,10 +202,13 @@ impl Serve {
         let ledger = Arc::new(Ledger::new(&engine, &manifest, audit, durations.as_ref()));
         let drain = Drain::default();
         let state_key = self.state_key()?;
+        let invoker = Invoker::new(Arc::clone(loader.catalog()), Arc::clone(&ledger), state_key);
+        let tasks = Tasks::new(invoker.clone(), drain.clone(), records);
+        tokio::spawn(tasks.clone().sweep(Arc::clone(&tenants)));
         let app = App {
-            invoker: Invoker::new(Arc::clone(loader.catalog()), Arc::clone(&ledger), state_key),
+            invoker,
             drain: drain.clone(),
-            tasks: Arc::default(),
+            tasks: tasks.clone(),
             tenants,
             identity,
         };
@@ -218,7 +226,7 @@ impl Serve {
         }
         if self.stdio {
             let served = stdio::run(app, stop).await;
-            end(&drain, &ledger).await;
+            end(&drain, &tasks, &ledger).await;
             served.map_err(|error| Failure::new(Exit::Failed, format!("stdio: {error}")))?;
             return Ok(Exit::Done);
         }
@@ -253,7 +261,7 @@ impl Serve {
             legacy_sse: self.legacy_sse,
         };
         server.run(app, guard, cors, options, stop).await;
-        end(&drain, &ledger).await;
+        end(&drain, &tasks, &ledger).await;
         Ok(Exit::Done)
     }
 
@@ -312,6 +320,21 @@ impl Serve {
             .map_err(|error| usage(error.to_string()))
     }
 
+    fn records_of_tasks(&self, manifest: &Manifest, stores: &Stores) -> Result<Records, Failure> {
+        let name = manifest.tasks.as_ref().map(|tasks| &tasks.store);
+        if let Some(name) = name
+            && self.state_key_file.is_none()
+        {
+            tracing::warn!(
+                store = %name,
+                "tasks that wait for answers end with this process: pass --state-key-file for them to go on"
+            );
+        }
+        stores
+            .records(name, "tasks")
+            .map_err(|error| Failure::new(Exit::Failed, format!("tasks: {error}")))
+    }
+
     fn state_key(&self) -> Result<StateKey, Failure> {
         let Some(path) = &self.state_key_file else {
             return Ok(StateKey::random());
@@ -368,7 +391,8 @@ impl Serve {
 }
 
 /// Nobody is served any more: what still runs is dropped, and all of it is written down.
-async fn end(drain: &Drain, ledger: &Ledger) {
+async fn end(drain: &Drain, tasks: &Tasks, ledger: &Ledger) {
     drain.end();
+    tasks.close(TASKS_PATIENCE).await;
     ledger.close(AUDIT_PATIENCE).await;
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::InvokeError;
@@ -27,7 +28,7 @@ pub struct Call<O> {
 }
 
 /// A tool and its arguments.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct CallTool {
     /// Its name in the catalog.
     pub name: String,
@@ -85,6 +86,8 @@ pub struct InputRequired {
     pub questions: Vec<Question>,
     /// What the caller brings back with the answers: sealed, for this caller and this call only.
     pub state: String,
+    /// Whether the tool has returned the questions; else it waits for the answers within `host.ask`.
+    pub returned: bool,
 }
 
 /// What a caller comes back with.

@@ -50,25 +50,22 @@ enum Asking<'a> {
     Waiting(&'a dyn Client),
     /// The caller, who comes back with the answers.
     Returning(Askable),
-    /// A client, while the call waits, if the guest waits too; the caller, if it has returned the questions.
-    Both(&'a dyn Client),
 }
 
 impl Asking<'_> {
     fn askable(&self) -> Askable {
         match self {
             Self::Nobody => Askable::default(),
-            Self::Waiting(client) | Self::Both(client) => client.askable(),
+            Self::Waiting(client) => client.askable(),
             Self::Returning(askable) => *askable,
         }
     }
 
     /// Who answers while the call waits, if anybody.
-    fn waiting(&self, returned: bool) -> Option<&dyn Client> {
+    fn waiting(&self) -> Option<&dyn Client> {
         match self {
             Self::Waiting(client) => Some(*client),
-            Self::Both(client) if !returned => Some(*client),
-            Self::Nobody | Self::Returning(_) | Self::Both(_) => None,
+            Self::Nobody | Self::Returning(_) => None,
         }
     }
 }
@@ -133,16 +130,6 @@ impl Invoker {
         resume: Resume,
     ) -> Completed<Step<O::Output>> {
         self.caught(call, Asking::Returning(askable), resume).await
-    }
-
-    /// Runs a call to its end, or to questions that its guest returns; those for which it waits are the client's.
-    pub async fn step_asking<O: Operation>(
-        &self,
-        call: Call<O>,
-        client: &dyn Client,
-        resume: Resume,
-    ) -> Completed<Step<O::Output>> {
-        self.caught(call, Asking::Both(client), resume).await
     }
 
     async fn caught<O: Operation>(
@@ -254,7 +241,7 @@ impl<O: Operation> Calling<'_, O> {
         };
         let mut fresh = match talk.take(resume.answers) {
             Ok(fresh) => fresh,
-            Err(questions) => return (self.input_required(&talk, questions), account),
+            Err(questions) => return (self.input_required(&talk, questions, true), account),
         };
         loop {
             let ran;
@@ -267,8 +254,8 @@ impl<O: Operation> Calling<'_, O> {
                     returned,
                 }) => (questions, returned),
             };
-            let Some(client) = self.asking.waiting(returned) else {
-                return (self.input_required(&talk, questions), account);
+            let Some(client) = self.asking.waiting() else {
+                return (self.input_required(&talk, questions, returned), account);
             };
             account.leave();
             let asked = match account.wait_with(self.operation.arguments().len()) {
@@ -367,9 +354,14 @@ impl<O: Operation> Calling<'_, O> {
         &self,
         talk: &Talk,
         questions: Vec<Question>,
+        returned: bool,
     ) -> Result<Step<O::Output>, InvokeError> {
         let state = talk.seal(&self.invoker.key, &self.binding())?;
-        Ok(Step::InputRequired(InputRequired { questions, state }))
+        Ok(Step::InputRequired(InputRequired {
+            questions,
+            state,
+            returned,
+        }))
     }
 
     fn binding(&self) -> Binding {

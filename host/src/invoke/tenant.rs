@@ -64,6 +64,11 @@ impl Tenants {
         self.all.get(name)
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &TenantId> {
+        self.all.iter()
+    }
+
     /// How many there are; never none.
     pub fn count(&self) -> usize {
         self.all.len()

@@ -21,7 +21,7 @@ const MAX_ROUNDS: usize = 32;
 const MAX_QUESTIONS: usize = 32;
 
 /// What a client can be asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Askable {
     /// Forms for a person.
     pub forms: bool,

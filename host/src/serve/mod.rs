@@ -48,7 +48,7 @@ pub struct App {
     /// Counts them, and refuses them once the server is ending.
     pub drain: Drain,
     /// Calls that go on as tasks.
-    pub tasks: Arc<Tasks>,
+    pub tasks: Tasks,
     /// Whose tools there are.
     pub tenants: Arc<Tenants>,
     /// Who may call; none: anybody.

@@ -309,13 +309,7 @@ impl McpServer {
             trace: trace_parent(context),
         };
         let askable = questions::askable(context.client_capabilities().as_ref());
-        let App {
-            invoker,
-            drain,
-            tasks,
-            ..
-        } = &self.app;
-        tasks.begin(invoker, drain, call, askable, resume).await
+        self.app.tasks.begin(call, askable, resume).await
     }
 
     async fn completion(
@@ -571,7 +565,7 @@ impl ServerHandler for McpServer {
         let asks = self.requester(&context);
         answered(async {
             Ok(GetTaskResult::new(
-                self.app.tasks.get(&request.task_id, asks)?,
+                self.app.tasks.get(&request.task_id, asks).await?,
             ))
         })
         .await
@@ -582,9 +576,10 @@ impl ServerHandler for McpServer {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let asks = self.requester(&context);
+        let asks = self.requester(&context).clone();
         let (id, answers) = (request.task_id, request.input_responses);
-        answered(async { self.app.tasks.update(&id, answers, asks) }).await
+        let trace = trace_parent(&context);
+        answered(self.app.tasks.update(id, answers, asks, trace)).await
     }
 
     async fn cancel_task(
@@ -592,8 +587,8 @@ impl ServerHandler for McpServer {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let asks = self.requester(&context);
-        answered(async { self.app.tasks.cancel(&request.task_id, asks) }).await
+        let asks = self.requester(&context).clone();
+        answered(self.app.tasks.cancel(request.task_id, asks)).await
     }
 
     async fn complete(
