@@ -261,6 +261,11 @@ async fn a_tenant_has_so_many_tasks_and_the_oldest_that_ended_makes_room() {
             .await
             .result();
     }
+    // What ends at once is none, and needs none.
+    let params = json!({"name": "slow_compute", "arguments": {"seconds": 0}});
+    let quick = ask(&host, "tools/call", params).await.result();
+    assert_eq!(quick["resultType"], "complete", "{quick}");
+    assert_eq!(get(&host, &ids[100]).await["status"], "cancelled");
     begin_asking(&host).await;
     let error = ask(&host, "tasks/get", json!({"taskId": ids[100]}))
         .await

@@ -96,7 +96,7 @@ impl Tasks {
     /// Begins a call. It goes on when the future that began it is dropped, as soon as it is a task.
     pub async fn begin(&self, call: Call<CallTool>, askable: Askable, resume: Resume) -> Begun {
         // Before the guest does anything.
-        if let Err(error) = self.0.store.make_room(&call.tenant).await {
+        if let Err(error) = self.0.store.check_room(&call.tenant).await {
             return Begun::Ended(Err(error.into()));
         }
         let asks = Requester {

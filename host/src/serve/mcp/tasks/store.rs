@@ -54,10 +54,10 @@ impl TaskStore {
         }
     }
 
-    /// Sees to it that a tenant can have one more.
-    pub async fn make_room(&self, tenant: &TenantId) -> Result<(), Unkept> {
+    /// Whether a tenant could have one more: nothing is forgotten for a call that may be none.
+    pub async fn check_room(&self, tenant: &TenantId) -> Result<(), Unkept> {
         let live = self.forget_old(tenant).await?;
-        if live.len() < MAX_TASKS || self.evict(tenant, &live).await? {
+        if live.len() < MAX_TASKS || self.oldest_ended(tenant, &live).await?.is_some() {
             return Ok(());
         }
         Err(Unkept::TooMany)
@@ -79,18 +79,29 @@ impl TaskStore {
         Ok(live)
     }
 
-    /// Forgets the oldest of these that has ended; whether there was one.
-    async fn evict(&self, tenant: &TenantId, live: &[TaskId]) -> Result<bool, BucketError> {
+    async fn oldest_ended(
+        &self,
+        tenant: &TenantId,
+        live: &[TaskId],
+    ) -> Result<Option<TaskId>, BucketError> {
         for id in live {
-            if let Some(kept) = self.load(tenant, id).await?
-                && kept.record.stage.has_ended()
-            {
-                let (tenant, id) = (tenant.as_str(), id.as_str());
-                self.records.swap(tenant, id, kept.bytes, None).await?;
-                return Ok(true);
+            let kept = self.load(tenant, id).await?;
+            if kept.is_some_and(|kept| kept.record.stage.has_ended()) {
+                return Ok(Some(id.clone()));
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// Forgets the oldest that has ended; whether there was one.
+    async fn evict(&self, tenant: &TenantId) -> Result<bool, BucketError> {
+        let live = self.forget_old(tenant).await?;
+        let Some(oldest) = self.oldest_ended(tenant, &live).await? else {
+            return Ok(false);
+        };
+        let oldest = vec![oldest.to_string()];
+        self.records.delete(tenant.as_str(), oldest).await?;
+        Ok(true)
     }
 
     /// Keeps a new task.
@@ -107,7 +118,8 @@ impl TaskStore {
                     .insert(tenant.as_str(), id.as_str(), bytes.clone(), MAX_TASKS);
             match insert.await {
                 Ok(true) => return Ok(Kept { record, bytes }),
-                Ok(false) => self.make_room(tenant).await?,
+                Ok(false) if self.evict(tenant).await? => {}
+                Ok(false) => return Err(Unkept::TooMany),
                 Err(full) => self.make_way(tenant, full).await?,
             }
         }
@@ -145,13 +157,10 @@ impl TaskStore {
 
     /// Where the error is that the store is full, one task less; the error where there is none to forget.
     async fn make_way(&self, tenant: &TenantId, error: BucketError) -> Result<(), BucketError> {
-        if let BucketError::Full { .. } = error {
-            let live = self.forget_old(tenant).await?;
-            if self.evict(tenant, &live).await? {
-                return Ok(());
-            }
+        match error {
+            BucketError::Full { .. } if self.evict(tenant).await? => Ok(()),
+            error => Err(error),
         }
-        Err(error)
     }
 
     /// A task. One that nobody goes on with has failed.
