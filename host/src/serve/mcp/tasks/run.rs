@@ -115,9 +115,10 @@ impl Work {
         let mut over = std::pin::pin!(sleep(KEPT.saturating_sub(id.age())));
         let came = loop {
             tokio::select! {
-                came = Self::end(&mut running) => break Some(came),
+                came = Self::end(&mut running) => break came,
                 () = hold.end.cancelled() => return,
-                () = &mut over => break None,
+                // Nobody can ask for it any more.
+                () = &mut over => return,
                 _ = beat.tick() => match self.beat(store, id, &kept).await {
                     Ok(Some(now)) => kept = now,
                     Ok(None) => return,
@@ -125,10 +126,6 @@ impl Work {
                     Err(_) => {}
                 },
             }
-        };
-        let Some(came) = came else {
-            // Nobody can ask for it any more.
-            return;
         };
         if let Some(message) = self.progress.take() {
             kept.record = kept.record.saying(message);
@@ -142,10 +139,12 @@ impl Work {
                     Ok(None) => return,
                     Err(_) => sleep(BEAT).await,
                 },
-                Err(BucketError::Unreachable(_) | BucketError::Broken(_)) => sleep(BEAT).await,
                 Err(error) => {
-                    let reason = format!("Its result cannot be kept: {error}");
-                    next = next.at(Stage::failed_for(reason));
+                    if !matches!(error, BucketError::Unreachable(_) | BucketError::Broken(_)) {
+                        let reason = format!("Its result cannot be kept: {error}");
+                        next = next.at(Stage::failed_for(reason));
+                    }
+                    sleep(BEAT).await;
                 }
             }
         }
