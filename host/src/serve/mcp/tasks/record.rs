@@ -78,7 +78,7 @@ struct Open {
     request: InputRequest,
 }
 
-/// Whose task it is, in its tenant.
+/// Whose task it is, in its tenant. Each kind apart: hosts that share a store may know their callers in other ways.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Owner {
