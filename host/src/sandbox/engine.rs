@@ -207,13 +207,14 @@ pub(super) fn compile_config() -> wasmtime::Result<Config> {
 
 fn pooling_config(settings: &EngineSettings) -> wasmtime::Result<Config> {
     let instances = settings.max_instances;
+    let memories = instances.saturating_mul(2);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_stacks(instances)
         // Small components have a handful of core instances, one or two of them
         // with a memory or table of its own; interpreters have more.
         .total_core_instances(instances.saturating_mul(16))
-        .total_memories(instances.saturating_mul(2))
+        .total_memories(memories)
         .total_tables(instances.saturating_mul(4))
         .max_core_instances_per_component(MAX_CORE_INSTANCES)
         .max_memories_per_component(MAX_MEMORIES)
@@ -223,7 +224,7 @@ fn pooling_config(settings: &EngineSettings) -> wasmtime::Result<Config> {
         .table_elements(MAX_TABLE_ELEMENTS)
         .max_memory_size(usize::try_from(settings.max_memory).unwrap_or(usize::MAX))
         // A free slot keeps the memory of the component that it last held, whose next call is four times as cheap.
-        .max_unused_warm_slots(instances)
+        .max_unused_warm_slots(memories)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(64 << 10);
     let mut config = compile_config()?;
