@@ -71,7 +71,7 @@ impl Binding {
         let arguments = Sha256::digest(arguments);
         let parts = (
             tenant.as_str(),
-            caller.identity(),
+            caller.id(),
             label,
             &arguments[..],
             component.to_string(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use sandglass_manifest::{Scope, TenantName};
+use serde::{Deserialize, Serialize};
 
 /// A tenant: the owner of tools, limits and credentials.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,17 +110,16 @@ impl Caller {
         }
     }
 
-    /// Who vouches for the name, if anybody does.
-    pub fn issuer(&self) -> Option<&str> {
+    /// What tells it from others of its tenant.
+    pub fn id(&self) -> CallerId {
         match self {
-            Self::Anonymous | Self::Local => None,
-            Self::Known(known) => known.issuer.as_deref(),
+            Self::Anonymous => CallerId::Anonymous,
+            Self::Local => CallerId::Local,
+            Self::Known(known) => CallerId::Known {
+                issuer: known.issuer.as_deref().map(str::to_owned),
+                name: known.name.clone(),
+            },
         }
-    }
-
-    /// What tells it from others of its tenant, for what is sealed for it alone.
-    pub fn identity(&self) -> (Option<&str>, &str) {
-        (self.issuer(), self.name())
     }
 
     /// From when on the caller's credential is accepted no more.
@@ -137,6 +137,24 @@ impl Caller {
             Self::Known(_) => self.may(&Scope::Management),
         }
     }
+}
+
+/// A caller in what is sealed or kept for it alone. Each kind is told apart: hosts that share a key or a store may know
+/// their callers in other ways.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallerId {
+    /// Nobody was asked.
+    Anonymous,
+    /// The person at the machine's terminal.
+    Local,
+    /// Somebody whose credential was checked.
+    Known {
+        /// Who vouches for the name.
+        issuer: Option<String>,
+        /// The name.
+        name: String,
+    },
 }
 
 /// Somebody whose credential was checked.

@@ -64,7 +64,7 @@ pub fn unguessable() -> String {
 }
 
 fn binding(owner: &Requester) -> Vec<u8> {
-    let parts = ("session", owner.tenant.as_str(), owner.caller.identity());
+    let parts = ("session", owner.tenant.as_str(), owner.caller.id());
     serde_json::to_vec(&parts).unwrap_or_default()
 }
 

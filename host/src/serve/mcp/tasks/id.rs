@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::record::now;
+use crate::serve::mcp::sealed_id::unguessable;
 
 /// Hex digits of the time, in milliseconds since 1970.
 const TIME: usize = 12;
@@ -18,13 +19,8 @@ pub(super) struct TaskId(String);
 impl TaskId {
     /// Of a task that begins now.
     pub fn new() -> Self {
-        let mut random = [0; RANDOM / 2];
-        aws_lc_rs::rand::fill(&mut random).expect("the system gives randomness");
-        let random = u128::from_be_bytes(random);
-        Self(format!(
-            "{:0TIME$x}{random:0RANDOM$x}",
-            now().as_millis() as u64
-        ))
+        let began = now().as_millis() as u64;
+        Self(format!("{began:0TIME$x}{}", unguessable()))
     }
 
     /// What a client has sent, if it is such an id.

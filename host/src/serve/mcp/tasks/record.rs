@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::id::TaskId;
 use super::{KEPT, POLL};
-use crate::invoke::{CallTool, Caller, InputRequired, QUESTION_TIMEOUT};
+use crate::invoke::{CallTool, Caller, CallerId, InputRequired, QUESTION_TIMEOUT};
 use crate::sandbox::Askable;
 use crate::sandbox::bindings::Question;
 use crate::serve::mcp::questions;
@@ -19,7 +19,8 @@ use crate::serve::mcp::questions;
 /// A task.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Record {
-    owner: Owner,
+    /// Whose it is, in its tenant.
+    owner: CallerId,
     began: String,
     updated: String,
     /// What its guest said last of how far it is.
@@ -78,37 +79,12 @@ struct Open {
     request: InputRequest,
 }
 
-/// Whose task it is, in its tenant. Each kind apart: hosts that share a store may know their callers in other ways.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Owner {
-    Anonymous,
-    Local,
-    Known {
-        issuer: Option<String>,
-        name: String,
-    },
-}
-
-impl Owner {
-    fn of(caller: &Caller) -> Self {
-        match caller {
-            Caller::Anonymous => Self::Anonymous,
-            Caller::Local => Self::Local,
-            Caller::Known(known) => Self::Known {
-                issuer: known.issuer.as_deref().map(str::to_owned),
-                name: known.name.clone(),
-            },
-        }
-    }
-}
-
 impl Record {
     /// Of a task that begins now.
     pub fn new(caller: &Caller, message: Option<String>, stage: Stage) -> Self {
         let now = current_timestamp();
         Self {
-            owner: Owner::of(caller),
+            owner: caller.id(),
             began: now.clone(),
             updated: now,
             message,
@@ -129,7 +105,7 @@ impl Record {
 
     /// Whether it is this caller's, whatever they may do.
     pub fn is_of(&self, caller: &Caller) -> bool {
-        self.owner == Owner::of(caller)
+        self.owner == caller.id()
     }
 
     /// The same task, so far.
