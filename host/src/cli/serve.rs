@@ -28,7 +28,7 @@ use crate::serve::mcp::tasks::Tasks;
 use crate::serve::origin::Origin;
 use crate::serve::router::Options;
 use crate::serve::tls::Tls;
-use crate::serve::{App, Drain, stdio};
+use crate::serve::{Drain, Shared, stdio};
 use crate::source::Fetcher;
 use crate::telemetry::Metrics;
 
@@ -205,13 +205,13 @@ impl Serve {
         let invoker = Invoker::new(Arc::clone(loader.catalog()), Arc::clone(&ledger), state_key);
         let tasks = Tasks::new(invoker.clone(), drain.clone(), records);
         tokio::spawn(tasks.clone().sweep(Arc::clone(&tenants)));
-        let app = App {
+        let app = Arc::new(Shared {
             invoker,
             drain: drain.clone(),
             tasks: tasks.clone(),
             tenants,
             identity,
-        };
+        });
         let stop = Stop::listen().map_err(|error| usage(format!("signals: {error}")))?;
         if let (Some((listener, address)), Some(metrics)) = (management, metrics) {
             tracing::info!("management on http://{address}");

@@ -40,9 +40,11 @@ use mcp::tasks::Tasks;
 
 use crate::invoke::{Invoker, Tenants};
 
-/// What all handlers share.
-#[derive(Clone)]
-pub struct App {
+/// What all handlers share. On the heap once, for it is handed on several times in each request.
+pub type App = Arc<Shared>;
+
+/// What a server has.
+pub struct Shared {
     /// Runs the calls.
     pub invoker: Invoker,
     /// Counts them, and refuses them once the server is ending.
