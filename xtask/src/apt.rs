@@ -15,13 +15,40 @@ deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian
 deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main
 ";
 
+/// Where sources of packages lie; their lists are long.
+const WITH_SOURCES: &str = "\
+deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
+";
+
 /// Fills the folder anew with these packages and all that they depend on, and with those that are wanted alone.
 pub fn unpack(folder: &Path, packages: &[&str], alone: &[&str]) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    let apt = Apt::new(&folder.join("apt"))?;
+    let apt = Apt::new(&folder.join("apt"), SOURCES)?;
     extract(&apt.fetch(packages, alone)?, folder)?;
+    fs::remove_dir_all(&apt.folder)?;
+    Ok(())
+}
+
+/// Unpacks what a project had released when Debian made this source package of it, without Debian's patches.
+pub fn unpack_release(folder: &Path, package: &str) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let apt = Apt::new(&folder.join("apt"), WITH_SOURCES)?;
+    run(apt.get().args(["-qq", "update"])).context("Debian's package lists cannot be had")?;
+    run(apt
+        .get()
+        .args(["-qq", "--download-only", "source", package])
+        .current_dir(&apt.folder))?;
+    let release = fs::read_dir(&apt.folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.to_string_lossy().contains(".orig.tar."))
+        .with_context(|| format!("Debian's source of {package} has no release in it"))?;
+    run(Command::new("tar")
+        .args(["--extract", "--strip-components=1", "--file"])
+        .arg(release)
+        .arg("--directory")
+        .arg(folder))?;
     fs::remove_dir_all(&apt.folder)?;
     Ok(())
 }
@@ -50,7 +77,7 @@ struct Apt {
 }
 
 impl Apt {
-    fn new(folder: &Path) -> Result<Self> {
+    fn new(folder: &Path, sources: &str) -> Result<Self> {
         if !works(Command::new("apt-get").arg("--version"))
             || !works(Command::new("dpkg").arg("--version"))
         {
@@ -66,7 +93,7 @@ impl Apt {
         for inner in ["lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(inner))?;
         }
-        fs::write(folder.join("sources.list"), SOURCES)?;
+        fs::write(folder.join("sources.list"), sources)?;
         fs::write(folder.join("status"), "")?;
         Ok(Self {
             folder: folder.to_path_buf(),
@@ -77,16 +104,18 @@ impl Apt {
     fn fetch(&self, packages: &[&str], alone: &[&str]) -> Result<PathBuf> {
         let archives = self.folder.join("cache/archives");
         run(self.get().args(["-qq", "update"])).context("Debian's package lists cannot be had")?;
-        run(self
-            .get()
-            .args([
-                "-qq",
-                "--yes",
-                "--no-install-recommends",
-                "--download-only",
-                "install",
-            ])
-            .args(packages))?;
+        if !packages.is_empty() {
+            run(self
+                .get()
+                .args([
+                    "-qq",
+                    "--yes",
+                    "--no-install-recommends",
+                    "--download-only",
+                    "install",
+                ])
+                .args(packages))?;
+        }
         if !alone.is_empty() {
             run(self
                 .get()

@@ -11,6 +11,7 @@ mod debian;
 mod environment;
 mod foreign;
 mod interpreters;
+mod kubernetes;
 mod once;
 mod packages;
 mod project;

@@ -11,7 +11,11 @@ use anyhow::{Context, Result, bail};
 use crate::clients::Clients;
 use crate::command::{cargo, run as run_command, step};
 use crate::environment::variables;
-use crate::{clients, foreign, interpreters, project, serve, servers, tools};
+use crate::{clients, foreign, interpreters, kubernetes, project, serve, servers, tools};
+
+/// What is said where Kubernetes' API server cannot be built.
+const NO_CONTROL_PLANE: &str =
+    "WARNING: THE OPERATOR WAS NOT TESTED AGAINST A REAL API SERVER, for none can be built here";
 
 /// Runs all tests, or those that the arguments for `cargo test` choose.
 pub fn run(arguments: &[OsString]) -> Result<()> {
@@ -21,6 +25,7 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     let clients = Clients::set_up()?;
     let redis = servers::redis()?;
     let registry = servers::docker_registry()?;
+    let control_plane = control_plane()?;
     let host = build(arguments)?;
     interpreters::warm(&host)?;
 
@@ -58,7 +63,15 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
         .arg("--no-fail-fast")
         .envs(variables(&host, clients))
         .env("SANDGLASS_REDIS_SERVER", redis)
-        .env("SANDGLASS_DOCKER_REGISTRY", registry);
+        .env("SANDGLASS_DOCKER_REGISTRY", registry)
+        .env(
+            "SANDGLASS_OPERATOR_BIN",
+            host.with_file_name("sandglass-operator"),
+        );
+    match &control_plane {
+        Ok(folder) => command.env("SANDGLASS_KUBERNETES", folder),
+        Err(reason) => command.env("SANDGLASS_NO_KUBERNETES", reason),
+    };
     if !chooses_package(arguments) {
         command.arg("--workspace");
     }
@@ -73,16 +86,34 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     step(format_args!(
         "{passed} tests passed, {failed} failed, {ignored} were ignored; {seconds} s with all builds"
     ));
+    if let Err(reason) = control_plane {
+        step(format_args!("{NO_CONTROL_PLANE}: {reason}"));
+    }
     if !succeeded {
         bail!("tests failed, or could not be built: see above");
     }
     Ok(())
 }
 
+/// Where Kubernetes' API server lies, or why there is none. Where CI runs, there is one.
+fn control_plane() -> Result<Result<PathBuf, String>> {
+    match kubernetes::control_plane() {
+        Ok(folder) => Ok(Ok(folder)),
+        Err(error) if std::env::var_os("CI").is_some() => Err(error),
+        Err(error) => {
+            let reason = format!("{error:#}");
+            step(format_args!("{NO_CONTROL_PLANE}: {reason}"));
+            Ok(Err(reason))
+        }
+    }
+}
+
 /// Builds what is tested; the host's path.
 fn build(arguments: &[OsString]) -> Result<PathBuf> {
     if !arguments.is_empty() {
-        return serve::build_host();
+        let host = serve::build_host()?;
+        run_command(cargo("build").args(["--workspace", "--bin", "sandglass-operator"]))?;
+        return Ok(host);
     }
     step("building the workspace and its tests (the first time takes minutes: wasmtime is large)");
     run_command(cargo("build").args(["--workspace", "--all-targets"]))?;
