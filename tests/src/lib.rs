@@ -9,6 +9,7 @@ mod cgroup;
 mod change;
 mod chart;
 mod client;
+pub mod cluster;
 mod components;
 mod deadline;
 mod fake;

@@ -1,0 +1,254 @@
+//! What the API server has, as its watches tell: the operator reads from here, and asks only to write.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use kube::api::{DynamicObject, PartialObjectMeta};
+use kube::discovery;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::crd::{MANAGED_BY, MCPServer};
+use crate::objects::Kind;
+use crate::plan::ReferenceKind;
+
+/// Servers that may have to be looked at.
+pub type Queue = UnboundedSender<ObjectRef<MCPServer>>;
+
+/// The caches.
+pub struct Caches {
+    /// The servers.
+    pub servers: Store<MCPServer>,
+    objects: BTreeMap<Kind, Store<DynamicObject>>,
+    pods: Store<Pod>,
+    config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    secrets: Store<PartialObjectMeta<Secret>>,
+}
+
+impl Caches {
+    /// Begins to watch; whatever changes puts the servers that it concerns into the queue.
+    pub async fn start(
+        client: &Client,
+        namespace: Option<&str>,
+        queue: &Queue,
+    ) -> Result<Self, kube::Error> {
+        let start = Start {
+            client,
+            namespace,
+            queue,
+        };
+        let servers = start.watch(start.api(), (), watcher::Config::default(), |server, _| {
+            vec![ObjectRef::from_obj(server)]
+        });
+        let mut objects = BTreeMap::new();
+        for kind in Kind::ALL {
+            if kind.is_everywhere() || is_served(client, kind).await? {
+                objects.insert(kind, start.objects(kind));
+            }
+        }
+        let pods = start.watch(start.api::<Pod>(), (), ours(), |pod, _| owner(pod));
+        let config_maps = start.watch_metadata::<ConfigMap>(ReferenceKind::ConfigMap, &servers);
+        let secrets = start.watch_metadata::<Secret>(ReferenceKind::Secret, &servers);
+        Ok(Self {
+            servers,
+            objects,
+            pods,
+            config_maps,
+            secrets,
+        })
+    }
+
+    /// Waits until all that was there at the start is here.
+    pub async fn ready(&self) {
+        // A store's writer lives as long as the process.
+        _ = self.servers.wait_until_ready().await;
+        for store in self.objects.values() {
+            _ = store.wait_until_ready().await;
+        }
+        _ = self.pods.wait_until_ready().await;
+        _ = self.config_maps.wait_until_ready().await;
+        _ = self.secrets.wait_until_ready().await;
+    }
+
+    /// Whether the API server has this kind.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.objects.contains_key(&kind)
+    }
+
+    /// An object that the operator made, by the operator's mark.
+    pub fn object(&self, kind: Kind, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
+        let key = ObjectRef::new_with(name, kind.resource()).within(namespace);
+        self.objects.get(&kind)?.get(&key)
+    }
+
+    /// The pods of a server.
+    pub fn pods(&self, namespace: &str, server: &str) -> Vec<Arc<Pod>> {
+        self.pods.state_filter(|pod| {
+            pod.metadata.namespace.as_deref() == Some(namespace)
+                && pod.labels().get("mcpserver").map(String::as_str) == Some(server)
+        })
+    }
+
+    /// The version of a ConfigMap or Secret, if there is one.
+    pub fn version(&self, kind: ReferenceKind, namespace: &str, name: &str) -> Option<String> {
+        match kind {
+            ReferenceKind::ConfigMap => self
+                .config_maps
+                .get(&ObjectRef::new(name).within(namespace))?
+                .resource_version(),
+            ReferenceKind::Secret => self
+                .secrets
+                .get(&ObjectRef::new(name).within(namespace))?
+                .resource_version(),
+        }
+    }
+}
+
+/// Whether the API server has a kind that not every one has.
+async fn is_served(client: &Client, kind: Kind) -> Result<bool, kube::Error> {
+    match discovery::pinned_kind(client, &kind.gvk()).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(kube::Error::Discovery(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the operator made.
+fn ours() -> watcher::Config {
+    let (key, value) = MANAGED_BY;
+    watcher::Config::default().labels(&format!("{key}={value}"))
+}
+
+/// The server that an object of ours belongs to.
+fn owner<K: ResourceExt>(object: &K) -> Vec<ObjectRef<MCPServer>> {
+    let server = object.labels().get("mcpserver");
+    let namespace = object.namespace();
+    server
+        .zip(namespace)
+        .map(|(server, namespace)| ObjectRef::new(server).within(&namespace))
+        .into_iter()
+        .collect()
+}
+
+struct Start<'a> {
+    client: &'a Client,
+    namespace: Option<&'a str>,
+    queue: &'a Queue,
+}
+
+impl Start<'_> {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        match self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+
+    fn objects(&self, kind: Kind) -> Store<DynamicObject> {
+        let resource = kind.resource();
+        let api = match self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        self.watch(api, resource, ours(), |object, _| owner(object))
+    }
+
+    fn watch_metadata<K>(
+        &self,
+        kind: ReferenceKind,
+        servers: &Store<MCPServer>,
+    ) -> Store<PartialObjectMeta<K>>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+    {
+        let servers = servers.clone();
+        self.watch(
+            self.api(),
+            (),
+            watcher::Config::default(),
+            move |object, _| {
+                let (name, namespace) = (object.name_any(), object.namespace());
+                let concerned = servers.state_filter(|server| {
+                    server.namespace() == namespace && server.spec.names(kind, &name)
+                });
+                concerned
+                    .iter()
+                    .map(|server| ObjectRef::from_obj(&**server))
+                    .collect()
+            },
+        )
+    }
+
+    /// Watches for as long as the process runs; a watch that breaks off is begun anew, at longer and longer intervals.
+    fn watch<K>(
+        &self,
+        api: Api<K>,
+        kind: K::DynamicType,
+        config: watcher::Config,
+        concerned: impl Fn(&K, &K::DynamicType) -> Vec<ObjectRef<MCPServer>> + Send + 'static,
+    ) -> Store<K>
+    where
+        K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K::DynamicType: Clone + Debug + Eq + Hash + Send + Sync + Unpin,
+    {
+        let writer = reflector::store::Writer::<K>::new(kind.clone());
+        let store = writer.as_reader();
+        let queue = self.queue.clone();
+        let what = K::plural(&kind).into_owned();
+        let events = watcher(api, config)
+            .map(|event| {
+                event.map(|event| event.modify(|object| object.managed_fields_mut().clear()))
+            })
+            .default_backoff();
+        let events = reflector::reflector(writer, events);
+        tokio::spawn(async move {
+            let mut events = Box::pin(events);
+            let mut fails = false;
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(
+                        watcher::Event::Apply(object)
+                        | watcher::Event::InitApply(object)
+                        | watcher::Event::Delete(object),
+                    ) => {
+                        fails = false;
+                        for server in concerned(&object, &kind) {
+                            // Nobody listens any more only when the process ends.
+                            _ = queue.send(server);
+                        }
+                    }
+                    Ok(watcher::Event::Init | watcher::Event::InitDone) => fails = false,
+                    Err(error) => {
+                        if !fails && !is_routine(&error) {
+                            tracing::warn!(%error, "{what} cannot be watched at the moment, it is tried again; `list` and `watch` must be granted");
+                        }
+                        fails = true;
+                    }
+                }
+            }
+        });
+        store
+    }
+}
+
+/// The server forgets old versions; the watch then begins anew.
+fn is_routine(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(status) if status.code == 410)
+}

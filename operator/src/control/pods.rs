@@ -1,0 +1,182 @@
+//! What a server's pods say: why there is none that is ready, and which tools the host serves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use serde::Deserialize;
+
+use crate::objects::{CONTAINER, MANAGEMENT_PORT, MANAGEMENT_PORT_NAME};
+
+/// How long a host may take to say which tools it serves.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most of a container's last words that are shown, in characters.
+const LAST_WORDS: usize = 600;
+
+/// What a host says of its tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Their names, in order.
+    pub tools: Vec<String>,
+    /// Sources that could not be loaded, with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// Asks hosts for their tools.
+#[derive(Clone)]
+pub struct Questions(reqwest::Client);
+
+/// As the management port answers.
+#[derive(Deserialize)]
+struct Answer {
+    tenants: std::collections::BTreeMap<String, Tenant>,
+    #[serde(default)]
+    sources: Vec<SourceState>,
+}
+
+#[derive(Deserialize)]
+struct Tenant {
+    tools: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct SourceState {
+    name: String,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// The tenant of a host with one server.
+pub const ALONE: &str = "default";
+
+impl Questions {
+    /// A client for them.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()?;
+        Ok(Self(client))
+    }
+
+    /// The tools of a server, which is this tenant of its host, by one of the pods that are ready; `None` where none answers.
+    pub async fn served(&self, pods: &[Arc<Pod>], server: &str, tenant: &str) -> Option<Served> {
+        for pod in pods.iter().filter(|pod| is_ready(pod)) {
+            let Some(url) = management(pod) else {
+                continue;
+            };
+            match self.ask(&url).await {
+                Ok(answer) => return Some(of_server(answer, server, tenant)),
+                Err(error) => {
+                    let pod = pod.metadata.name.as_deref().unwrap_or_default();
+                    tracing::debug!(pod, %error, "does not say which tools it serves");
+                }
+            }
+        }
+        None
+    }
+
+    async fn ask(&self, url: &str) -> Result<Answer, reqwest::Error> {
+        self.0
+            .get(url)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await
+    }
+}
+
+fn of_server(mut answer: Answer, server: &str, tenant: &str) -> Served {
+    let left_out = answer
+        .sources
+        .into_iter()
+        .filter(|source| source.name == server);
+    Served {
+        left_out: left_out.filter_map(|source| source.reason).collect(),
+        tools: answer
+            .tenants
+            .remove(tenant)
+            .map(|tenant| tenant.tools)
+            .unwrap_or_default(),
+    }
+}
+
+/// Whether there is a pod that can be asked.
+pub fn any_ready(pods: &[Arc<Pod>]) -> bool {
+    pods.iter().any(|pod| is_ready(pod))
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions
+            .into_iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+fn management(pod: &Pod) -> Option<String> {
+    let address: std::net::IpAddr = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
+    let containers = &pod.spec.as_ref()?.containers;
+    let container = containers
+        .iter()
+        .find(|container| container.name == CONTAINER)?;
+    let ports = container.ports.iter().flatten();
+    let port = ports
+        .into_iter()
+        .find(|port| port.name.as_deref() == Some(MANAGEMENT_PORT_NAME))
+        .and_then(|port| u16::try_from(port.container_port).ok())
+        .unwrap_or(MANAGEMENT_PORT);
+    Some(format!(
+        "http://{}/ready",
+        std::net::SocketAddr::new(address, port)
+    ))
+}
+
+/// Why a pod is not ready, if it says so: it cannot be scheduled, its image cannot be had, or the host ended.
+pub fn trouble(pods: &[Arc<Pod>]) -> Option<(String, String)> {
+    pods.iter().filter(|pod| !is_ready(pod)).find_map(|pod| {
+        let status = pod.status.as_ref()?;
+        let unscheduled = status.conditions.iter().flatten().find(|condition| {
+            condition.type_ == "PodScheduled" && condition.status == "False"
+        });
+        if let Some(condition) = unscheduled {
+            let reason = condition.reason.clone().unwrap_or_else(|| "Unschedulable".to_owned());
+            let message = condition.message.clone().unwrap_or_default();
+            return Some((
+                reason,
+                format!("no node takes the pod: {message}; lower the resources in spec.podSpec, or add nodes"),
+            ));
+        }
+        status.container_statuses.iter().flatten().find_map(of_container)
+    })
+}
+
+fn of_container(container: &ContainerStatus) -> Option<(String, String)> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.clone()?;
+    if matches!(&*reason, "ContainerCreating" | "PodInitializing") {
+        return None;
+    }
+    let ended = container
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    let words = ended
+        .and_then(|ended| ended.message.as_deref())
+        .or(waiting.message.as_deref());
+    let words = words.unwrap_or_default().trim();
+    let from = words
+        .char_indices()
+        .rev()
+        .nth(LAST_WORDS)
+        .map_or(0, |(index, _)| index);
+    Some((
+        reason.clone(),
+        format!("{reason}: {}", words.get(from..).unwrap_or_default()),
+    ))
+}

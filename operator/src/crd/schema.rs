@@ -1,0 +1,40 @@
+//! Parts of the schema that are wider than Rust's types.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray,
+};
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// An object whose keys are checked by the operator.
+pub fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "nullable": true,
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
+}
+
+/// A number, or a text such as `50%`.
+pub fn int_or_string(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "nullable": true, "x-kubernetes-int-or-string": true })
+}
+
+/// A phase. (Schemars would add `null` to the words, which API servers before 1.21 cannot keep.)
+pub fn phase(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["Pending", "Ready", "Failed"] })
+}
+
+/// What is not written is left out when it is read too: nothing is to be written into objects of others.
+pub fn drop_defaults(schema: &mut JSONSchemaProps) {
+    schema.default = None;
+    schema
+        .properties
+        .iter_mut()
+        .flatten()
+        .for_each(|(_, property)| drop_defaults(property));
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => drop_defaults(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(drop_defaults),
+        None => {}
+    }
+}

@@ -1,0 +1,137 @@
+//! One of several replicas works: the one that holds the Lease.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+
+const NAME: &str = "sandglass-operator";
+
+/// After so long without a word the holder counts as gone.
+const HOLDS: Duration = Duration::from_secs(15);
+
+/// Between two words of the holder, and two looks of the others.
+const RENEWS: Duration = Duration::from_secs(5);
+
+/// The right to work, as long as it is renewed.
+pub struct Leadership {
+    api: Api<Lease>,
+    me: String,
+}
+
+impl Leadership {
+    /// Waits until no other replica holds the Lease, and takes it.
+    pub async fn acquire(client: Client, namespace: &str, me: String) -> Self {
+        let leadership = Self {
+            api: Api::namespaced(client, namespace),
+            me,
+        };
+        loop {
+            match leadership.take().await {
+                Ok(true) => return leadership,
+                Ok(false) => tracing::debug!("another replica leads"),
+                Err(error) => {
+                    tracing::warn!(%error, "the Lease {NAME} cannot be had, it is tried again")
+                }
+            }
+            tokio::time::sleep(RENEWS).await;
+        }
+    }
+
+    /// Returns once the Lease is lost: another replica works then, and this one must not.
+    pub async fn lost(self) {
+        let mut renewed = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(RENEWS).await;
+            match self.take().await {
+                Ok(true) => renewed = tokio::time::Instant::now(),
+                Ok(false) => return,
+                // Before the others may take it.
+                Err(_) if renewed.elapsed() + RENEWS < HOLDS => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Takes or renews the Lease, if nobody else holds it. That two take it at once is prevented by its version.
+    async fn take(&self) -> Result<bool, kube::Error> {
+        let now = Timestamp::now();
+        let parameters = PostParams::default();
+        let taken = match self.api.get_opt(NAME).await? {
+            None => {
+                let lease = Lease {
+                    metadata: ObjectMeta {
+                        name: Some(NAME.to_owned()),
+                        ..ObjectMeta::default()
+                    },
+                    spec: Some(self.spec(None, now)),
+                };
+                self.api.create(&parameters, &lease).await
+            }
+            Some(mut lease) => {
+                if !is_free(lease.spec.as_ref(), &self.me, now) {
+                    return Ok(false);
+                }
+                lease.spec = Some(self.spec(lease.spec.as_ref(), now));
+                self.api.replace(NAME, &parameters, &lease).await
+            }
+        };
+        match taken {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn spec(&self, before: Option<&LeaseSpec>, now: Timestamp) -> LeaseSpec {
+        let before = before.cloned().unwrap_or_default();
+        let is_mine = before.holder_identity.as_deref() == Some(&self.me);
+        LeaseSpec {
+            holder_identity: Some(self.me.clone()),
+            lease_duration_seconds: i32::try_from(HOLDS.as_secs()).ok(),
+            acquire_time: if is_mine {
+                before.acquire_time
+            } else {
+                Some(MicroTime(now))
+            },
+            renew_time: Some(MicroTime(now)),
+            lease_transitions: Some(before.lease_transitions.unwrap_or(0) + i32::from(!is_mine)),
+            ..LeaseSpec::default()
+        }
+    }
+}
+
+fn is_free(spec: Option<&LeaseSpec>, me: &str, now: Timestamp) -> bool {
+    let Some(spec) = spec else {
+        return true;
+    };
+    let holds = spec.lease_duration_seconds.unwrap_or(0);
+    let renewed = spec.renew_time.as_ref().map(|time| time.0);
+    spec.holder_identity
+        .as_deref()
+        .is_none_or(|holder| holder.is_empty() || holder == me)
+        || renewed.is_none_or(|renewed| renewed + SignedDuration::from_secs(holds.into()) < now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_free_when_its_holder_is_silent() {
+        let now = Timestamp::now();
+        let held = |seconds: i64| LeaseSpec {
+            holder_identity: Some("a".to_owned()),
+            lease_duration_seconds: Some(15),
+            renew_time: Some(MicroTime(now - SignedDuration::from_secs(seconds))),
+            ..LeaseSpec::default()
+        };
+        assert!(is_free(None, "b", now));
+        assert!(!is_free(Some(&held(10)), "b", now));
+        assert!(is_free(Some(&held(10)), "a", now));
+        assert!(is_free(Some(&held(16)), "b", now));
+    }
+}

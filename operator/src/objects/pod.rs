@@ -1,0 +1,172 @@
+//! The pod of a host.
+
+use serde_json::{Map, Value, json};
+
+use super::{MANAGEMENT_PORT, PORT, name_of, state_secret_of};
+use crate::merge;
+use crate::plan::{
+    KEYS_FOLDER, MountedKey, Plan, Problem, Reason, ReferenceKind, Source, TOOLS_FOLDER,
+};
+use crate::settings::Settings;
+
+/// The container's name (KAOS' contract).
+pub const CONTAINER: &str = "mcp-server";
+
+/// The name of the port that the operator asks.
+pub const MANAGEMENT_PORT_NAME: &str = "management";
+
+/// The user of the image.
+const USER: u32 = 65532;
+
+const CACHE_FOLDER: &str = "/var/cache/sandglass";
+const STATE_FOLDER: &str = "/etc/sandglass/state";
+
+/// The key of the Secret that seals sessions.
+pub const STATE_KEY: &str = "key";
+
+/// The pod's spec, with the server's own patch.
+pub fn spec(plan: &Plan, settings: &Settings) -> Result<Map<String, Value>, Problem> {
+    let (volumes, mounts) = volumes(plan);
+    let generated = json!({
+        "serviceAccountName": name_of(&plan.name),
+        "automountServiceAccountToken": false,
+        // Services of the namespace are nothing that a host looks for in its environment.
+        "enableServiceLinks": false,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+        "containers": [{
+            "name": CONTAINER,
+            "image": settings.image,
+            "args": ["serve", "--allow-anonymous"],
+            "env": environment(plan),
+            "ports": [
+                { "name": "http", "containerPort": PORT, "protocol": "TCP" },
+                { "name": MANAGEMENT_PORT_NAME, "containerPort": MANAGEMENT_PORT, "protocol": "TCP" },
+            ],
+            // The port opens once the tools are loaded.
+            "livenessProbe": { "tcpSocket": { "port": "http" }, "initialDelaySeconds": 20 },
+            "readinessProbe": { "tcpSocket": { "port": "http" }, "initialDelaySeconds": 15 },
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": { "drop": ["ALL"] },
+            },
+            // A host that ends says why in its last line, which then stands in the server's status.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "volumeMounts": mounts,
+        }],
+        "volumes": volumes,
+    });
+    let Value::Object(generated) = generated else {
+        unreachable!("it is written as an object")
+    };
+    let Some(patch) = &plan.pod_patch else {
+        return Ok(generated);
+    };
+    let spec = merge::merge(generated, patch).map_err(|error| {
+        let field = match &*error.path {
+            "" => "spec.podSpec".to_owned(),
+            path => format!("spec.podSpec.{path}"),
+        };
+        Problem::new(Reason::InvalidPodSpec, field, error.message)
+    })?;
+    check(&spec)?;
+    Ok(spec)
+}
+
+/// A patch cannot take away what serves.
+fn check(spec: &Map<String, Value>) -> Result<(), Problem> {
+    let containers = spec.get("containers").and_then(Value::as_array);
+    let is_there = containers.is_some_and(|containers| {
+        containers
+            .iter()
+            .any(|container| container["name"] == CONTAINER)
+    });
+    if is_there {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Reason::InvalidPodSpec,
+        "spec.podSpec.containers",
+        format!("the patch removes the container `{CONTAINER}`, which serves; keep it"),
+    ))
+}
+
+/// In the contract's order: the manifest, the server's own, those of traces, the log's level; then where the host listens.
+fn environment(plan: &Plan) -> Vec<Value> {
+    let own = &plan.environment;
+    let mut variables = vec![json!({ "name": "MCP_PARAMS", "value": manifest(plan) })];
+    variables.extend(own.of_container());
+    if own.has("OTEL_EXPORTER_OTLP_ENDPOINT") && !own.has("OTEL_SERVICE_NAME") {
+        variables.push(json!({ "name": "OTEL_SERVICE_NAME", "value": plan.name }));
+    }
+    if !own.has("LOG_LEVEL") {
+        variables.push(json!({ "name": "LOG_LEVEL", "value": "INFO" }));
+    }
+    for (name, value) in [
+        ("MCP_HOST", "0.0.0.0".to_owned()),
+        ("MCP_PORT", PORT.to_string()),
+        ("SANDGLASS_MANAGEMENT_HOST", "0.0.0.0".to_owned()),
+        ("SANDGLASS_MANAGEMENT_PORT", MANAGEMENT_PORT.to_string()),
+        (
+            "SANDGLASS_STATE_KEY_FILE",
+            format!("{STATE_FOLDER}/{STATE_KEY}"),
+        ),
+    ] {
+        variables.push(json!({ "name": name, "value": value }));
+    }
+    variables
+}
+
+/// The host's manifest. Kubernetes reads `$(NAME)` in a variable's value, and `$$` as one `$`.
+fn manifest(plan: &Plan) -> String {
+    let manifest = json!({
+        "version": 1,
+        "engine": { "cache_dir": CACHE_FOLDER },
+        "tools": [plan.entry.fields()],
+    });
+    manifest.to_string().replace('$', "$$")
+}
+
+fn volumes(plan: &Plan) -> (Vec<Value>, Vec<Value>) {
+    let mut volumes = vec![
+        json!({ "name": "cache", "emptyDir": { "sizeLimit": "2Gi" } }),
+        json!({ "name": "state", "secret": { "secretName": state_secret_of(&plan.name) } }),
+    ];
+    let mut mounts = vec![
+        json!({ "name": "cache", "mountPath": CACHE_FOLDER }),
+        json!({ "name": "state", "mountPath": STATE_FOLDER, "readOnly": true }),
+    ];
+    if let Source::Mounted(MountedKey { kind, name, key }) = &plan.source {
+        volumes.push(volume("tools", *kind, name, key));
+        mounts.push(json!({ "name": "tools", "mountPath": TOOLS_FOLDER, "readOnly": true }));
+    }
+    if let Some(key) = plan.entry.key() {
+        volumes.push(volume(
+            "keys",
+            ReferenceKind::ConfigMap,
+            &key.name,
+            &key.key,
+        ));
+        mounts.push(json!({ "name": "keys", "mountPath": KEYS_FOLDER, "readOnly": true }));
+    }
+    (volumes, mounts)
+}
+
+/// One key of an object: the others are not for this pod.
+fn volume(volume: &str, kind: ReferenceKind, object: &str, key: &str) -> Value {
+    let items = json!([{ "key": key, "path": key }]);
+    match kind {
+        ReferenceKind::ConfigMap => {
+            json!({ "name": volume, "configMap": { "name": object, "items": items } })
+        }
+        ReferenceKind::Secret => {
+            json!({ "name": volume, "secret": { "secretName": object, "items": items } })
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::tests::{server, settings};
+
+fn objects(spec: Value) -> Vec<Desired> {
+    try_objects(spec).unwrap()
+}
+
+fn try_objects(spec: Value) -> Result<Vec<Desired>, Problem> {
+    let mut settings = settings();
+    settings.gateway = Some("gateways/public".parse().unwrap());
+    let plan = Plan::parse(&server(spec), &settings)?;
+    let owner = Owner {
+        name: plan.name.clone(),
+        uid: "0-1".to_owned(),
+    };
+    of_server(&plan, &owner, &settings)
+}
+
+/// Compares with the file of that name; with `SANDGLASS_GOLDEN=write` it is written.
+fn golden(name: &str, objects: &[Desired]) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/objects/golden")
+        .join(name);
+    let documents: Vec<String> = objects
+        .iter()
+        .map(|desired| serde_saphyr::to_string(&desired.object).unwrap())
+        .collect();
+    let text = documents.join("---\n");
+    if std::env::var_os("SANDGLASS_GOLDEN").is_some_and(|word| word == "write") {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        text, expected,
+        "{name}; SANDGLASS_GOLDEN=write writes it anew"
+    );
+}
+
+#[test]
+fn the_guides_specification_has_these_objects() {
+    golden(
+        "guide.yaml",
+        &objects(json!({
+            "type": "python-runtime",
+            "config": {
+                "tools": { "fromString": "def echo(text: str) -> str:\n    \"\"\"Echo: $(HOME) costs $$.\"\"\"\n    return text\n" },
+                "env": [{ "name": "LOG_LEVEL", "value": "DEBUG" }],
+            },
+            "podSpec": { "containers": [{
+                "name": "mcp-server",
+                "resources": { "requests": { "memory": "128Mi", "cpu": "100m" }, "limits": { "memory": "256Mi", "cpu": "500m" } },
+            }] },
+        })),
+    );
+}
+
+#[test]
+fn everything_that_can_be_asked_for_has_these_objects() {
+    golden(
+        "all.yaml",
+        &objects(json!({
+            "type": "wasm-runtime",
+            "config": {
+                "tools": {
+                    "fromSecretKeyRef": { "name": "my-tools", "key": "tools" },
+                    "limits": { "timeout": "5s" },
+                    "allow": { "http": ["api.weather.com", "10.0.0.7:8080"] },
+                },
+                "env": [
+                    { "name": "WEATHER_API_KEY", "valueFrom": { "secretKeyRef": { "name": "api-keys", "key": "weather" } } },
+                    { "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.tracing:4318/" },
+                ],
+            },
+            "gatewayRoute": { "timeout": "1m" },
+            "autoscaling": { "minReplicas": 2, "maxReplicas": 5 },
+            "disruptionBudget": { "minAvailable": "50%" },
+        })),
+    );
+}
+
+#[test]
+fn an_artifact_with_its_signature_has_these_objects() {
+    golden(
+        "artifact.yaml",
+        &objects(json!({
+            "type": "wasm-runtime",
+            "replicas": 2,
+            "config": { "tools": {
+                "fromOCI": "oci://registry.example/acme/time:1.2",
+                "verify": { "cosign": { "configMapKeyRef": { "name": "acme-keys", "key": "acme.pub" } } },
+            } },
+            "gatewayRoute": { "timeout": "0s" },
+        })),
+    );
+}
+
+#[test]
+fn a_patch_that_takes_the_container_away_is_refused() {
+    let spec = |pod: Value| json!({ "type": "wasm-runtime", "config": { "tools": { "fromOCI": "oci://r.example/a:1" } }, "podSpec": pod });
+    for (pod, field) in [
+        (
+            json!({ "containers": [{ "name": "mcp-server", "$patch": "delete" }] }),
+            "spec.podSpec.containers",
+        ),
+        (
+            json!({ "containers": [{ "image": "a" }] }),
+            "spec.podSpec.containers[0]",
+        ),
+    ] {
+        let problem = try_objects(spec(pod)).unwrap_err();
+        assert_eq!(
+            (problem.reason, &*problem.field),
+            (crate::plan::Reason::InvalidPodSpec, field)
+        );
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_in_the_hash() {
+    let hash = |spec: Value| objects(spec)[3].object["metadata"]["annotations"][HASH].clone();
+    let spec = |limits: Value| json!({ "type": "wasm-runtime", "config": { "tools": { "fromOCI": "oci://r.example/a:1", "limits": limits } } });
+    assert_eq!(hash(spec(json!({}))), hash(spec(json!({}))));
+    assert_ne!(hash(spec(json!({}))), hash(spec(json!({ "fuel": 1 }))));
+}

@@ -1,0 +1,149 @@
+//! The variables of a server: its container has them, and its tools see exactly these.
+
+use serde_json::{Map, Value, json};
+
+use super::problem::{Problem, Reason};
+use super::reference::{Reference, ReferenceKind};
+use crate::crd::{EnvVar, ValueFrom};
+
+/// What the operator itself sets, or what would change how the host is reached.
+const OURS: [&str; 3] = ["MCP_", "SANDGLASS_", "KUBERNETES_"];
+
+/// Those that begin so are the host's, and not the tools'.
+const HOSTS_ALONE: &str = "OTEL_";
+
+/// The variables, in the order in which they were written.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    variables: Vec<EnvVar>,
+}
+
+impl Environment {
+    /// Those of `spec.config.env`, checked.
+    pub fn parse(variables: &[EnvVar]) -> Result<Self, Problem> {
+        for (index, variable) in variables.iter().enumerate() {
+            check(variable).map_err(|(key, message)| {
+                let field = format!("spec.config.env[{index}].{key}");
+                Problem::new(Reason::InvalidEnvironment, field, message)
+            })?;
+        }
+        Ok(Self {
+            variables: variables.to_vec(),
+        })
+    }
+
+    /// Whether there is one of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.variables.iter().any(|variable| variable.name == name)
+    }
+
+    /// The value that is written for a name.
+    pub fn literal(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|variable| variable.name == name);
+        found?.value.as_deref()
+    }
+
+    /// As a container has them.
+    pub fn of_container(&self) -> impl Iterator<Item = Value> {
+        self.variables.iter().map(|variable| json!(variable))
+    }
+
+    /// As a manifest grants them: by the name in the container's environment, so that no secret stands in the manifest.
+    pub fn grants(&self) -> Map<String, Value> {
+        let granted = self.variables.iter().filter(|variable| {
+            let is_optional = variable.value_from.as_ref().is_some_and(may_be_missing);
+            !is_optional && !variable.name.starts_with(HOSTS_ALONE)
+        });
+        granted
+            .map(|variable| {
+                let is_empty = variable.value_from.is_none()
+                    && variable.value.as_deref().unwrap_or_default().is_empty();
+                let value = if is_empty {
+                    json!("")
+                } else {
+                    json!({ "secret": { "env": variable.name } })
+                };
+                (variable.name.clone(), value)
+            })
+            .collect()
+    }
+
+    /// The objects that must be there.
+    pub fn references(&self) -> impl Iterator<Item = Reference> {
+        self.variables
+            .iter()
+            .enumerate()
+            .filter_map(|(index, variable)| {
+                let from = variable.value_from.as_ref()?;
+                let (kind, key, name) = match (&from.secret_key_ref, &from.config_map_key_ref) {
+                    (Some(key), _) => (ReferenceKind::Secret, key, "secretKeyRef"),
+                    (None, Some(key)) => (ReferenceKind::ConfigMap, key, "configMapKeyRef"),
+                    (None, None) => return None,
+                };
+                Some(Reference {
+                    kind,
+                    name: key.name.clone(),
+                    key: key.key.clone(),
+                    optional: key.optional == Some(true),
+                    field: format!("spec.config.env[{index}].valueFrom.{name}"),
+                })
+            })
+    }
+}
+
+/// What is wrong, under which key.
+fn check(variable: &EnvVar) -> Result<(), (&'static str, String)> {
+    let EnvVar {
+        name,
+        value,
+        value_from,
+    } = variable;
+    let well_formed = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !well_formed {
+        return Err((
+            "name",
+            format!(
+                "`{name}` is no variable's name; use letters, digits and `_`, and no digit first"
+            ),
+        ));
+    }
+    if let Some(prefix) = OURS.iter().find(|prefix| name.starts_with(**prefix)) {
+        return Err((
+            "name",
+            format!(
+                "`{name}`: what begins with `{prefix}` is set by the operator; choose another name"
+            ),
+        ));
+    }
+    let Some(from) = value_from else {
+        return Ok(());
+    };
+    if value.is_some() {
+        return Err((
+            "valueFrom",
+            "the variable has a `value` too; remove one of them".to_owned(),
+        ));
+    }
+    let given = [
+        from.secret_key_ref.is_some(),
+        from.config_map_key_ref.is_some(),
+        from.field_ref.is_some(),
+        from.resource_field_ref.is_some(),
+    ];
+    match given.into_iter().filter(|given| *given).count() {
+        1 => Ok(()),
+        _ => Err((
+            "valueFrom",
+            "it needs exactly one of secretKeyRef, configMapKeyRef, fieldRef and resourceFieldRef"
+                .to_owned(),
+        )),
+    }
+}
+
+fn may_be_missing(from: &ValueFrom) -> bool {
+    let keys = [&from.secret_key_ref, &from.config_map_key_ref];
+    keys.into_iter()
+        .flatten()
+        .any(|key| key.optional == Some(true))
+}
