@@ -237,7 +237,7 @@ fn tell_what_waits(started_with: &Manifest, now: &Manifest) {
     let quotas = |manifest: &Manifest| -> Vec<_> {
         let tenants = manifest.tenants.iter();
         tenants
-            .map(|(name, tenant)| (name.clone(), tenant.quota))
+            .map(|(name, tenant)| (name.clone(), tenant.quota, tenant.port))
             .collect()
     };
     let waiting: Vec<&str> = [
@@ -246,7 +246,7 @@ fn tell_what_waits(started_with: &Manifest, now: &Manifest) {
         ("identity", started_with.identity != now.identity),
         ("audit", started_with.audit != now.audit),
         (
-            "tenants (their names and quotas)",
+            "tenants (their names, quotas and ports)",
             quotas(started_with) != quotas(now),
         ),
     ]

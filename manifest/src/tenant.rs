@@ -1,6 +1,6 @@
 //! Tenants: who owns tools, quotas and credentials.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, num::NonZeroU16, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -9,6 +9,7 @@ use crate::{
     Count, Fuel, Limits, Tool,
     document::ToolDocument,
     field::Field,
+    host::Port,
     limits::LimitsPatch,
     scalar::{self, InvalidValue, Scalar},
 };
@@ -29,6 +30,8 @@ pub struct Tenant {
     pub limits: Limits,
     /// What all its calls together may use.
     pub quota: Quota,
+    /// The port that is its own: there its endpoints lie at the root, and no other tenant's anywhere.
+    pub port: Option<NonZeroU16>,
 }
 
 /// What the calls of a tenant may use together; what is not set is not bounded.
@@ -89,6 +92,9 @@ pub(crate) struct TenantDocument {
     pub limits: Field<LimitsPatch>,
     /// What all its calls together may use.
     pub quota: Field<QuotaDocument>,
+    /// A port of its own beside the host's: there its endpoints lie at the root, and no other tenant's anywhere. Not for
+    /// `default`.
+    pub port: Field<Port>,
 }
 
 /// What the calls of a tenant may use together; what is not set is not bounded.
@@ -116,12 +122,15 @@ pub(crate) fn as_written<S: Serializer>(
         limits: Limits,
         #[serde(skip_serializing_if = "Quota::is_unlimited")]
         quota: Quota,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        port: Option<NonZeroU16>,
     }
     output.collect_map(tenants.iter().map(|(name, tenant)| {
         let written = Written {
             tools: (!name.is_default()).then_some(&tenant.tools),
             limits: tenant.limits,
             quota: tenant.quota,
+            port: tenant.port,
         };
         (name, written)
     }))

@@ -43,8 +43,8 @@ pub const RULES: &[Rule] = &[
     rule("gateway.networking.k8s.io", &["httproutes"], MAKE),
     rule("policy", &["poddisruptionbudgets"], MAKE),
     rule("autoscaling", &["horizontalpodautoscalers"], MAKE),
-    // Those that servers name; that the keys are there is seen only in the values.
-    rule("", &["configmaps"], &["get", "list", "watch"]),
+    // Those that servers name (that the keys are there is seen only in the values), and those of shared hosts.
+    rule("", &["configmaps"], MAKE),
     // And the keys that seal sessions are made.
     rule("", &["secrets"], &["get", "list", "watch", "create"]),
     rule("", &["pods"], &["list", "watch"]),

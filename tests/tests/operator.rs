@@ -485,7 +485,7 @@ async fn a_pod_that_cannot_run_says_why() {
     };
     let _operator = ground.operator().await;
     ground.server("huge", &python(CALCULATOR)).await;
-    let deployment = ground.kubelet.deployment("huge").await;
+    let deployment = ground.kubelet.deployment("mcpserver-huge").await;
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": "huge-1", "labels": deployment["spec"]["template"]["metadata"]["labels"] },

@@ -72,7 +72,10 @@ async fn killed_at_any_step_it_goes_on_where_it_was() {
             ground.proxy.cut(steps, carried_out);
             ground.server(&name, &spec()).await;
             let done = async {
-                ground.kubelet.deployment(&name).await;
+                ground
+                    .kubelet
+                    .deployment(&format!("mcpserver-{name}"))
+                    .await;
                 ground.phase(&name, "Pending").await;
             };
             tokio::select! {
@@ -82,7 +85,10 @@ async fn killed_at_any_step_it_goes_on_where_it_was() {
             operator.kill().await;
             let is_over = ground.proxy.heal();
             let operator = launch.start().await;
-            ground.kubelet.deployment(&name).await;
+            ground
+                .kubelet
+                .deployment(&format!("mcpserver-{name}"))
+                .await;
             ground.phase(&name, "Pending").await;
             serving(&ground.api, &ground.namespace, &format!("mcpserver-{name}")).await;
             ground.phase(&name, "Ready").await;

@@ -2,7 +2,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use sandglass_tests::mcp::{ACCEPT, initialize, message, send};
-use sandglass_tests::{Answer, Host, guest, sha256, tool};
+use sandglass_tests::{Answer, Host, Launch, free_ports, guest, sha256, tool};
 use serde_json::{Value, json};
 
 const ROOT: &str = "root-token";
@@ -258,4 +258,56 @@ async fn a_session_of_one_path_is_not_one_of_another() {
         let answer = send(request.header("mcp-session-id", &session)).await;
         assert_eq!(answer.status, status, "{root}: {answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_port_of_its_own_is_one_tenants_alone() {
+    for manifest in [tenants(), with_identity()] {
+        let [port] = free_ports();
+        let manifest = manifest.replace("  zoo:\n", &format!("  zoo:\n    port: {port}\n"));
+        let host = Host::start(&manifest).await;
+        let ask = async |path: &str, token: &str| {
+            let url = format!("http://127.0.0.1:{port}{path}");
+            send(reqwest::Client::new().get(url).bearer_auth(token)).await
+        };
+        for path in ["/mcp/tools", "/t/zoo/mcp/tools"] {
+            assert_eq!(names(&ask(path, ZOO).await), ["fail"], "{path}");
+        }
+        assert_eq!(names(&ask("/ready", ZOO).await), ["fail"]);
+        let unknown = shape(&ask("/nowhere", ZOO).await);
+        for path in ["/t/default/mcp/tools", "/t/acme/ready", "/t/nobody/ready"] {
+            assert_eq!(shape(&ask(path, ZOO).await), unknown, "{path}");
+        }
+        // The host's own port is as it was.
+        assert_eq!(names(&get(&host, "/t/zoo/mcp/tools", ZOO).await), ["fail"]);
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_port_takes_its_own_credentials_alone() {
+    let [port] = free_ports();
+    let manifest = with_identity().replace("  zoo:\n", &format!("  zoo:\n    port: {port}\n"));
+    let _host = Host::start(&manifest).await;
+    let ask = async |token: &str| {
+        let url = format!("http://127.0.0.1:{port}/mcp/tools");
+        send(reqwest::Client::new().get(url).bearer_auth(token)).await
+    };
+    assert_eq!(ask(ZOO).await.status, 200);
+    assert_eq!(ask(ACME).await.status, 404);
+    assert_eq!(ask("nobody").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_tenants_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+    let port = taken.local_addr().expect("it is bound").port();
+    let manifest = tenants().replace("  zoo:\n", &format!("  zoo:\n    port: {port}\n"));
+    let finished = Launch::manifest(&manifest).run().await;
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(
+        finished
+            .stderr
+            .contains("choose another with `port` of the tenant `zoo`"),
+        "{finished:?}"
+    );
 }

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,19 +232,27 @@ impl Serve {
             return Ok(Exit::Done);
         }
         // The port opens only now, so that a TCP probe tells the truth.
-        let server = Server::bind((&self.host, self.port), tls)
+        let refused = |error: std::io::Error, port: u16, choose: &str| {
+            let mend = match error.kind() {
+                ErrorKind::AddrInUse => format!("choose another with {choose}"),
+                ErrorKind::PermissionDenied => format!("choose one from 1024 on with {choose}"),
+                _ => "check --host: it must be an address of this machine".to_owned(),
+            };
+            let host = &self.host;
+            usage(format!("cannot listen on {host}:{port}: {error}; {mend}"))
+        };
+        let mut server = Server::bind((&self.host, self.port), tls)
             .await
-            .map_err(|error| {
-                let mend = match error.kind() {
-                    ErrorKind::AddrInUse => "choose another with --port (0: any free one)",
-                    ErrorKind::PermissionDenied => "choose a --port from 1024 on",
-                    _ => "check --host: it must be an address of this machine",
-                };
-                usage(format!(
-                    "cannot listen on {}:{}: {error}; {mend}",
-                    self.host, self.port
-                ))
-            })?;
+            .map_err(|error| refused(error, self.port, "--port (0: any free one)"))?;
+        for (name, tenant) in &manifest.tenants {
+            let Some(port) = tenant.port.map(NonZeroU16::get) else {
+                continue;
+            };
+            let bound = server.bind_tenant((&self.host, port), name.into()).await;
+            let bound = bound
+                .map_err(|error| refused(error, port, &format!("`port` of the tenant `{name}`")))?;
+            tracing::info!("the tenant {name} has {scheme}://{bound} to itself");
+        }
         let address = server
             .address()
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;

@@ -37,31 +37,42 @@ const NEXT_HEAD: Duration = Duration::from_secs(75);
 /// From accepting a connection until it is encrypted.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// As many connections as there may be, on all ports together.
+#[derive(Clone)]
+pub struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(most_connections())))
+    }
+}
+
 /// Accepts connections and serves them until `closing` is cancelled, and those that are open then until their
 /// answers in flight are sent. Beyond the most connections that there may be, clients wait in the system's queue.
 pub async fn serve<S>(
     mut listener: TcpListener,
-    tls: Option<Tls>,
+    tls: Option<Arc<Tls>>,
     service: S,
+    places: Places,
     closing: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    let places = Arc::new(Semaphore::new(most_connections()));
     let open = TaskTracker::new();
     let accept = async {
         loop {
-            let place = Arc::clone(&places)
+            // Errors are of one connection, or of the system for a while: it waits and tries again.
+            let (stream, _) = Listener::accept(&mut listener).await;
+            // One waits here, the others in the system's queue. (A port without clients holds no place.)
+            let place = Arc::clone(&places.0)
                 .acquire_owned()
                 .await
                 .expect("the semaphore is never closed");
-            // Errors are of one connection, or of the system for a while: it waits and tries again.
-            let (stream, _) = Listener::accept(&mut listener).await;
             // Small answers are sent at once.
             _ = stream.set_nodelay(true);
             let (service, closing) = (service.clone(), closing.child_token());
-            let tls = tls.as_ref().map(Tls::acceptor);
+            let tls = tls.as_deref().map(Tls::acceptor);
             open.spawn(async move {
                 let _place = place;
                 match tls {

@@ -9,7 +9,7 @@ use super::App;
 use super::identity::{Bearer, Entrance, MissingScope, Refusal};
 use super::requester::Requester;
 use super::rest::ErrorBody;
-use crate::invoke::Caller;
+use crate::invoke::{Caller, TenantId};
 
 /// A request that came in, until its answer goes out.
 pub struct Visit {
@@ -64,10 +64,22 @@ impl Visit {
     }
 }
 
-/// Finds a request's tenant; false where the path names none, or another's than the caller's, which is the same.
+/// In a request's extensions: it came in on a port that is this tenant's own.
+#[derive(Debug, Clone)]
+pub struct OwnPort(pub TenantId);
+
+/// Finds a request's tenant; false where the path names none, or another's than the port's or the caller's, which is the
+/// same.
 fn find_tenant(app: &App, caller: Caller, request: &mut Request) -> bool {
     let path = tenant_of(request.uri().path());
-    let Some(tenant) = app.tenants.resolve(path, &caller).cloned() else {
+    let own: Option<&OwnPort> = request.extensions().get();
+    let named = match (own, path) {
+        (None, path) => path,
+        (Some(OwnPort(tenant)), None) => Some(tenant.as_str()),
+        (Some(OwnPort(tenant)), Some(path)) if tenant.as_str() == path => Some(path),
+        (Some(_), Some(_)) => return false,
+    };
+    let Some(tenant) = app.tenants.resolve(named, &caller).cloned() else {
         return false;
     };
     request

@@ -1,17 +1,22 @@
 //! From bind to a graceful end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::App;
+use super::connection::{self, Places};
 use super::cors::Cors;
 use super::guard::Guard;
 use super::router::{Options, Surface};
 use super::tls::Tls;
-use super::{App, connection};
+use crate::invoke::TenantId;
 
 /// How long calls in flight may still run after SIGTERM; below Kubernetes' 30 s until SIGKILL.
 pub(super) const GRACE: Duration = Duration::from_secs(25);
@@ -51,17 +56,34 @@ impl Stop {
     }
 }
 
-/// A bound port.
+/// A bound port, and those that are tenants' own.
 pub struct Server {
     listener: TcpListener,
-    tls: Option<Tls>,
+    of_tenants: Vec<(TenantId, TcpListener)>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
     /// Binds the address; with `tls`, connections are encrypted.
     pub async fn bind(address: (&str, u16), tls: Option<Tls>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, tls })
+        Ok(Self {
+            listener,
+            of_tenants: Vec::new(),
+            tls: tls.map(Arc::new),
+        })
+    }
+
+    /// Binds a port that is this tenant's own; where it is bound.
+    pub async fn bind_tenant(
+        &mut self,
+        address: (&str, u16),
+        tenant: TenantId,
+    ) -> std::io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        self.of_tenants.push((tenant, listener));
+        Ok(bound)
     }
 
     /// The address that is bound, with the port that the system chose where 0 was asked for.
@@ -81,7 +103,19 @@ impl Server {
     ) {
         let (closing, streams_end) = (CancellationToken::new(), CancellationToken::new());
         let surface = Surface::new(app.clone(), guard, cors, options, streams_end.clone());
-        let serving = connection::serve(self.listener, self.tls, surface, closing.clone());
+        let places = Places::default();
+        let serve = |listener, surface| {
+            let (tls, places) = (self.tls.clone(), places.clone());
+            connection::serve(listener, tls, surface, places, closing.clone())
+        };
+        let of_tenants = self.of_tenants.into_iter().map(|(tenant, listener)| {
+            let serving = serve(listener, surface.of_tenant(tenant));
+            AbortOnDropHandle::new(tokio::spawn(serving))
+        });
+        let of_tenants = join_all(of_tenants.collect::<Vec<_>>());
+        let serving = async {
+            tokio::join!(serve(self.listener, surface.clone()), of_tenants);
+        };
         tokio::pin!(serving);
         let signal = tokio::select! {
             () = &mut serving => return,

@@ -19,14 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::cors::Cors;
-use super::door::{self, not_found};
+use super::door::{self, OwnPort, not_found};
 use super::guard::Guard;
 use super::identity::metadata;
 use super::mcp::legacy_sse::{self, LegacySse};
 use super::mcp::{Mcp, gate};
 use super::rest::ErrorBody;
 use super::{App, health, openapi, rest};
-use crate::invoke::InvokeError;
+use crate::invoke::{InvokeError, TenantId};
 use crate::telemetry;
 
 /// The whole HTTP surface.
@@ -34,7 +34,11 @@ use crate::telemetry;
 /// What stands between socket and endpoint is plain calls and no layers of a router: each
 /// of those would box each request once more.
 #[derive(Clone)]
-pub struct Surface(Arc<Parts>);
+pub struct Surface {
+    parts: Arc<Parts>,
+    /// Whose port it is, if it is one tenant's.
+    tenant: Option<TenantId>,
+}
 
 /// What is off unless it is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -74,21 +78,33 @@ impl Surface {
                 router = router.merge(sse_endpoints(root, &sse));
             }
         }
-        Self(Arc::new(Parts {
+        let parts = Parts {
             guard,
             cors,
             options,
             endpoints: router.fallback(async || not_found()),
             public: metadata::router(&app).fallback(async || not_found()),
             app,
-        }))
+        };
+        Self {
+            parts: Arc::new(parts),
+            tenant: None,
+        }
+    }
+
+    /// The same on a port that is this tenant's own.
+    pub fn of_tenant(&self, tenant: TenantId) -> Self {
+        Self {
+            parts: Arc::clone(&self.parts),
+            tenant: Some(tenant),
+        }
     }
 
     /// Answers a request.
     pub async fn answer(&self, request: Request) -> Response {
         // Outermost, so that refused requests are in it too.
         let log = self
-            .0
+            .parts
             .options
             .access_log
             .then(|| AccessLog::begin(&request));
@@ -105,10 +121,10 @@ impl Surface {
 
     async fn pass(&self, request: Request) -> Response {
         // Before anything reads the request: who may come in at all.
-        if let Some(refusal) = self.0.guard.refuse(&request) {
+        if let Some(refusal) = self.parts.guard.refuse(&request) {
             return refusal;
         }
-        match &self.0.cors {
+        match &self.parts.cors {
             Some(cors) => cors.answer(request, |request| self.enter(request)).await,
             None => self.enter(request).await,
         }
@@ -120,7 +136,10 @@ impl Surface {
             endpoints,
             public,
             ..
-        } = &*self.0;
+        } = &*self.parts;
+        if let Some(tenant) = &self.tenant {
+            request.extensions_mut().insert(OwnPort(tenant.clone()));
+        }
         if request.uri().path().starts_with(metadata::WELL_KNOWN) {
             return to(public, request).await;
         }

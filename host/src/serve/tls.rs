@@ -167,8 +167,9 @@ mod tests {
         let router = Router::new().route("/", get(async || "hello"));
         tokio::spawn(connection::serve(
             listener,
-            Some(tls),
+            Some(Arc::new(tls)),
             TowerToHyperService::new(router),
+            connection::Places::default(),
             CancellationToken::new(),
         ));
         address

@@ -1,13 +1,17 @@
 //! Tenants, and the tools of all of them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use serde_saphyr::Location;
 
 use super::{Resolver, Seen, tool::Tools};
 use crate::{
     Engine, Limits, ManifestError, Quota, Store, StoreName, Tenant, TenantName, Tool,
-    document::DocumentBody, field::Field, tenant::QuotaDocument,
+    document::DocumentBody,
+    field::Field,
+    host::Port,
+    tenant::{QuotaDocument, TenantDocument},
 };
 
 /// What the manifest says of tools by itself, and of tenants.
@@ -42,7 +46,7 @@ impl Resolver<'_> {
             Some(tools) => Some(all.list(tools, of_default)?),
             None => None,
         };
-        let mut tenants = BTreeMap::new();
+        let mut tenants: Tenants = BTreeMap::new();
         for (name, tenant) in written.into_iter().flatten() {
             let (body, place) = tenant.get().expect("a key has a value");
             let limits = self.limits(&body.limits, inherited, engine)?;
@@ -69,12 +73,14 @@ impl Resolver<'_> {
                 None => Vec::new(),
             };
             let quota = self.quota(&body.quota)?;
+            let port = self.port(name, body, &tenants)?;
             tenants.insert(
                 name.clone(),
                 Tenant {
                     tools,
                     limits,
                     quota,
+                    port,
                 },
             );
         }
@@ -94,6 +100,32 @@ impl Resolver<'_> {
             return self.refuse(place, "the quota bounds nothing; set one or remove the key");
         }
         Ok(quota)
+    }
+
+    /// A tenant's own port, which no tenant before has.
+    fn port(
+        &self,
+        name: &TenantName,
+        body: &TenantDocument,
+        before: &Tenants,
+    ) -> Result<Option<NonZeroU16>, ManifestError> {
+        let Some((Port(port), place)) = body.port.get() else {
+            return Ok(None);
+        };
+        if name.is_default() {
+            return self.refuse(
+                place,
+                "the port of `default` is the host's own (`--port`); remove it here",
+            );
+        }
+        let same = before.iter().find(|(_, other)| other.port == Some(*port));
+        if let Some((other, _)) = same {
+            return self.refuse(
+                place,
+                format!("the tenant `{other}` has the port {port}; choose another"),
+            );
+        }
+        Ok(Some(*port))
     }
 
     /// Refuses a tenant that the manifest does not have.

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 
 use super::caches::Caches;
 use crate::cluster::words;
-use crate::crd::MANAGED_BY;
-use crate::objects::{Desired, Kind, Owner, STATE_KEY, state_secret_of};
+use crate::objects::{Desired, Kind, STATE_KEY};
 use crate::plan::ReferenceKind;
 
 /// Under this name the API server keeps which fields are the operator's.
@@ -68,8 +67,8 @@ pub struct Applier<'a> {
     pub caches: &'a Caches,
     /// Where the server is.
     pub namespace: &'a str,
-    /// The server.
-    pub owner: &'a Owner,
+    /// The ids of the servers whose objects these are.
+    pub owners: &'a [String],
 }
 
 impl Applier<'_> {
@@ -120,25 +119,32 @@ impl Applier<'_> {
         }
     }
 
+    /// Whether an object is what it should be.
+    pub fn is_made(&self, desired: &Desired) -> bool {
+        let live = self
+            .caches
+            .object(desired.kind, self.namespace, &desired.name);
+        live.is_some_and(|live| is_made(&desired.object, &live))
+    }
+
     /// Makes the key that seals sessions, once: another one would end them all.
-    pub async fn make_state_key(&self, server: &str) -> Result<(), ApplyError> {
-        let name = state_secret_of(server);
+    pub async fn make_state_key(
+        &self,
+        name: &str,
+        labels: &Value,
+        owners: &[Value],
+    ) -> Result<(), ApplyError> {
         if self
             .caches
-            .version(ReferenceKind::Secret, self.namespace, &name)
+            .version(ReferenceKind::Secret, self.namespace, name)
             .is_some()
         {
             return Ok(());
         }
         let mut key = [0; STATE_KEY_LENGTH];
         aws_lc_rs::rand::fill(&mut key).expect("the system has random numbers");
-        let (label, value) = MANAGED_BY;
         let secret: Secret = serde_json::from_value(json!({
-            "metadata": {
-                "name": name,
-                "labels": { "app": "mcpserver", "mcpserver": server, label: value },
-                "ownerReferences": [self.owner.reference()],
-            },
+            "metadata": { "name": name, "labels": labels, "ownerReferences": owners },
             "type": "Opaque",
             // As text, which a host takes as it is; and once more as the API has bytes.
             "data": { STATE_KEY: STANDARD.encode(STANDARD.encode(key)) },
@@ -152,7 +158,7 @@ impl Applier<'_> {
         match api.create(&parameters, &secret).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(()),
-            Err(error) => Err(judged(error, "Secret", &name)),
+            Err(error) => Err(judged(error, "Secret", name)),
         }
     }
 
@@ -173,7 +179,9 @@ impl Applier<'_> {
 
     fn owns(&self, object: &DynamicObject) -> bool {
         let owners = object.metadata.owner_references.iter().flatten();
-        owners.into_iter().any(|owner| owner.uid == self.owner.uid)
+        owners
+            .into_iter()
+            .any(|owner| self.owners.contains(&owner.uid))
     }
 }
 

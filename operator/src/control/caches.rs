@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::crd::{MANAGED_BY, MCPServer};
-use crate::objects::Kind;
+use crate::objects::{Kind, shared};
 use crate::plan::ReferenceKind;
 
 /// Servers that may have to be looked at.
@@ -44,16 +44,29 @@ impl Caches {
             namespace,
             queue,
         };
-        let servers = start.watch(start.api(), (), watcher::Config::default(), |server, _| {
-            vec![ObjectRef::from_obj(server)]
-        });
+        let servers = start.watch(
+            start.api(),
+            (),
+            watcher::Config::default(),
+            |server: &MCPServer, servers| {
+                let mut concerned = vec![ObjectRef::from_obj(server)];
+                // Those that shared its host see to it that the host forgets it.
+                if server.spec.shared && servers.get(&concerned[0]).is_none() {
+                    concerned.extend(sharing(servers, server.namespace()));
+                }
+                concerned
+            },
+        );
         let mut objects = BTreeMap::new();
         for kind in Kind::ALL {
             if kind.is_everywhere() || is_served(client, kind).await? {
-                objects.insert(kind, start.objects(kind));
+                objects.insert(kind, start.objects(kind, &servers));
             }
         }
-        let pods = start.watch(start.api::<Pod>(), (), ours(), |pod, _| owner(pod));
+        let of_pods = servers.clone();
+        let pods = start.watch(start.api::<Pod>(), (), ours(), move |pod: &Pod, _| {
+            owner(pod, &of_pods)
+        });
         let config_maps = start.watch_metadata::<ConfigMap>(ReferenceKind::ConfigMap, &servers);
         let secrets = start.watch_metadata::<Secret>(ReferenceKind::Secret, &servers);
         Ok(Self {
@@ -88,11 +101,28 @@ impl Caches {
         self.objects.get(&kind)?.get(&key)
     }
 
-    /// The pods of a server.
-    pub fn pods(&self, namespace: &str, server: &str) -> Vec<Arc<Pod>> {
+    /// The Services that the operator made in a namespace.
+    pub fn services(&self, namespace: &str) -> Vec<Arc<DynamicObject>> {
+        let services = self.objects.get(&Kind::Service);
+        services
+            .map(|services| {
+                services.state_filter(|service| {
+                    service.metadata.namespace.as_deref() == Some(namespace)
+                })
+            })
+            .unwrap_or_default()
+    }
+
+    /// The pods that serve a server.
+    pub fn pods(&self, namespace: &str, server: &str, is_shared: bool) -> Vec<Arc<Pod>> {
+        let (label, value) = if is_shared {
+            (shared::LABEL, "true")
+        } else {
+            ("mcpserver", server)
+        };
         self.pods.state_filter(|pod| {
             pod.metadata.namespace.as_deref() == Some(namespace)
-                && pod.labels().get("mcpserver").map(String::as_str) == Some(server)
+                && pod.labels().get(label).map(String::as_str) == Some(value)
         })
     }
 
@@ -127,14 +157,27 @@ fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("{key}={value}"))
 }
 
-/// The server that an object of ours belongs to.
-fn owner<K: ResourceExt>(object: &K) -> Vec<ObjectRef<MCPServer>> {
+/// The server that an object of ours belongs to; of a shared host, all that share it.
+fn owner<K: ResourceExt>(object: &K, servers: &Store<MCPServer>) -> Vec<ObjectRef<MCPServer>> {
+    if object.labels().contains_key(shared::LABEL) {
+        return sharing(servers, object.namespace());
+    }
     let server = object.labels().get("mcpserver");
     let namespace = object.namespace();
     server
         .zip(namespace)
         .map(|(server, namespace)| ObjectRef::new(server).within(&namespace))
         .into_iter()
+        .collect()
+}
+
+/// The servers that share their namespace's host.
+fn sharing(servers: &Store<MCPServer>, namespace: Option<String>) -> Vec<ObjectRef<MCPServer>> {
+    let found =
+        servers.state_filter(|server| server.spec.shared && server.namespace() == namespace);
+    found
+        .iter()
+        .map(|server| ObjectRef::from_obj(&**server))
         .collect()
 }
 
@@ -155,13 +198,16 @@ impl Start<'_> {
         }
     }
 
-    fn objects(&self, kind: Kind) -> Store<DynamicObject> {
+    fn objects(&self, kind: Kind, servers: &Store<MCPServer>) -> Store<DynamicObject> {
+        let servers = servers.clone();
         let resource = kind.resource();
         let api = match self.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         };
-        self.watch(api, resource, ours(), |object, _| owner(object))
+        self.watch(api, resource, ours(), move |object, _| {
+            owner(object, &servers)
+        })
     }
 
     fn watch_metadata<K>(
@@ -202,7 +248,7 @@ impl Start<'_> {
         api: Api<K>,
         kind: K::DynamicType,
         config: watcher::Config,
-        concerned: impl Fn(&K, &K::DynamicType) -> Vec<ObjectRef<MCPServer>> + Send + 'static,
+        concerned: impl Fn(&K, &Store<K>) -> Vec<ObjectRef<MCPServer>> + Send + 'static,
     ) -> Store<K>
     where
         K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -210,6 +256,7 @@ impl Start<'_> {
     {
         let writer = reflector::store::Writer::<K>::new(kind.clone());
         let store = writer.as_reader();
+        let known = store.clone();
         let queue = self.queue.clone();
         let what = K::plural(&kind).into_owned();
         let events = watcher(api, config)
@@ -229,7 +276,7 @@ impl Start<'_> {
                         | watcher::Event::Delete(object),
                     ) => {
                         fails = false;
-                        for server in concerned(&object, &kind) {
+                        for server in concerned(&object, &known) {
                             // Nobody listens any more only when the process ends.
                             _ = queue.send(server);
                         }

@@ -4,8 +4,10 @@ mod apply;
 mod attempts;
 mod caches;
 mod pods;
+mod ports;
 mod reconcile;
 mod references;
+mod shared;
 mod status;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use caches::Caches;
 use pods::Questions;
 use reconcile::Reconciler;
 use references::References;
+use shared::SharedHosts;
 
 use crate::crd::MCPServer;
 use crate::metrics::Metrics;
@@ -42,6 +45,7 @@ pub async fn run(client: Client, settings: Settings, metrics: Arc<Metrics>) -> a
         recorder: Recorder::new(client.clone(), Reporter::from(FIELD_MANAGER)),
         questions: Questions::new()?,
         attempts: Attempts::default(),
+        shared: SharedHosts::default(),
         client,
         caches,
         settings,

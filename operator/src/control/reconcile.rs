@@ -10,17 +10,18 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 
-use super::apply::{Applier, ApplyError, FIELD_MANAGER};
+use super::apply::{ApplyError, FIELD_MANAGER};
 use super::attempts::{Attempts, jittered};
 use super::caches::Caches;
 use super::pods::{self, ALONE, Questions};
 use super::references::References;
+use super::shared::SharedHosts;
 use super::status::{Progress, Seen, status};
 use crate::cluster::words;
 use crate::crd::{MCPServer, MCPServerStatus, Phase};
 use crate::metrics::Metrics;
-use crate::objects::{self, Kind, Owner};
-use crate::plan::Plan;
+use crate::objects::{self, Desired, Kind, Owner, shared};
+use crate::plan::{Placement, Plan};
 use crate::settings::Settings;
 
 /// The longest note of an event, in bytes (Kubernetes API reference, "Event").
@@ -45,6 +46,8 @@ pub struct Reconciler {
     pub attempts: Attempts,
     /// The way for events.
     pub recorder: Recorder,
+    /// Hosts that several servers share.
+    pub shared: SharedHosts,
     /// What is counted.
     pub metrics: std::sync::Arc<Metrics>,
 }
@@ -72,7 +75,7 @@ impl Reconciler {
         let seen = self.see(server).await;
         let asks_in_vain = seen.served.is_none() && {
             let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
-            pods::any_ready(&self.caches.pods(&namespace, &name))
+            pods::any_ready(&self.caches.pods(&namespace, &name, server.spec.shared))
         };
         let now = k8s_openapi::jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -113,49 +116,65 @@ impl Reconciler {
         if !missing.is_empty() {
             return Ok(Progress::Unresolved(missing));
         }
-        let applier = Applier {
-            client: &self.client,
-            caches: &self.caches,
-            namespace: &plan.namespace,
-            owner: &owner,
+        let made = match plan.placement {
+            Placement::Shared => self.bring_shared(&plan, &owner).await.map(|()| Vec::new()),
+            Placement::Alone => self.bring_alone(&plan, &owner, &desired).await,
         };
-        let mut left_out = Vec::new();
-        let made = async {
-            applier.make_state_key(&plan.name).await?;
-            for object in &desired {
-                if self.caches.has(object.kind) {
-                    applier.apply(object).await?;
-                } else {
-                    left_out.push(format!("this cluster has no {}", object.kind.gvk().kind));
-                }
-            }
-            for kind in Kind::ALL {
-                if !desired.iter().any(|object| object.kind == kind) {
-                    applier.remove(kind, &kind.name_of(&plan.name)).await?;
-                }
-            }
-            Ok(())
-        };
-        match made.await {
-            Ok(()) => Ok(Progress::Made { left_out }),
+        match made {
+            Ok(left_out) => Ok(Progress::Made { left_out }),
             Err(ApplyError::Api(error)) => Err(error),
             Err(error) => Ok(Progress::Unmade(error)),
         }
     }
 
+    /// Makes the objects of a server with a host of its own; what is asked for and cannot be had.
+    async fn bring_alone(
+        &self,
+        plan: &Plan,
+        owner: &Owner,
+        desired: &[Desired],
+    ) -> Result<Vec<String>, ApplyError> {
+        let owners = [owner.uid.clone()];
+        let applier = self.applier(&plan.namespace, &owners);
+        let secret = objects::state_secret_of(&plan.name);
+        let labels = json!(objects::labels(&plan.name));
+        applier
+            .make_state_key(&secret, &labels, &[owner.reference()])
+            .await?;
+        let mut left_out = Vec::new();
+        for object in desired {
+            if self.caches.has(object.kind) {
+                applier.apply(object).await?;
+            } else {
+                left_out.push(format!("this cluster has no {}", object.kind.gvk().kind));
+            }
+        }
+        for kind in Kind::ALL {
+            if !desired.iter().any(|object| object.kind == kind) {
+                applier.remove(kind, &kind.name_of(&plan.name)).await?;
+            }
+        }
+        self.leave_host(plan).await?;
+        Ok(left_out)
+    }
+
     /// Looks at the Deployment, at its pods, and asks one of them.
     async fn see(&self, server: &MCPServer) -> Seen {
         let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
-        let deployment = self
-            .caches
-            .object(Kind::Deployment, &namespace, &objects::name_of(&name));
+        let is_shared = server.spec.shared;
+        let (deployed, tenant) = if is_shared {
+            (shared::NAME.to_owned(), &*name)
+        } else {
+            (objects::name_of(&name), ALONE)
+        };
+        let deployment = self.caches.object(Kind::Deployment, &namespace, &deployed);
         let deployment: Option<Deployment> =
             deployment.and_then(|deployment| (*deployment).clone().try_parse().ok());
-        let pods = self.caches.pods(&namespace, &name);
+        let pods = self.caches.pods(&namespace, &name, is_shared);
         Seen {
             deployment,
             trouble: pods::trouble(&pods),
-            served: self.questions.served(&pods, &name, ALONE).await,
+            served: self.questions.served(&pods, &name, tenant).await,
         }
     }
 

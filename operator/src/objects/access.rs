@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{PORT, selector};
+use super::PORT;
 
 /// Pods have an identity of their own, and no token: a host asks nothing of the API server.
 pub fn service_account() -> Map<String, Value> {
@@ -10,11 +10,11 @@ pub fn service_account() -> Map<String, Value> {
 }
 
 /// The port of the calls alone: the management port is asked pod by pod.
-pub fn service(server: &str) -> Map<String, Value> {
+pub fn service(selector: &Value, target: &Value) -> Map<String, Value> {
     let spec = json!({
         "type": "ClusterIP",
-        "selector": selector(server),
-        "ports": [{ "name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP" }],
+        "selector": selector,
+        "ports": [{ "name": "http", "port": PORT, "targetPort": target, "protocol": "TCP" }],
     });
     Map::from_iter([("spec".to_owned(), spec)])
 }

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Owner, labels, name_of};
-use crate::plan::Plan;
 
 /// The annotation with the hash of what was asked for: a field that is not asked for any more shows in it.
 pub const HASH: &str = "sandglass.dev/hash";
@@ -15,6 +14,7 @@ pub const HASH: &str = "sandglass.dev/hash";
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Kind {
     ServiceAccount,
+    ConfigMap,
     Service,
     NetworkPolicy,
     Deployment,
@@ -25,8 +25,9 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are made.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ServiceAccount,
+        Self::ConfigMap,
         Self::Service,
         Self::NetworkPolicy,
         Self::Deployment,
@@ -47,6 +48,7 @@ impl Kind {
     pub fn gvk(self) -> GroupVersionKind {
         let (group, version, kind) = match self {
             Self::ServiceAccount => ("", "v1", "ServiceAccount"),
+            Self::ConfigMap => ("", "v1", "ConfigMap"),
             Self::Service => ("", "v1", "Service"),
             Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy"),
             Self::Deployment => ("apps", "v1", "Deployment"),
@@ -61,6 +63,7 @@ impl Kind {
     pub fn plural(self) -> &'static str {
         match self {
             Self::ServiceAccount => "serviceaccounts",
+            Self::ConfigMap => "configmaps",
             Self::Service => "services",
             Self::NetworkPolicy => "networkpolicies",
             Self::Deployment => "deployments",
@@ -96,18 +99,29 @@ pub struct Desired {
 }
 
 impl Desired {
-    pub(super) fn new(kind: Kind, body: Map<String, Value>, plan: &Plan, owner: &Owner) -> Self {
+    /// An object of one server.
+    pub(super) fn of_server(
+        kind: Kind,
+        body: Map<String, Value>,
+        namespace: &str,
+        owner: &Owner,
+    ) -> Self {
+        let name = kind.name_of(&owner.name);
+        let metadata = json!({
+            "name": name,
+            "namespace": namespace,
+            "labels": labels(&owner.name),
+            "ownerReferences": [owner.reference()],
+        });
+        Self::new(kind, name, metadata, body)
+    }
+
+    pub(super) fn new(kind: Kind, name: String, metadata: Value, body: Map<String, Value>) -> Self {
         let gvk = kind.gvk();
-        let name = kind.name_of(&plan.name);
         let mut object = json!({
             "apiVersion": gvk.api_version(),
             "kind": gvk.kind,
-            "metadata": {
-                "name": name,
-                "namespace": plan.namespace,
-                "labels": labels(&plan.name),
-                "ownerReferences": [owner.reference()],
-            },
+            "metadata": metadata,
         });
         for (key, value) in body {
             object[key] = value;
@@ -118,7 +132,8 @@ impl Desired {
     }
 }
 
-fn hash(object: &Value) -> String {
+/// The hash of what is asked for.
+pub(super) fn hash(object: &Value) -> String {
     let digest = Sha256::digest(object.to_string());
     digest
         .iter()

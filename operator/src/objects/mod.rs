@@ -9,6 +9,7 @@ mod network_policy;
 mod pod;
 mod route;
 mod scale;
+pub mod shared;
 
 use serde_json::{Map, Value, json};
 
@@ -70,10 +71,13 @@ pub fn endpoint(namespace: &str, server: &str) -> String {
 pub fn of_server(plan: &Plan, owner: &Owner, settings: &Settings) -> Result<Vec<Desired>, Problem> {
     let all = [
         Some((Kind::ServiceAccount, access::service_account())),
-        Some((Kind::Service, access::service(&plan.name))),
+        Some((
+            Kind::Service,
+            access::service(&selector(&plan.name), &json!("http")),
+        )),
         Some((
             Kind::NetworkPolicy,
-            network_policy::network_policy(plan, settings),
+            network_policy::of_server(plan, settings),
         )),
         Some((Kind::Deployment, deployment::deployment(plan, settings)?)),
         settings
@@ -85,7 +89,7 @@ pub fn of_server(plan: &Plan, owner: &Owner, settings: &Settings) -> Result<Vec<
     ];
     let all = all.into_iter().flatten();
     Ok(all
-        .map(|(kind, body)| Desired::new(kind, body, plan, owner))
+        .map(|(kind, body)| Desired::of_server(kind, body, &plan.namespace, owner))
         .collect())
 }
 
@@ -94,8 +98,8 @@ fn selector(server: &str) -> Value {
     json!({ "app": "mcpserver", "mcpserver": server })
 }
 
-/// What stands on each object.
-fn labels(server: &str) -> Map<String, Value> {
+/// What stands on each object of a server.
+pub fn labels(server: &str) -> Map<String, Value> {
     let (key, value) = MANAGED_BY;
     let mut labels = match selector(server) {
         Value::Object(labels) => labels,

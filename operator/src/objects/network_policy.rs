@@ -15,15 +15,28 @@ const SCRAPES: &str = "sandglass.dev/scrape";
 /// OTLP over gRPC, where an endpoint names no port.
 const OTLP_PORT: u16 = 4317;
 
+/// The policy of a server with a host of its own.
+pub fn of_server(plan: &Plan, settings: &Settings) -> Map<String, Value> {
+    let mut places = plan.entry.egress();
+    places.extend(collector(plan));
+    let ports = [json!({ "port": "http", "protocol": "TCP" })];
+    network_policy(&selector(&plan.name), &ports, places, settings)
+}
+
 /// Calls come from anywhere; questions of operators from the operator, and from namespaces that are labelled for it. Out go
 /// questions of names, and connections to the ports of registries and of hosts that the tools may reach: a policy knows no
 /// names, so these are checked by the host.
-pub fn network_policy(plan: &Plan, settings: &Settings) -> Map<String, Value> {
+pub fn network_policy(
+    selector: &Value,
+    ports: &[Value],
+    places: BTreeSet<Egress>,
+    settings: &Settings,
+) -> Map<String, Value> {
     let spec = json!({
-        "podSelector": { "matchLabels": selector(&plan.name) },
+        "podSelector": { "matchLabels": selector },
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [
-            { "ports": [{ "port": "http", "protocol": "TCP" }] },
+            { "ports": ports },
             {
                 "from": [
                     { "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": settings.own_namespace } } },
@@ -32,14 +45,12 @@ pub fn network_policy(plan: &Plan, settings: &Settings) -> Map<String, Value> {
                 "ports": [{ "port": MANAGEMENT_PORT_NAME, "protocol": "TCP" }],
             },
         ],
-        "egress": egress(plan),
+        "egress": egress(places),
     });
     Map::from_iter([("spec".to_owned(), spec)])
 }
 
-fn egress(plan: &Plan) -> Vec<Value> {
-    let mut places = plan.entry.egress();
-    places.extend(collector(plan));
+fn egress(places: BTreeSet<Egress>) -> Vec<Value> {
     if places.is_empty() {
         return Vec::new();
     }

@@ -4,9 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{MANAGEMENT_PORT, PORT, name_of, state_secret_of};
 use crate::merge;
-use crate::plan::{
-    KEYS_FOLDER, MountedKey, Plan, Problem, Reason, ReferenceKind, Source, TOOLS_FOLDER,
-};
+use crate::plan::{MountedKey, Placement, Plan, Problem, Reason, ReferenceKind, Source};
 use crate::settings::Settings;
 
 /// The container's name (KAOS' contract).
@@ -18,53 +16,83 @@ pub const MANAGEMENT_PORT_NAME: &str = "management";
 /// The user of the image.
 const USER: u32 = 65532;
 
-const CACHE_FOLDER: &str = "/var/cache/sandglass";
+/// Where what was fetched and compiled is kept.
+pub(super) const CACHE_FOLDER: &str = "/var/cache/sandglass";
 const STATE_FOLDER: &str = "/etc/sandglass/state";
 
 /// The key of the Secret that seals sessions.
 pub const STATE_KEY: &str = "key";
 
-/// The pod's spec, with the server's own patch.
+/// What pods of hosts differ in.
+pub(super) struct Parts {
+    pub account: String,
+    pub arguments: Value,
+    pub environment: Vec<Value>,
+    /// Beside those of the host's own.
+    pub ports: Vec<Value>,
+    pub volumes: Vec<Value>,
+    pub mounts: Vec<Value>,
+}
+
+impl Parts {
+    /// The spec of a pod that can do nothing but serve.
+    pub fn pod(self, settings: &Settings) -> Map<String, Value> {
+        let mut ports = vec![
+            json!({ "name": "http", "containerPort": PORT, "protocol": "TCP" }),
+            json!({ "name": MANAGEMENT_PORT_NAME, "containerPort": MANAGEMENT_PORT, "protocol": "TCP" }),
+        ];
+        ports.extend(self.ports);
+        let spec = json!({
+            "serviceAccountName": self.account,
+            "automountServiceAccountToken": false,
+            // Services of the namespace are nothing that a host looks for in its environment.
+            "enableServiceLinks": false,
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "seccompProfile": { "type": "RuntimeDefault" },
+            },
+            "containers": [{
+                "name": CONTAINER,
+                "image": settings.image,
+                "args": self.arguments,
+                "env": self.environment,
+                "ports": ports,
+                // The port opens once the tools are loaded.
+                "livenessProbe": { "tcpSocket": { "port": "http" }, "initialDelaySeconds": 20 },
+                "readinessProbe": { "tcpSocket": { "port": "http" }, "initialDelaySeconds": 15 },
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "readOnlyRootFilesystem": true,
+                    "capabilities": { "drop": ["ALL"] },
+                },
+                // A host that ends says why in its last line, which then stands in the server's status.
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": self.mounts,
+            }],
+            "volumes": self.volumes,
+        });
+        match spec {
+            Value::Object(spec) => spec,
+            _ => unreachable!("it is written as an object"),
+        }
+    }
+}
+
+/// The spec of the pod of one server, with the server's own patch.
 pub fn spec(plan: &Plan, settings: &Settings) -> Result<Map<String, Value>, Problem> {
     let (volumes, mounts) = volumes(plan);
-    let generated = json!({
-        "serviceAccountName": name_of(&plan.name),
-        "automountServiceAccountToken": false,
-        // Services of the namespace are nothing that a host looks for in its environment.
-        "enableServiceLinks": false,
-        "securityContext": {
-            "runAsNonRoot": true,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": { "type": "RuntimeDefault" },
-        },
-        "containers": [{
-            "name": CONTAINER,
-            "image": settings.image,
-            "args": ["serve", "--allow-anonymous"],
-            "env": environment(plan),
-            "ports": [
-                { "name": "http", "containerPort": PORT, "protocol": "TCP" },
-                { "name": MANAGEMENT_PORT_NAME, "containerPort": MANAGEMENT_PORT, "protocol": "TCP" },
-            ],
-            // The port opens once the tools are loaded.
-            "livenessProbe": { "tcpSocket": { "port": "http" }, "initialDelaySeconds": 20 },
-            "readinessProbe": { "tcpSocket": { "port": "http" }, "initialDelaySeconds": 15 },
-            "securityContext": {
-                "allowPrivilegeEscalation": false,
-                "readOnlyRootFilesystem": true,
-                "capabilities": { "drop": ["ALL"] },
-            },
-            // A host that ends says why in its last line, which then stands in the server's status.
-            "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": mounts,
-        }],
-        "volumes": volumes,
-    });
-    let Value::Object(generated) = generated else {
-        unreachable!("it is written as an object")
+    let parts = Parts {
+        account: name_of(&plan.name),
+        arguments: json!(["serve", "--allow-anonymous"]),
+        environment: environment(plan),
+        ports: Vec::new(),
+        volumes,
+        mounts,
     };
+    let generated = parts.pod(settings);
     let Some(patch) = &plan.pod_patch else {
         return Ok(generated);
     };
@@ -108,7 +136,13 @@ fn environment(plan: &Plan) -> Vec<Value> {
     if !own.has("LOG_LEVEL") {
         variables.push(json!({ "name": "LOG_LEVEL", "value": "INFO" }));
     }
-    for (name, value) in [
+    variables.extend(listening());
+    variables
+}
+
+/// Where a host listens, and finds the key of sessions.
+pub(super) fn listening() -> impl Iterator<Item = Value> {
+    let variables = [
         ("MCP_HOST", "0.0.0.0".to_owned()),
         ("MCP_PORT", PORT.to_string()),
         ("SANDGLASS_MANAGEMENT_HOST", "0.0.0.0".to_owned()),
@@ -117,10 +151,23 @@ fn environment(plan: &Plan) -> Vec<Value> {
             "SANDGLASS_STATE_KEY_FILE",
             format!("{STATE_FOLDER}/{STATE_KEY}"),
         ),
-    ] {
-        variables.push(json!({ "name": name, "value": value }));
-    }
+    ];
     variables
+        .into_iter()
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+}
+
+/// The folders that every host has: for its cache, and with the key of sessions.
+pub(super) fn own_volumes(state_secret: &str) -> (Vec<Value>, Vec<Value>) {
+    let volumes = vec![
+        json!({ "name": "cache", "emptyDir": { "sizeLimit": "2Gi" } }),
+        json!({ "name": "state", "secret": { "secretName": state_secret } }),
+    ];
+    let mounts = vec![
+        json!({ "name": "cache", "mountPath": CACHE_FOLDER }),
+        json!({ "name": "state", "mountPath": STATE_FOLDER, "readOnly": true }),
+    ];
+    (volumes, mounts)
 }
 
 /// The host's manifest. Kubernetes reads `$(NAME)` in a variable's value, and `$$` as one `$`.
@@ -134,17 +181,10 @@ fn manifest(plan: &Plan) -> String {
 }
 
 fn volumes(plan: &Plan) -> (Vec<Value>, Vec<Value>) {
-    let mut volumes = vec![
-        json!({ "name": "cache", "emptyDir": { "sizeLimit": "2Gi" } }),
-        json!({ "name": "state", "secret": { "secretName": state_secret_of(&plan.name) } }),
-    ];
-    let mut mounts = vec![
-        json!({ "name": "cache", "mountPath": CACHE_FOLDER }),
-        json!({ "name": "state", "mountPath": STATE_FOLDER, "readOnly": true }),
-    ];
+    let (mut volumes, mut mounts) = own_volumes(&state_secret_of(&plan.name));
     if let Source::Mounted(MountedKey { kind, name, key }) = &plan.source {
         volumes.push(volume("tools", *kind, name, key));
-        mounts.push(json!({ "name": "tools", "mountPath": TOOLS_FOLDER, "readOnly": true }));
+        mounts.push(json!({ "name": "tools", "mountPath": Placement::Alone.tools_folder(*kind, name), "readOnly": true }));
     }
     if let Some(key) = plan.entry.key() {
         volumes.push(volume(
@@ -153,7 +193,7 @@ fn volumes(plan: &Plan) -> (Vec<Value>, Vec<Value>) {
             &key.name,
             &key.key,
         ));
-        mounts.push(json!({ "name": "keys", "mountPath": KEYS_FOLDER, "readOnly": true }));
+        mounts.push(json!({ "name": "keys", "mountPath": Placement::Alone.keys_folder(&key.name), "readOnly": true }));
     }
     (volumes, mounts)
 }

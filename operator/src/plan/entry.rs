@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Egress;
 use super::environment::Environment;
+use super::placement::Placement;
 use super::problem::{Problem, Reason};
 use super::reference::{Reference, ReferenceKind};
 use super::source::{MountedKey, Source};
@@ -16,12 +17,6 @@ use crate::crd::{KeyRef, Tools};
 use crate::settings::Settings;
 
 const FIELD: &str = "spec.config.tools";
-
-/// Where a server's ConfigMap or Secret of tools is mounted.
-pub const TOOLS_FOLDER: &str = "/etc/sandglass/tools";
-
-/// Where the ConfigMap with the public key of signatures is mounted.
-pub const KEYS_FOLDER: &str = "/etc/sandglass/keys";
 
 /// The longest manifest, in bytes: Linux lets no variable of a process be longer than 128 KiB, and `$` is written twice.
 const MAX_LENGTH: usize = 96 << 10;
@@ -36,18 +31,29 @@ pub struct Entry {
     has_own_hosts: bool,
 }
 
+/// What a spec says of its tools.
+pub(super) struct Written<'a> {
+    pub name: &'a str,
+    pub placement: Placement,
+    pub source: &'a Source,
+    pub tools: &'a Tools,
+    pub environment: &'a Environment,
+    pub route: &'a RouteTimeout,
+}
+
 impl Entry {
-    pub(super) fn parse(
-        name: &str,
-        source: &Source,
-        tools: &Tools,
-        environment: &Environment,
-        route: &RouteTimeout,
-        settings: &Settings,
-    ) -> Result<Self, Problem> {
-        let mut fields = of_source(source);
+    pub(super) fn parse(written: &Written, settings: &Settings) -> Result<Self, Problem> {
+        let Written {
+            name,
+            placement,
+            source,
+            tools,
+            environment,
+            route,
+        } = *written;
+        let mut fields = of_source(source, placement);
         fields.insert("name".to_owned(), json!(name));
-        let (verify, key) = verify(tools.verify.as_ref())?;
+        let (verify, key) = verify(tools.verify.as_ref(), placement)?;
         // One after the other, so that it is known whose fault it is.
         for (field, value) in [
             ("verify", verify.as_ref()),
@@ -60,7 +66,7 @@ impl Entry {
             }
         }
         limit(&mut fields, tools, route)?;
-        let has_own_hosts = grant(&mut fields, environment, settings);
+        let has_own_hosts = grant(&mut fields, environment.grants(placement)?, settings);
         let resolved = resolve(&fields, FIELD)?;
         let length = json!(fields).to_string().len();
         if length > MAX_LENGTH {
@@ -127,7 +133,7 @@ impl Entry {
     }
 }
 
-fn of_source(source: &Source) -> Map<String, Value> {
+fn of_source(source: &Source, placement: Placement) -> Map<String, Value> {
     let mut fields = Map::new();
     match source {
         Source::Python(text) => {
@@ -136,8 +142,9 @@ fn of_source(source: &Source) -> Map<String, Value> {
         Source::Oci(reference) => {
             fields.insert("source".to_owned(), json!(reference.to_string()));
         }
-        Source::Mounted(MountedKey { key, .. }) => {
-            fields.insert("source".to_owned(), json!(format!("{TOOLS_FOLDER}/{key}")));
+        Source::Mounted(MountedKey { kind, name, key }) => {
+            let folder = placement.tools_folder(*kind, name);
+            fields.insert("source".to_owned(), json!(format!("{folder}/{key}")));
             let says_so = [".wasm", ".py", ".js"].iter().any(|end| key.ends_with(end));
             if !says_so {
                 // What begins as a component is one all the same.
@@ -152,7 +159,10 @@ fn of_source(source: &Source) -> Map<String, Value> {
 type Block = Map<String, Value>;
 
 /// The signature that is asked for, and the ConfigMap with its key if one is named.
-fn verify(given: Option<&Block>) -> Result<(Option<Block>, Option<KeyRef>), Problem> {
+fn verify(
+    given: Option<&Block>,
+    placement: Placement,
+) -> Result<(Option<Block>, Option<KeyRef>), Problem> {
     let mut verify = given.cloned();
     let cosign = verify
         .as_mut()
@@ -175,7 +185,7 @@ fn verify(given: Option<&Block>) -> Result<(Option<Block>, Option<KeyRef>), Prob
     }
     cosign.insert(
         "key".to_owned(),
-        json!(format!("{KEYS_FOLDER}/{}", key.key)),
+        json!(format!("{}/{}", placement.keys_folder(&key.name), key.key)),
     );
     Ok((verify, Some(key)))
 }
@@ -213,12 +223,11 @@ fn limit(
 }
 
 /// Adds the variables, and the hosts that all tools may reach; whether the server names hosts of its own.
-fn grant(fields: &mut Map<String, Value>, environment: &Environment, settings: &Settings) -> bool {
+fn grant(fields: &mut Block, mut variables: Block, settings: &Settings) -> bool {
     let mut allow = match fields.remove("allow") {
         Some(Value::Object(allow)) => allow,
         _ => Map::new(),
     };
-    let mut variables = environment.grants();
     if let Some(Value::Object(own)) = allow.remove("env") {
         variables.extend(own);
     }

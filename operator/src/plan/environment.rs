@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::placement::{Placement, object_folder};
 use super::problem::{Problem, Reason};
 use super::reference::{Reference, ReferenceKind};
-use crate::crd::{EnvVar, ValueFrom};
+use crate::crd::{EnvVar, KeyRef, ValueFrom};
 
 /// What the operator itself sets, or what would change how the host is reached.
 const OURS: [&str; 3] = ["MCP_", "SANDGLASS_", "KUBERNETES_"];
@@ -48,24 +49,36 @@ impl Environment {
         self.variables.iter().map(|variable| json!(variable))
     }
 
-    /// As a manifest grants them: by the name in the container's environment, so that no secret stands in the manifest.
-    pub fn grants(&self) -> Map<String, Value> {
-        let granted = self.variables.iter().filter(|variable| {
-            let is_optional = variable.value_from.as_ref().is_some_and(may_be_missing);
-            !is_optional && !variable.name.starts_with(HOSTS_ALONE)
-        });
-        granted
-            .map(|variable| {
-                let is_empty = variable.value_from.is_none()
-                    && variable.value.as_deref().unwrap_or_default().is_empty();
-                let value = if is_empty {
-                    json!("")
-                } else {
-                    json!({ "secret": { "env": variable.name } })
-                };
-                (variable.name.clone(), value)
-            })
-            .collect()
+    /// As a manifest grants them. No secret stands in it: the variables of a host's own container are granted by their
+    /// names, and those of a shared host's tenant by the files of what it names.
+    pub fn grants(&self, placement: Placement) -> Result<Map<String, Value>, Problem> {
+        let mut grants = Map::new();
+        for (index, variable) in self.variables.iter().enumerate() {
+            let EnvVar {
+                name,
+                value,
+                value_from,
+            } = variable;
+            let value = value.as_deref().unwrap_or_default();
+            let granted = match (placement, value_from) {
+                _ if name.starts_with(HOSTS_ALONE) => continue,
+                (_, Some(from)) if may_be_missing(from) => continue,
+                (_, None) if value.is_empty() => json!(""),
+                (Placement::Alone, _) => json!({ "secret": { "env": name } }),
+                (Placement::Shared, None) => json!(value),
+                (Placement::Shared, Some(from)) => {
+                    let Some((kind, key)) = key_of(from) else {
+                        let field = format!("spec.config.env[{index}].valueFrom");
+                        let message = "the pod of a shared host is nobody's own; write a `value`, or set `shared: false`";
+                        return Err(Problem::new(Reason::NotShareable, field, message));
+                    };
+                    let folder = object_folder(kind, &key.name);
+                    json!({ "secret": { "file": format!("{folder}/{}", key.key) } })
+                }
+            };
+            grants.insert(name.clone(), granted);
+        }
+        Ok(grants)
     }
 
     /// The objects that must be there.
@@ -75,10 +88,10 @@ impl Environment {
             .enumerate()
             .filter_map(|(index, variable)| {
                 let from = variable.value_from.as_ref()?;
-                let (kind, key, name) = match (&from.secret_key_ref, &from.config_map_key_ref) {
-                    (Some(key), _) => (ReferenceKind::Secret, key, "secretKeyRef"),
-                    (None, Some(key)) => (ReferenceKind::ConfigMap, key, "configMapKeyRef"),
-                    (None, None) => return None,
+                let (kind, key) = key_of(from)?;
+                let name = match kind {
+                    ReferenceKind::Secret => "secretKeyRef",
+                    ReferenceKind::ConfigMap => "configMapKeyRef",
                 };
                 Some(Reference {
                     kind,
@@ -139,6 +152,18 @@ fn check(variable: &EnvVar) -> Result<(), (&'static str, String)> {
                 .to_owned(),
         )),
     }
+}
+
+/// The key that a value comes from, if it comes from one.
+fn key_of(from: &ValueFrom) -> Option<(ReferenceKind, &KeyRef)> {
+    let secret = from
+        .secret_key_ref
+        .as_ref()
+        .map(|key| (ReferenceKind::Secret, key));
+    secret.or(from
+        .config_map_key_ref
+        .as_ref()
+        .map(|key| (ReferenceKind::ConfigMap, key)))
 }
 
 fn may_be_missing(from: &ValueFrom) -> bool {

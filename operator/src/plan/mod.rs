@@ -2,6 +2,7 @@
 
 mod entry;
 mod environment;
+mod placement;
 mod problem;
 mod reference;
 mod scale;
@@ -11,10 +12,13 @@ mod timeout;
 use std::net::IpAddr;
 
 use kube::ResourceExt;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use entry::{Entry, KEYS_FOLDER, TOOLS_FOLDER};
+pub use entry::Entry;
+use entry::Written;
 pub use environment::Environment;
+pub use placement::{Placement, object_folder};
 pub use problem::{Problem, Reason};
 pub use reference::{Reference, ReferenceKind};
 pub use scale::{Budget, Scale};
@@ -48,12 +52,12 @@ pub struct Plan {
     pub scale: Scale,
     /// How many may be missing.
     pub budget: Option<Budget>,
-    /// Whether it is a tenant of a shared host.
-    pub shared: bool,
+    /// Where its tools run.
+    pub placement: Placement,
 }
 
 /// A place outside that a server's pod reaches.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Egress {
     /// The address, where it is written as one; a name stands for any.
     pub address: Option<IpAddr>,
@@ -71,14 +75,20 @@ impl Plan {
         let route_timeout = route_timeout(spec)?;
         let source = Source::parse(&spec.config.tools, &settings.packages)?;
         let environment = Environment::parse(&spec.config.env)?;
-        let entry = Entry::parse(
-            &name,
-            &source,
-            &spec.config.tools,
-            &environment,
-            &route_timeout,
-            settings,
-        )?;
+        let placement = if spec.shared {
+            Placement::Shared
+        } else {
+            Placement::Alone
+        };
+        let written = Written {
+            name: &name,
+            placement,
+            source: &source,
+            tools: &spec.config.tools,
+            environment: &environment,
+            route: &route_timeout,
+        };
+        let entry = Entry::parse(&written, settings)?;
         let plan = Self {
             name,
             namespace: server.namespace().unwrap_or_default(),
@@ -89,7 +99,7 @@ impl Plan {
             route_timeout,
             scale: Scale::parse(spec.replicas, spec.autoscaling.as_ref())?,
             budget: Budget::parse(spec.disruption_budget.as_ref())?,
-            shared: spec.shared,
+            placement,
         };
         plan.check_shared()?;
         Ok(plan)
@@ -107,7 +117,7 @@ impl Plan {
 
     /// What differs from the other tenants of a shared host cannot be there.
     fn check_shared(&self) -> Result<(), Problem> {
-        if !self.shared {
+        if self.placement == Placement::Alone {
             return Ok(());
         }
         let refuse = |field: &str, what: &str| {

@@ -18,7 +18,9 @@ pub struct Reference {
 }
 
 /// A kind of object that holds values by key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum ReferenceKind {
     ConfigMap,

@@ -1,6 +1,5 @@
 //! Kubernetes' own API server and etcd, as processes.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 
 use super::api::Api;
 use crate::certificates::Certificates;
-use crate::{root, within};
+use crate::{free_ports, root, within};
 
 /// How long the two may take to start on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
@@ -249,11 +248,4 @@ impl Drop for ControlPlane {
             _ = child.wait();
         }
     }
-}
-
-/// Ports that nobody listens on. (Both programs take no port of the system's choice.)
-fn free_ports() -> [u16; 3] {
-    let listeners =
-        [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port on loopback"));
-    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
 }

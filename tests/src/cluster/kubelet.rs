@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::operator::serving;
-use crate::{Folder, Host, Launch, Mounted, eventually, root};
+use crate::{Folder, Host, Launch, Mounted, eventually, free_ports, root};
 
 /// Where a manifest's cache goes: what was compiled for one test is compiled.
 const CACHE: &str = "target/e2e-home/.cache/sandglass";
@@ -28,6 +28,8 @@ pub struct PlayedPod {
     pub host: Host,
     /// Its name.
     pub name: String,
+    /// The ports that it listens on in the place of those that its container has.
+    pub ports: BTreeMap<u64, u16>,
     /// Folders by the path at which the container would see them.
     volumes: BTreeMap<String, Volume>,
 }
@@ -62,10 +64,10 @@ impl Kubelet {
         }
     }
 
-    /// The Deployment of a server, once it is there.
-    pub async fn deployment(&self, server: &str) -> Value {
+    /// A Deployment, once it is there.
+    pub async fn deployment(&self, name: &str) -> Value {
         let path = format!(
-            "/apis/apps/v1/namespaces/{}/deployments/mcpserver-{server}",
+            "/apis/apps/v1/namespaces/{}/deployments/{name}",
             self.namespace
         );
         eventually("there is a Deployment", async || self.api.find(&path).await).await
@@ -73,7 +75,12 @@ impl Kubelet {
 
     /// Runs a pod of a server's Deployment, until it is ready, and says so in the API.
     pub async fn run(&self, server: &str) -> PlayedPod {
-        let deployment = self.deployment(server).await;
+        self.run_deployment(&format!("mcpserver-{server}")).await
+    }
+
+    /// The same for any Deployment of the operator's.
+    pub async fn run_deployment(&self, name: &str) -> PlayedPod {
+        let deployment = self.deployment(name).await;
         let template = &deployment["spec"]["template"];
         let container = &template["spec"]["containers"][0];
         assert_eq!(container["name"], "mcp-server");
@@ -85,14 +92,28 @@ impl Kubelet {
                 .expect("a mount has a volume");
             volumes.insert(text(&mount["mountPath"]), self.volume(volume).await);
         }
+        let ports: BTreeMap<u64, u16> = list(&container["ports"])
+            .iter()
+            .filter(|port| port["name"].is_null())
+            .filter_map(|port| Some((port["containerPort"].as_u64()?, free_ports::<1>()[0])))
+            .collect();
         let here = |text: &str| {
-            // The container sees these folders elsewhere; here it runs without a file system of its own.
-            volumes
+            // The container sees these folders elsewhere, and has all ports to itself; here it runs beside others.
+            let text = volumes
                 .iter()
                 .fold(text.to_owned(), |text, (path, volume)| {
                     text.replace(path, &volume.path().display().to_string())
-                })
+                });
+            ports.iter().fold(text, |text, (port, free)| {
+                text.replace(&format!("\"port\":{port},"), &format!("\"port\":{free},"))
+            })
         };
+        for volume in volumes.values() {
+            let manifest = volume.path().join("manifest.json");
+            if let Ok(text) = std::fs::read_to_string(&manifest) {
+                std::fs::write(manifest, here(&text)).expect("the folder is ours");
+            }
+        }
         let arguments: Vec<String> = list(&container["args"]).iter().map(text).collect();
         assert_eq!(arguments[0], "serve");
         let mut launch = Launch::serve();
@@ -108,11 +129,12 @@ impl Kubelet {
             };
         }
         let host = launch.start().await;
-        let name = self.announce(server, template, &host).await;
-        serving(&self.api, &self.namespace, &format!("mcpserver-{server}")).await;
+        let pod = self.announce(name, template, &host).await;
+        serving(&self.api, &self.namespace, name).await;
         PlayedPod {
             host,
-            name,
+            name: pod,
+            ports,
             volumes,
         }
     }
@@ -140,7 +162,7 @@ impl Kubelet {
         self.api.delete(&path).await;
     }
 
-    async fn announce(&self, server: &str, template: &Value, host: &Host) -> String {
+    async fn announce(&self, deployment: &str, template: &Value, host: &Host) -> String {
         let port = |url: &str| -> u16 {
             url.rsplit_once(':')
                 .and_then(|(_, port)| port.parse().ok())
@@ -148,7 +170,7 @@ impl Kubelet {
         };
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": { "generateName": format!("mcpserver-{server}-"), "labels": template["metadata"]["labels"] },
+            "metadata": { "generateName": format!("{deployment}-"), "labels": template["metadata"]["labels"] },
             "spec": { "containers": [{
                 "name": "mcp-server", "image": template["spec"]["containers"][0]["image"],
                 "ports": [
@@ -199,7 +221,15 @@ impl Kubelet {
             ),
             secret => ("secrets", secret, &secret["secretName"]),
         };
-        let object = self.object(resource, &text(name)).await;
+        let path = format!(
+            "/api/v1/namespaces/{}/{resource}/{}",
+            self.namespace,
+            text(name)
+        );
+        let object = match self.api.find(&path).await {
+            None if source["optional"] == true => return Vec::new(),
+            object => object.expect("what a volume names is there"),
+        };
         let all = values(&object);
         match &source["items"] {
             Value::Null => all.into_iter().collect(),

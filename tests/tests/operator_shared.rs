@@ -1,0 +1,235 @@
+//! Servers that share a host: each with its own Service, port and tools, and none the wiser of the others.
+
+use sandglass_tests::cluster::{Ground, PlayedPod};
+use sandglass_tests::eventually;
+use serde_json::{Value, json};
+
+const HOST: &str = "sandglass-shared";
+
+/// How many servers are made at once.
+const MANY: usize = 100;
+
+/// The most times that the host's pods may be replaced for them.
+const MOST_ROLLOUTS: usize = 20;
+
+fn shared(source: &str) -> Value {
+    json!({ "type": "wasm-runtime", "shared": true, "config": { "tools": { "fromString": source } } })
+}
+
+fn tool(name: &str) -> String {
+    format!("def {name}() -> str:\n    return '{name}'\n")
+}
+
+/// The tenants of the host's manifest.
+async fn tenants(ground: &Ground) -> Vec<String> {
+    let path = ground.core(&format!("configmaps/{HOST}"));
+    let Some(config_map) = ground.api.find(&path).await else {
+        return Vec::new();
+    };
+    let manifest = config_map["data"]["manifest.json"]
+        .as_str()
+        .expect("a manifest");
+    let manifest: Value = serde_json::from_str(manifest).expect("JSON");
+    manifest["tenants"]
+        .as_object()
+        .expect("tenants")
+        .keys()
+        .cloned()
+        .collect()
+}
+
+async fn until_tenants(ground: &Ground, names: &[&str]) {
+    eventually(&format!("the tenants are {names:?}"), async || {
+        (tenants(ground).await == names).then_some(())
+    })
+    .await;
+}
+
+/// Where a server's Service leads.
+async fn target(ground: &Ground, server: &str) -> u64 {
+    let path = ground.core(&format!("services/mcpserver-{server}"));
+    let service = eventually("there is a Service", async || ground.api.find(&path).await).await;
+    assert_eq!(service["spec"]["selector"]["sandglass.dev/shared"], "true");
+    assert_eq!(service["spec"]["ports"][0]["port"], 8000);
+    service["spec"]["ports"][0]["targetPort"]
+        .as_u64()
+        .expect("a port of its own")
+}
+
+/// What is answered where a server's Service leads.
+async fn ask(ground: &Ground, pod: &PlayedPod, server: &str, path: &str) -> (u16, Value) {
+    let port = pod.ports[&target(ground, server).await];
+    let answer = reqwest::get(format!("http://127.0.0.1:{port}{path}"))
+        .await
+        .expect("it answers");
+    let status = answer.status().as_u16();
+    let text = answer.text().await.expect("a whole answer");
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn each_server_has_its_own_endpoint_on_one_host() {
+    let Some(ground) = Ground::new("shared").await else {
+        return;
+    };
+    let _operator = ground.operator().await;
+    ground
+        .api
+        .secret(&ground.namespace, "keys", &json!({ "one": "0123456789" }))
+        .await;
+    ground
+        .api
+        .secret(
+            &ground.namespace,
+            "tools",
+            &json!({ "source": tool("of_secret") }),
+        )
+        .await;
+    let mut with_env = shared(
+        "import os\n\ndef key_length() -> int:\n    return len(os.environ['KEY']) + len(os.environ['UNITS'])\n",
+    );
+    with_env["config"]["env"] = json!([
+        { "name": "KEY", "valueFrom": { "secretKeyRef": { "name": "keys", "key": "one" } } },
+        { "name": "UNITS", "value": "$(KEY) metric" },
+    ]);
+    let mut of_secret = shared("");
+    of_secret["config"]["tools"] =
+        json!({ "fromSecretKeyRef": { "name": "tools", "key": "source" } });
+    ground.server("alpha", &shared(&tool("of_alpha"))).await;
+    ground.server("beta", &with_env).await;
+    ground.server("gamma", &of_secret).await;
+    let mut own_pod = shared(&tool("of_delta"));
+    own_pod["podSpec"] = json!({ "nodeSelector": { "disk": "ssd" } });
+    ground.server("delta", &own_pod).await;
+    let failed = ground.phase("delta", "Failed").await;
+    assert_eq!(
+        failed["conditions"][0]["reason"], "NotShareable",
+        "{failed}"
+    );
+    assert!(
+        failed["message"]
+            .as_str()
+            .is_some_and(|message| message.starts_with("spec.podSpec: ")),
+        "{failed}"
+    );
+    until_tenants(&ground, &["alpha", "beta", "gamma"]).await;
+    let pod = ground.kubelet.run_deployment(HOST).await;
+    for (server, tool) in [
+        ("alpha", "of_alpha"),
+        ("beta", "key_length"),
+        ("gamma", "of_secret"),
+    ] {
+        let status = ground.until(server, "its tools are known", |status| {
+            status["phase"] == "Ready" && status["availableTools"] == json!([tool])
+        });
+        let endpoint = status.await["endpoint"].clone();
+        assert_eq!(
+            endpoint,
+            format!(
+                "http://mcpserver-{server}.{}.svc.cluster.local:8000",
+                ground.namespace
+            )
+        );
+        let (status, listed) = ask(&ground, &pod, server, "/mcp/tools").await;
+        assert_eq!(
+            (
+                status,
+                &listed["tools"][0]["name"],
+                listed["tools"].as_array().map(Vec::len)
+            ),
+            (200, &json!(tool), Some(1))
+        );
+        // The host has a Deployment, and no server one of its own.
+        assert!(ground.api.find(&ground.deployment(server)).await.is_none());
+    }
+    assert_eq!(
+        ask(&ground, &pod, "alpha", "/t/beta/mcp/tools").await.0,
+        404
+    );
+    assert_eq!(
+        ask(&ground, &pod, "alpha", "/t/default/mcp/tools").await.0,
+        404
+    );
+    let port = pod.ports[&target(&ground, "beta").await];
+    let call = json!({ "tool": "key_length" }).to_string();
+    let answer = reqwest::Client::new()
+        .post(format!("http://127.0.0.1:{port}/mcp/tools"))
+        .body(call)
+        .send()
+        .await;
+    let answer = answer
+        .expect("it answers")
+        .text()
+        .await
+        .expect("a whole answer");
+    assert_eq!(answer, r#"{"result":23}"#);
+    let config_map = ground
+        .api
+        .get(&ground.core(&format!("configmaps/{HOST}")))
+        .await
+        .to_string();
+    assert!(
+        !config_map.contains("0123456789"),
+        "no secret stands in the manifest"
+    );
+    // A spec that fails changes nothing for the server that it is of, nor for the others.
+    ground
+        .api
+        .change(&ground.namespace, "alpha", &shared(" "))
+        .await;
+    let failed = ground.phase("alpha", "Failed").await;
+    assert_eq!(failed["ready"], true, "{failed}");
+    until_tenants(&ground, &["alpha", "beta", "gamma"]).await;
+    // Those that go are forgotten; a server that takes a host of its own leaves too.
+    let servers = format!(
+        "/apis/kaos.tools/v1alpha1/namespaces/{}/mcpservers",
+        ground.namespace
+    );
+    ground.api.delete(&format!("{servers}/gamma")).await;
+    until_tenants(&ground, &["alpha", "beta"]).await;
+    let mut alone = shared(&tool("of_alpha"));
+    alone["shared"] = json!(false);
+    ground.api.change(&ground.namespace, "alpha", &alone).await;
+    until_tenants(&ground, &["beta"]).await;
+    ground.kubelet.deployment("mcpserver-alpha").await;
+    let service = ground
+        .api
+        .get(&ground.core("services/mcpserver-alpha"))
+        .await;
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], "http");
+}
+
+#[tokio::test]
+async fn many_servers_at_once_are_gathered_into_few_rollouts() {
+    let Some(ground) = Ground::new("dense").await else {
+        return;
+    };
+    let operator = ground.operator().await;
+    let asked = ground.proxy.asked().len();
+    for index in 0..MANY {
+        ground
+            .server(&format!("server-{index}"), &shared(&tool("one")))
+            .await;
+    }
+    eventually("all are tenants", async || {
+        (tenants(&ground).await.len() == MANY).then_some(())
+    })
+    .await;
+    let mut targets = Vec::new();
+    for index in 0..MANY {
+        targets.push(target(&ground, &format!("server-{index}")).await);
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    assert_eq!(targets.len(), MANY, "each has a port of its own");
+    let asked = ground.proxy.asked().split_off(asked);
+    let rollouts = asked
+        .iter()
+        .filter(|asked| asked.writes() && asked.path.ends_with(&format!("/deployments/{HOST}")))
+        .count();
+    println!(
+        "{MANY} servers share a host after {rollouts} changes of its Deployment, {} requests in all",
+        asked.len()
+    );
+    assert!(rollouts <= MOST_ROLLOUTS, "{rollouts}\n{}", operator.log());
+}
