@@ -194,3 +194,30 @@ async fn hundreds_of_servers_at_once_become_ready_with_few_requests_each() {
         operator.log()
     );
 }
+
+#[tokio::test]
+async fn of_two_replicas_one_works_and_the_other_takes_over() {
+    let Some(ground) = Ground::new("leader").await else {
+        return;
+    };
+    let launch = ground.launch().arg("--leader-election");
+    let first = launch.start().await;
+    let second = launch.spawn();
+    ground.server("one", &spec()).await;
+    ground.phase("one", "Pending").await;
+    assert_eq!(second.get("/healthz").await, "ok");
+    assert!(
+        second
+            .get("/readyz")
+            .await
+            .contains("another replica leads")
+    );
+    first.kill().await;
+    // A Lease is good for 15 s.
+    within(Duration::from_secs(60), "the other one works", async || {
+        (second.get("/readyz").await == "ok").then_some(())
+    })
+    .await;
+    ground.server("two", &spec()).await;
+    ground.phase("two", "Pending").await;
+}

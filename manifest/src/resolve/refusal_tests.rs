@@ -293,6 +293,18 @@ fn tenants_that_cannot_be_meant_are_refused() {
             "2:20: this says nothing; write `limits` or `quota`, or remove `default`",
         ),
         (
+            "tenants: {default: {port: 9000}}",
+            "2:27: the port of `default` is the host's own (`--port`); remove it here",
+        ),
+        (
+            "tenants: {acme: {tools: [], port: 9000}, zoo: {tools: [], port: 9000}}",
+            "2:65: the tenant `acme` has the port 9000; choose another",
+        ),
+        (
+            "tenants: {acme: {tools: [], port: 0}}",
+            "2:35: `0` is not a port: it is a number from 1 to 65535",
+        ),
+        (
             "tenants: {acme: {tools: [], quota: {}}}",
             "2:36: the quota bounds nothing; set one or remove the key",
         ),

@@ -49,6 +49,7 @@ impl Resolver<'_> {
         let mut tenants: Tenants = BTreeMap::new();
         for (name, tenant) in written.into_iter().flatten() {
             let (body, place) = tenant.get().expect("a key has a value");
+            let port = self.port(name, body, &tenants)?;
             let limits = self.limits(&body.limits, inherited, engine)?;
             let tools = match body.tools.get() {
                 Some((_, place)) if name.is_default() => {
@@ -73,7 +74,6 @@ impl Resolver<'_> {
                 None => Vec::new(),
             };
             let quota = self.quota(&body.quota)?;
-            let port = self.port(name, body, &tenants)?;
             tenants.insert(
                 name.clone(),
                 Tenant {

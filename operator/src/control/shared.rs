@@ -18,6 +18,9 @@ use crate::plan::{Placement, Plan};
 /// How long changes are gathered before a host's pods are replaced for them.
 const GATHER: Duration = Duration::from_secs(1);
 
+/// A generation, and its plan if it has a valid one.
+type Parsed = (Option<i64>, Option<Arc<Plan>>);
+
 /// What is known of shared hosts between two looks; a restart finds it again.
 #[derive(Debug, Default)]
 pub struct SharedHosts {
@@ -25,7 +28,7 @@ pub struct SharedHosts {
     /// One change of a namespace's host at a time.
     turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// The plans of the generations that were parsed last, by the servers' ids.
-    plans: Mutex<HashMap<String, (Option<i64>, Option<Arc<Plan>>)>>,
+    plans: Mutex<HashMap<String, Parsed>>,
 }
 
 impl SharedHosts {

@@ -100,6 +100,44 @@ fn an_artifact_with_its_signature_has_these_objects() {
 }
 
 #[test]
+fn a_shared_host_has_these_objects() {
+    let settings = settings();
+    let tenant = |name: &str, port, tools: Value, env: Value| {
+        let spec = json!({ "type": "wasm-runtime", "shared": true, "config": { "tools": tools, "env": env } });
+        let mut server = server(spec);
+        server.metadata.name = Some(name.to_owned());
+        let plan = Plan::parse(&server, &settings).unwrap();
+        shared::Tenant::new(&plan, "0-1", port)
+    };
+    let key =
+        json!([{ "name": "KEY", "valueFrom": { "secretKeyRef": { "name": "keys", "key": "a" } } }]);
+    let tenants = [
+        tenant(
+            "alpha",
+            20_000,
+            json!({ "fromOCI": "oci://registry.example:5000/a:1" }),
+            key,
+        ),
+        tenant(
+            "beta",
+            20_001,
+            json!({ "fromConfigMapKeyRef": { "name": "tools", "key": "b.wasm" } }),
+            json!([]),
+        ),
+    ];
+    let objects = shared::of_host("my-namespace", &tenants, &settings);
+    golden("shared.yaml", &objects);
+    // What stands in the ConfigMap is found again.
+    let config_map = &objects[1].object;
+    assert_eq!(
+        shared::recorded(config_map)
+            .into_values()
+            .collect::<Vec<_>>(),
+        tenants
+    );
+}
+
+#[test]
 fn a_patch_that_takes_the_container_away_is_refused() {
     let spec = |pod: Value| json!({ "type": "wasm-runtime", "config": { "tools": { "fromOCI": "oci://r.example/a:1" } }, "podSpec": pod });
     for (pod, field) in [
