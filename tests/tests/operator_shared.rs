@@ -45,6 +45,15 @@ async fn until_tenants(ground: &Ground, names: &[&str]) {
     .await;
 }
 
+fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
+    let conditions = status["conditions"].as_array();
+    let conditions = conditions.map(Vec::as_slice).unwrap_or_default();
+    let found = conditions
+        .iter()
+        .find(|condition| condition["type"] == kind);
+    found.unwrap_or(&Value::Null)
+}
+
 /// Where a server's Service leads.
 async fn target(ground: &Ground, server: &str) -> u64 {
     let path = ground.core(&format!("services/mcpserver-{server}"));
@@ -101,6 +110,7 @@ async fn each_server_has_its_own_endpoint_on_one_host() {
     let mut own_pod = shared(&tool("of_delta"));
     own_pod["podSpec"] = json!({ "nodeSelector": { "disk": "ssd" } });
     ground.server("delta", &own_pod).await;
+    ground.server("broken", &shared("def broken(:\n")).await;
     let failed = ground.phase("delta", "Failed").await;
     assert_eq!(
         failed["conditions"][0]["reason"], "NotShareable",
@@ -112,7 +122,7 @@ async fn each_server_has_its_own_endpoint_on_one_host() {
             .is_some_and(|message| message.starts_with("spec.podSpec: ")),
         "{failed}"
     );
-    until_tenants(&ground, &["alpha", "beta", "gamma"]).await;
+    until_tenants(&ground, &["alpha", "beta", "broken", "gamma"]).await;
     let pod = ground.kubelet.run_deployment(HOST).await;
     for (server, tool) in [
         ("alpha", "of_alpha"),
@@ -142,6 +152,19 @@ async fn each_server_has_its_own_endpoint_on_one_host() {
         // The host has a Deployment, and no server one of its own.
         assert!(ground.api.find(&ground.deployment(server)).await.is_none());
     }
+    // What one of them has written wrongly is told to that one.
+    let broken = ground
+        .until("broken", "it is told", |status| {
+            condition(status, "Ready")["reason"] == "ToolsLeftOut"
+        })
+        .await;
+    assert_eq!(broken["ready"], false, "{broken}");
+    assert!(
+        broken["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("line 1")),
+        "{broken}"
+    );
     assert_eq!(
         ask(&ground, &pod, "alpha", "/t/beta/mcp/tools").await.0,
         404
@@ -179,18 +202,18 @@ async fn each_server_has_its_own_endpoint_on_one_host() {
         .await;
     let failed = ground.phase("alpha", "Failed").await;
     assert_eq!(failed["ready"], true, "{failed}");
-    until_tenants(&ground, &["alpha", "beta", "gamma"]).await;
+    until_tenants(&ground, &["alpha", "beta", "broken", "gamma"]).await;
     // Those that go are forgotten; a server that takes a host of its own leaves too.
     let servers = format!(
         "/apis/kaos.tools/v1alpha1/namespaces/{}/mcpservers",
         ground.namespace
     );
     ground.api.delete(&format!("{servers}/gamma")).await;
-    until_tenants(&ground, &["alpha", "beta"]).await;
+    until_tenants(&ground, &["alpha", "beta", "broken"]).await;
     let mut alone = shared(&tool("of_alpha"));
     alone["shared"] = json!(false);
     ground.api.change(&ground.namespace, "alpha", &alone).await;
-    until_tenants(&ground, &["beta"]).await;
+    until_tenants(&ground, &["beta", "broken"]).await;
     ground.kubelet.deployment("mcpserver-alpha").await;
     let service = ground
         .api

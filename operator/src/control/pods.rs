@@ -17,10 +17,19 @@ const LAST_WORDS: usize = 600;
 /// What a host says of its tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
+    /// Whether the host has the tenant at all.
+    pub is_known: bool,
     /// Their names, in order.
     pub tools: Vec<String>,
     /// Sources that could not be loaded, with the reason.
     pub left_out: Vec<String>,
+}
+
+impl Served {
+    /// Whether there is something that can be called, or nothing that was left out.
+    pub fn serves(&self) -> bool {
+        self.is_known && (!self.tools.is_empty() || self.left_out.is_empty())
+    }
 }
 
 /// Asks hosts for their tools.
@@ -93,13 +102,11 @@ fn of_server(mut answer: Answer, server: &str, tenant: &str) -> Served {
         .sources
         .into_iter()
         .filter(|source| source.name == server);
+    let tenant = answer.tenants.remove(tenant);
     Served {
+        is_known: tenant.is_some(),
         left_out: left_out.filter_map(|source| source.reason).collect(),
-        tools: answer
-            .tenants
-            .remove(tenant)
-            .map(|tenant| tenant.tools)
-            .unwrap_or_default(),
+        tools: tenant.map(|tenant| tenant.tools).unwrap_or_default(),
     }
 }
 
@@ -139,7 +146,10 @@ fn management(pod: &Pod) -> Option<String> {
 
 /// Why a pod is not ready, if it says so: it cannot be scheduled, its image cannot be had, or the host ended.
 pub fn trouble(pods: &[Arc<Pod>]) -> Option<(String, String)> {
-    pods.iter().filter(|pod| !is_ready(pod)).find_map(|pod| {
+    let remaining = pods
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    remaining.filter(|pod| !is_ready(pod)).find_map(|pod| {
         let status = pod.status.as_ref()?;
         let unscheduled = status.conditions.iter().flatten().find(|condition| {
             condition.type_ == "PodScheduled" && condition.status == "False"

@@ -173,6 +173,7 @@ impl Reconciler {
         let pods = self.caches.pods(&namespace, &name, is_shared);
         Seen {
             deployment,
+            is_shared,
             trouble: pods::trouble(&pods),
             served: self.questions.served(&pods, &name, tenant).await,
         }

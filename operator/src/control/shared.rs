@@ -13,7 +13,7 @@ use super::reconcile::Reconciler;
 use crate::crd::MCPServer;
 use crate::objects::shared::{self, Tenant};
 use crate::objects::{self, Kind, Owner};
-use crate::plan::{Placement, Plan};
+use crate::plan::{Placement, Plan, ReferenceKind};
 
 /// How long changes are gathered before a host's pods are replaced for them.
 const GATHER: Duration = Duration::from_secs(1);
@@ -96,7 +96,11 @@ impl Reconciler {
                 return self.remove_host(namespace).await;
             }
             let desired = shared::of_host(namespace, &tenants, &self.settings);
-            if desired.iter().all(|object| applier.is_made(object)) {
+            let has_key = self
+                .caches
+                .version(ReferenceKind::Secret, namespace, shared::STATE_SECRET)
+                .is_some();
+            if has_key && desired.iter().all(|object| applier.is_made(object)) {
                 return Ok(());
             }
             if !waited {
@@ -104,12 +108,17 @@ impl Reconciler {
                 tokio::time::sleep(GATHER).await;
                 continue;
             }
-            let references = shared::owners(&tenants);
-            applier
-                .make_state_key(shared::STATE_SECRET, &shared::labels(), &references)
-                .await?;
             for object in &desired {
-                applier.apply(object).await?;
+                let made = applier.apply(object).await?;
+                if object.kind == Kind::Deployment {
+                    // It goes with the Deployment, whichever tenants come and go.
+                    let owner = json!({
+                        "apiVersion": "apps/v1", "kind": "Deployment", "name": shared::NAME, "uid": made.uid(),
+                    });
+                    applier
+                        .make_state_key(shared::STATE_SECRET, &shared::labels(), &[owner])
+                        .await?;
+                }
             }
             return Ok(());
         }

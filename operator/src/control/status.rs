@@ -32,6 +32,8 @@ pub enum Progress {
 pub struct Seen {
     /// The Deployment, if there is one.
     pub deployment: Option<Deployment>,
+    /// Whether the Deployment is that of a host that several servers share.
+    pub is_shared: bool,
     /// Why a pod is not ready: in one word, and for people.
     pub trouble: Option<(String, String)>,
     /// What a host says of its tools; `None` if none was asked, or none answered.
@@ -42,7 +44,7 @@ pub struct Seen {
 pub fn status(server: &MCPServer, progress: &Progress, seen: &Seen, now: &str) -> MCPServerStatus {
     let before = server.status.clone().unwrap_or_default();
     let generation = server.metadata.generation;
-    let rollout = Rollout::of(seen);
+    let rollout = Rollout::of(seen, before.ready);
     let steps = steps(progress, &rollout);
     let failed = steps.iter().find(|step| step.status != "True");
     let phase = match (progress, failed) {
@@ -187,7 +189,7 @@ struct Rollout {
 }
 
 impl Rollout {
-    fn of(seen: &Seen) -> Self {
+    fn of(seen: &Seen, served_before: bool) -> Self {
         let Some(deployment) = &seen.deployment else {
             return Self {
                 serves: false,
@@ -203,7 +205,14 @@ impl Rollout {
             .as_ref()
             .and_then(|spec| spec.replicas)
             .unwrap_or(1);
-        let serves = status.ready_replicas.unwrap_or(0) > 0;
+        let ready = status.ready_replicas.unwrap_or(0);
+        let left_out = seen.served.as_ref().filter(|served| !served.serves());
+        // A host that several share may be ready without this one.
+        let answers = match &seen.served {
+            Some(served) => served.serves(),
+            None => !seen.is_shared || served_before,
+        };
+        let serves = ready > 0 && answers;
         let is_newest = status.observed_generation >= deployment.metadata.generation
             && status.updated_replicas.unwrap_or(0) >= wanted;
         let waits = if wanted == 0 {
@@ -211,8 +220,11 @@ impl Rollout {
                 "ScaledToZero".to_owned(),
                 "it is scaled to no pods; raise the Deployment's replicas".to_owned(),
             ))
-        } else if serves && is_newest && seen.trouble.is_none() {
+        } else if serves && is_newest && (seen.trouble.is_none() || ready >= wanted) {
             None
+        } else if let Some(served) = left_out.filter(|served| is_newest && served.is_known) {
+            let reasons = served.left_out.join("; ");
+            Some(("ToolsLeftOut".to_owned(), reasons))
         } else if let Some(trouble) = &seen.trouble {
             Some(trouble.clone())
         } else if let Some(trouble) = trouble(&status) {
@@ -349,6 +361,34 @@ mod tests {
             (status.phase, &*status.message),
             (Some(Phase::Pending), "no node")
         );
+    }
+
+    #[test]
+    fn a_host_that_serves_others_is_not_ready_for_this_one() {
+        let serving = json!({ "observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1 });
+        let seen = |served: Option<(bool, &[&str], &[&str])>| Seen {
+            is_shared: true,
+            served: served.map(|(is_known, tools, left_out)| Served {
+                is_known,
+                tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
+                left_out: left_out.iter().map(|&reason| reason.to_owned()).collect(),
+            }),
+            ..deployment(1, serving.clone())
+        };
+        for (served, ready, reason) in [
+            (Some((true, &["a"][..], &[][..])), true, "Serving"),
+            (Some((true, &["a"], &["b"])), true, "Serving"),
+            (Some((true, &[], &["expected ':'"])), false, "ToolsLeftOut"),
+            (Some((false, &[], &[])), false, "Progressing"),
+            (None, false, "Progressing"),
+        ] {
+            let status = of(&MADE, &seen(served));
+            assert_eq!(
+                (status.ready, &*status.conditions[3].reason),
+                (ready, reason),
+                "{served:?}"
+            );
+        }
     }
 
     #[test]

@@ -226,9 +226,17 @@ impl Kubelet {
             self.namespace,
             text(name)
         );
-        let object = match self.api.find(&path).await {
+        let found = self.api.find(&path).await;
+        let object = match found {
+            Some(object) => object,
             None if source["optional"] == true => return Vec::new(),
-            object => object.expect("what a volume names is there"),
+            // A pod does not start before that.
+            None => {
+                eventually("what a volume names is there", async || {
+                    self.api.find(&path).await
+                })
+                .await
+            }
         };
         let all = values(&object);
         match &source["items"] {
