@@ -1,5 +1,6 @@
 //! Servers that share a host: each with its own Service, port and tools, and none the wiser of the others.
 
+use sandglass_tests::cluster::guide::condition;
 use sandglass_tests::cluster::{Ground, PlayedPod};
 use sandglass_tests::eventually;
 use serde_json::{Value, json};
@@ -43,15 +44,6 @@ async fn until_tenants(ground: &Ground, names: &[&str]) {
         (tenants(ground).await == names).then_some(())
     })
     .await;
-}
-
-fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
-    let conditions = status["conditions"].as_array();
-    let conditions = conditions.map(Vec::as_slice).unwrap_or_default();
-    let found = conditions
-        .iter()
-        .find(|condition| condition["type"] == kind);
-    found.unwrap_or(&Value::Null)
 }
 
 /// Where a server's Service leads.

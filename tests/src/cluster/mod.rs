@@ -3,6 +3,7 @@
 mod api;
 mod control_plane;
 mod ground;
+pub mod guide;
 mod kubelet;
 mod operator;
 mod proxy;
