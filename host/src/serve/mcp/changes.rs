@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::FutureExt;
 use rmcp::ErrorData;
 use rmcp::model::{
     PromptListChangedNotification, ResourceListChangedNotification, ResourceUpdatedNotification,
@@ -66,8 +67,9 @@ impl News {
         }
     }
 
-    /// All that such a session could be told.
-    pub fn all(&self, watched: &Watched) -> Vec<ServerNotification> {
+    /// All that such a session could be told; what has happened so far is in it.
+    pub async fn all(&mut self, watched: &Watched) -> Vec<ServerNotification> {
+        while self.event().now_or_never().is_some() {}
         let all = Event::Lists(Changed {
             tools: true,
             prompts: true,

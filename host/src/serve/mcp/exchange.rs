@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::ready;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
@@ -17,8 +17,10 @@ use rmcp::transport::Transport;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// Messages of one exchange that are kept: a client that reads more slowly, or comes back later, misses the first ones.
+/// Messages of one exchange that are kept, and bytes of them where it is more than one: a client that reads more slowly,
+/// or comes back later, misses the first ones.
 const KEPT: usize = 256;
+const KEPT_BYTES: usize = 1 << 20;
 
 /// Bits of a question's id that number it within its exchange; those above are the exchange's own number.
 const QUESTION_BITS: u32 = 20;
@@ -31,6 +33,8 @@ pub struct Exchange {
     end: CancellationToken,
     /// How often somebody began to read.
     readings: AtomicU64,
+    /// How many read now.
+    readers: AtomicUsize,
     _service: Box<dyn Send + Sync>,
 }
 
@@ -68,6 +72,7 @@ impl Exchange {
             answers,
             end,
             readings: AtomicU64::new(0),
+            readers: AtomicUsize::new(0),
             _service: Box::new(service),
         }
     }
@@ -93,9 +98,15 @@ impl Exchange {
         self.end.cancelled().await;
     }
 
-    /// Somebody begins to read; which time it is.
-    pub fn read(&self) -> u64 {
-        self.readings.fetch_add(1, Ordering::Relaxed) + 1
+    /// Somebody begins to read.
+    pub fn begin_reading(&self) {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+        self.readings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One of them reads no more; whether nobody does.
+    pub fn end_reading(&self) -> bool {
+        self.readers.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     /// How often somebody began to read.
@@ -144,9 +155,21 @@ struct Said {
 #[derive(Default)]
 struct Log {
     kept: VecDeque<Bytes>,
+    bytes: usize,
     /// The number of the first message that is kept.
     first: u64,
     over: bool,
+}
+
+impl Log {
+    fn keep(&mut self, text: Bytes) {
+        self.bytes += text.len();
+        self.kept.push_back(text);
+        while self.kept.len() > KEPT || self.kept.len() > 1 && self.bytes > KEPT_BYTES {
+            self.bytes -= self.kept.pop_front().map_or(0, |first| first.len());
+            self.first += 1;
+        }
+    }
 }
 
 enum Found {
@@ -160,13 +183,9 @@ enum Found {
 impl Said {
     fn say(&self, message: &ServerJsonRpcMessage) {
         let mut log = self.log();
-        if log.kept.len() == KEPT {
-            log.kept.pop_front();
-            log.first += 1;
-        }
         log.over = is_answer(message);
         match serde_json::to_vec(message) {
-            Ok(text) => log.kept.push_back(text.into()),
+            Ok(text) => log.keep(text.into()),
             Err(error) => tracing::error!(%error, "a message is not JSON"),
         }
         drop(log);
@@ -288,6 +307,20 @@ mod tests {
             (from, last) = (piece.number + 1, piece.last);
         }
         assert_eq!((from, last), (2 * KEPT as u64 + 1, true));
+    }
+
+    #[test]
+    fn large_messages_are_kept_no_longer_than_the_next_one() {
+        let said = Said::default();
+        let large = |text: &str| {
+            let error = ErrorData::internal_error(text.repeat(KEPT_BYTES), None);
+            ServerJsonRpcMessage::error(error, None)
+        };
+        for text in ["a", "b", "c"] {
+            said.say(&large(text));
+        }
+        let log = said.log();
+        assert_eq!((log.kept.len(), log.first), (1, 2));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use super::changes::{MAX_WATCHED, Newsroom};
 use super::expiry::bounded;
 use super::handler::McpServer;
 use super::message::{Asks, Malformed, Message};
+use super::questions;
 use super::sealed_id::SealedIds;
 use super::session::{EventId, Reading, Session};
 use super::sessions::Sessions;
@@ -188,7 +189,7 @@ impl Mcp {
             Err(error) => return refused(Malformed::new(error.code, error.message).into()),
         };
         client.protocol_version = result.protocol_version.clone();
-        let Some((id, _)) = self.sessions.create(client, asks) else {
+        let Some((id, _)) = self.sessions.create(questions::kept(&client), asks) else {
             return refused(Refusal::too_many_sessions());
         };
         let answer = json!({"jsonrpc": "2.0", "id": message.id(), "result": result});
@@ -203,7 +204,8 @@ impl Mcp {
         body: &Bytes,
     ) -> Response {
         let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(body) else {
-            return Refusal::from(Malformed::unreadable(body)).into_response();
+            let id = Message::parse(body).map_or(Value::Null, |message| message.id());
+            return Refusal::from(Malformed::unreadable(body).to(id)).into_response();
         };
         match &mut message {
             JsonRpcMessage::Request(request) => {
@@ -445,7 +447,8 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
 }
 
 fn session_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(SESSION_ID)?.to_str().ok()
+    // What is no text is no session's id either.
+    Some(headers.get(SESSION_ID)?.to_str().unwrap_or_default())
 }
 
 /// Whether the version of the header is there once, and one that there is. A message that names its version itself is

@@ -16,10 +16,10 @@ use rmcp::model::{
     InitializeResult, InitializeResultMethod, InputResponses, ListPromptsRequestMethod,
     ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
     ListResourcesRequestMethod, ListResourcesResult, ListToolsRequestMethod, ListToolsResult,
-    LoggingLevel, PaginatedRequestParams, PingRequestMethod, ReadResourceRequestMethod,
-    ReadResourceRequestParams, ReadResourceResponse, Reference, RequestMetaObject,
-    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
-    SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter,
+    LoggingLevel, NumberOrString, PaginatedRequestParams, PingRequestMethod, ProgressToken,
+    ReadResourceRequestMethod, ReadResourceRequestParams, ReadResourceResponse, Reference,
+    RequestMetaObject, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
+    SetLevelRequestParams, SubscribeRequestMethod, SubscribeRequestParams, SubscriptionFilter,
     SubscriptionsListenRequestMethod, Tool as McpTool, UnsubscribeRequestMethod,
     UnsubscribeRequestParams, UpdateTaskMethod, UpdateTaskParams,
 };
@@ -46,6 +46,9 @@ use crate::telemetry::trace::TraceParent;
 
 /// Time to send what a call said last, before its result goes out without it.
 const LAST_NOTICES: Duration = Duration::from_secs(1);
+
+/// Bytes of a progress token.
+const MAX_TOKEN: usize = 1 << 10;
 
 /// What a server says of itself, and what it does with each request.
 #[derive(Clone)]
@@ -170,7 +173,7 @@ impl McpServer {
         resume: Resume,
         context: &RequestContext<RoleServer>,
     ) -> Completed<Step<O::Output>> {
-        let progress = context.meta.get_progress_token();
+        let progress = context.meta.get_progress_token().filter(is_short);
         let level = self.log_level(&context.meta);
         let (observer, notices): (Arc<dyn Observer>, _) = if progress.is_some() || level.is_some() {
             let (teller, notices) = observer::channel(progress, level, context.ct.clone());
@@ -730,6 +733,14 @@ fn trace_parent(context: &RequestContext<RoleServer>) -> Option<TraceParent> {
         return text.parse().ok();
     }
     TraceParent::of(&context.extensions.get::<http::request::Parts>()?.headers)
+}
+
+/// Whether a token is one that is told with each step: what is longer is none.
+fn is_short(token: &ProgressToken) -> bool {
+    match &token.0 {
+        NumberOrString::Number(_) => true,
+        NumberOrString::String(text) => text.len() <= MAX_TOKEN,
+    }
 }
 
 /// What of a request's `_meta` is for the tool: not the protocol's own keys.

@@ -7,7 +7,8 @@ use futures::future::{BoxFuture, try_join_all};
 use rmcp::ErrorData;
 use rmcp::model::{
     ClientCapabilities, ClientResult, CreateMessageRequest, ElicitRequest, ElicitRequestParams,
-    InputRequest, InputRequiredResult, ListRootsRequest, ServerRequest,
+    Implementation, InitializeRequestParams, InputRequest, InputRequiredResult, ListRootsRequest,
+    ServerRequest,
 };
 use rmcp::service::{Peer, RoleServer, ServiceError};
 use serde_json::{Value, json};
@@ -36,6 +37,14 @@ pub fn askable(capabilities: Option<&ClientCapabilities>) -> Askable {
         samples: capabilities.sampling.is_some(),
         roots: capabilities.roots.is_some(),
     }
+}
+
+/// What a session keeps of its handshake: what it is asked for later, and nothing of any size. A session lives long, and
+/// there are many.
+pub fn kept(client: &InitializeRequestParams) -> InitializeRequestParams {
+    let capabilities = capabilities(askable(Some(&client.capabilities)));
+    InitializeRequestParams::new(capabilities, Implementation::default())
+        .with_protocol_version(client.protocol_version.clone())
 }
 
 /// The capabilities that a client lacks (`error.data.requiredCapabilities`).
@@ -195,6 +204,26 @@ mod tests {
             assert_eq!((can.forms, can.urls, can.samples, can.roots), expected);
         }
         assert!(askable(None).is_nothing());
+    }
+
+    #[test]
+    fn a_session_keeps_what_its_client_can_be_asked() {
+        for capabilities in [
+            json!({}),
+            json!({"elicitation": {}}),
+            json!({"elicitation": {"url": {}, "form": {}}, "roots": {"listChanged": true}}),
+            json!({"sampling": {"tools": {}}, "experimental": {"x": {"y": "z".repeat(10_000)}}}),
+        ] {
+            let capabilities: ClientCapabilities = serde_json::from_value(capabilities).unwrap();
+            let client = Implementation::new("z".repeat(10_000), "1");
+            let client = InitializeRequestParams::new(capabilities.clone(), client);
+            let kept = kept(&client);
+            assert_eq!(
+                askable(Some(&kept.capabilities)),
+                askable(Some(&capabilities))
+            );
+            assert!(serde_json::to_vec(&kept).unwrap().len() < 500);
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Session {
     places: Arc<Places>,
     exchanges: Mutex<Exchanges>,
     news: tokio::sync::Mutex<News>,
-    /// How many pieces of news the client was told.
+    /// The number of the piece of news that the client was told last.
     told: AtomicU64,
     /// How many streams were opened for news: the newest one has them.
     listeners: watch::Sender<u64>,
@@ -59,9 +59,9 @@ impl Places {
     }
 }
 
-#[derive(Default)]
 struct Exchanges {
-    begun: u64,
+    /// The number of the next one.
+    next: u64,
     open: HashMap<u64, Arc<Exchange>>,
 }
 
@@ -110,9 +110,12 @@ impl Session {
             state: Arc::default(),
             end,
             places,
-            exchanges: Mutex::default(),
+            exchanges: Mutex::new(Exchanges {
+                next: somewhere(),
+                open: HashMap::new(),
+            }),
             news: tokio::sync::Mutex::new(news),
-            told: AtomicU64::new(0),
+            told: AtomicU64::new(somewhere()),
             listeners: watch::Sender::new(0),
         }
     }
@@ -135,8 +138,8 @@ impl Session {
         message: ClientJsonRpcMessage,
     ) -> Reading {
         let mut exchanges = self.exchanges();
-        let number = exchanges.begun;
-        exchanges.begun += 1;
+        let number = exchanges.next;
+        exchanges.next += 1;
         let end = self.end.child_token();
         let exchange = Exchange::begin(number, server, self.client.clone(), (id, message), end);
         let exchange = Arc::new(exchange);
@@ -148,7 +151,8 @@ impl Session {
     /// The rest of a stream, after this piece of it; none where it was read to its end, or is not known any more.
     pub fn resume(self: &Arc<Self>, number: u64, last: u64) -> Option<Reading> {
         let exchange = self.exchange(number)?;
-        Some(Reading::new(Arc::clone(self), number, exchange, last + 1))
+        let next = last.saturating_add(1);
+        Some(Reading::new(Arc::clone(self), number, exchange, next))
     }
 
     /// `notifications/cancelled`
@@ -189,14 +193,14 @@ impl Session {
             number = *opened;
         });
         let newest = self.listeners.subscribe();
-        // What was sent last may have been lost with the stream before: it is said again.
-        let missed = last.is_some_and(|last| last < self.told.load(Ordering::Relaxed));
+        // What was sent last may have been lost with the stream before, or another host has sent it: all is said again.
+        let missed = last.is_some_and(|last| last != self.told.load(Ordering::Relaxed));
         let end = self.end.clone().cancelled_owned();
         stream::unfold(
             (self, newest, missed),
             move |(session, mut newest, missed)| async move {
                 let told = if missed {
-                    session.news.lock().await.all(&session.state.watched)
+                    session.news.lock().await.all(&session.state.watched).await
                 } else {
                     tokio::select! {
                         biased;
@@ -236,6 +240,14 @@ impl Session {
     }
 }
 
+/// Where a session begins to count: replicas, and a host that has forgotten it, go on with the same session, and none must
+/// take the number of another's question or event for its own. Numbers stay whole in JavaScript (2^53) as a question's id.
+fn somewhere() -> u64 {
+    let mut number = [0; 4];
+    aws_lc_rs::rand::fill(&mut number).expect("the system gives randomness");
+    u32::from_le_bytes(number).into()
+}
+
 /// Waits until a newer stream than this one is opened.
 async fn overtaken(newest: &mut watch::Receiver<u64>, own: u64) {
     // Its sender lives as long as the session.
@@ -247,8 +259,6 @@ pub struct Reading {
     session: Arc<Session>,
     number: u64,
     exchange: Arc<Exchange>,
-    /// Which reading of the exchange it is.
-    turn: u64,
     /// The piece that comes next.
     at: u64,
     is_over: bool,
@@ -256,8 +266,8 @@ pub struct Reading {
 
 impl Reading {
     fn new(session: Arc<Session>, number: u64, exchange: Arc<Exchange>, at: u64) -> Self {
+        exchange.begin_reading();
         Self {
-            turn: exchange.read(),
             session,
             number,
             exchange,
@@ -286,12 +296,16 @@ impl Reading {
 /// has a while for that; then the call ends, and what it said is forgotten.
 impl Drop for Reading {
     fn drop(&mut self) {
+        if !self.exchange.end_reading() {
+            return;
+        }
         let (session, number) = (Arc::clone(&self.session), self.number);
         // An answer that is all that was said has no id to come back with.
         if self.is_over && self.at <= 1 {
             return session.forget(number);
         }
-        let (exchange, turn) = (Arc::clone(&self.exchange), self.turn);
+        let exchange = Arc::clone(&self.exchange);
+        let readings = exchange.readings();
         let places = if self.is_over {
             &session.places.sent
         } else {
@@ -307,8 +321,8 @@ impl Drop for Reading {
                 () = exchange.ended() => {}
             }
             drop(place);
-            // Unless somebody else reads, or has read, since.
-            if exchange.readings() == turn {
+            // Unless somebody has read since.
+            if exchange.readings() == readings {
                 exchange.end();
                 session.forget(number);
             }
@@ -370,6 +384,22 @@ mod tests {
         session.begin(tool.clone(), RequestId::Number(1), call)
     }
 
+    /// The number of the oldest exchange.
+    fn first(session: &Session) -> u64 {
+        *session.exchanges().open.keys().min().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_goes_on_while_one_of_its_readers_is_there() {
+        let (session, tool) = (session(0), Waits::default());
+        let mut reading = begin(&session, &tool);
+        drop(session.resume(first(&session), 0));
+        tokio::time::sleep(2 * RESUME_WITHIN).await;
+        tool.0.cancel();
+        reading.next().await.unwrap();
+        assert!(reading.next().await.unwrap().1.last);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_call_whose_reader_left_ends_after_a_while() {
         let session = session(1);
@@ -387,7 +417,7 @@ mod tests {
         let (session, tool) = (session(1), Waits::default());
         drop(begin(&session, &tool));
         tokio::time::sleep(RESUME_WITHIN / 2).await;
-        let mut again = session.resume(0, 0).unwrap();
+        let mut again = session.resume(first(&session), 0).unwrap();
         tokio::time::sleep(2 * RESUME_WITHIN).await;
         tool.0.cancel();
         let (_, answer) = again.next().await.unwrap();
@@ -400,9 +430,12 @@ mod tests {
         drop(begin(&session, &tool));
         tool.0.cancel();
         tokio::time::sleep(RESUME_WITHIN / 2).await;
-        let mut again = session.resume(0, 0).unwrap();
+        let mut again = session.resume(first(&session), 0).unwrap();
         let (id, answer) = again.next().await.unwrap();
-        assert_eq!((id, answer.last), (EventId::Exchange(0, 1), true));
+        assert_eq!(
+            (id, answer.last),
+            (EventId::Exchange(first(&session), 1), true)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -414,9 +447,12 @@ mod tests {
             while reading.next().await.is_some() {}
         }
         tokio::time::sleep(RESUME_WITHIN / 2).await;
-        let mut again = session.resume(0, 0).unwrap();
+        let mut again = session.resume(first(&session), 0).unwrap();
         assert!(again.next().await.unwrap().1.last);
-        assert!(session.resume(1, 0).is_none(), "there was one place");
+        assert!(
+            session.resume(first(&session) + 1, 0).is_none(),
+            "there was one place"
+        );
         drop(again);
         tokio::time::sleep(2 * RESUME_WITHIN).await;
         assert!(!session.is_busy());
@@ -446,7 +482,8 @@ mod tests {
         let mut first = Box::pin(Arc::clone(&session).listen(None));
         assert!(futures::poll!(first.next()).is_pending());
         session.told.store(4, Ordering::Relaxed);
-        for (last, is_told) in [(Some(4), false), (None, false), (Some(3), true)] {
+        let lasts = [(Some(4), false), (None, false), (Some(9), true)];
+        for (last, is_told) in lasts {
             let mut stream = Box::pin(Arc::clone(&session).listen(last));
             assert!(futures::poll!(first.next()).is_pending(), "it is silent");
             let told = futures::poll!(stream.next());

@@ -36,7 +36,7 @@ const MIN_PLACES: usize = 16;
 /// A session that nothing was heard of for so long is closed.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
-/// Ended sessions that are remembered, so that they stay ended.
+/// Ended sessions of a tenant that are remembered, so that they stay ended.
 const MAX_ENDED: usize = 10_000;
 
 /// The sessions of all tenants.
@@ -56,7 +56,6 @@ pub struct Sessions {
 struct Open {
     sessions: HashMap<SessionId, Entry>,
     of_tenant: HashMap<TenantId, Share>,
-    ended: Ended,
 }
 
 struct Entry {
@@ -68,6 +67,7 @@ struct Entry {
 struct Share {
     sessions: usize,
     places: Arc<Places>,
+    ended: Ended,
 }
 
 /// The sessions that their clients have ended.
@@ -92,6 +92,21 @@ impl Ended {
 }
 
 impl Open {
+    fn share(&mut self, tenant: &TenantId, places: usize) -> &mut Share {
+        self.of_tenant
+            .entry(tenant.clone())
+            .or_insert_with(|| Share {
+                sessions: 0,
+                places: Arc::new(Places::new(places)),
+                ended: Ended::default(),
+            })
+    }
+
+    fn has_ended(&self, id: &str, tenant: &TenantId) -> bool {
+        let share = self.of_tenant.get(tenant);
+        share.is_some_and(|share| share.ended.all.contains(id))
+    }
+
     fn remove(&mut self, id: &str) {
         let Some(Entry { session, .. }) = self.sessions.remove(id) else {
             return;
@@ -155,7 +170,7 @@ impl Sessions {
                 entry.used = Instant::now();
                 return Some(Arc::clone(&entry.session));
             }
-            if open.ended.all.contains(id) {
+            if open.has_ended(id, &asks.tenant) {
                 return None;
             }
         }
@@ -168,11 +183,11 @@ impl Sessions {
         let mut open = self.open();
         let is_its = match open.sessions.get(id) {
             Some(entry) => entry.session.owner.is_same(asks),
-            None => !open.ended.all.contains(id) && self.ids.open(id, asks).is_some(),
+            None => !open.has_ended(id, &asks.tenant) && self.ids.open(id, asks).is_some(),
         };
         if is_its {
             open.remove(id);
-            open.ended.add(id);
+            open.share(&asks.tenant, self.places).ended.add(id);
         }
         is_its
     }
@@ -201,13 +216,7 @@ impl Sessions {
                 return None;
             }
         }
-        let share = open
-            .of_tenant
-            .entry(owner.tenant.clone())
-            .or_insert_with(|| Share {
-                sessions: 0,
-                places: Arc::new(Places::new(self.places)),
-            });
+        let share = open.share(&owner.tenant, self.places);
         share.sessions += 1;
         let session = Arc::new(Session::new(
             owner.clone(),
