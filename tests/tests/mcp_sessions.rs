@@ -1,5 +1,6 @@
 //! A session goes on with another replica that has the same key, and with a host that has forgotten it.
 
+use reqwest::header::HeaderValue;
 use reqwest::{Method, Response};
 use sandglass_tests::mcp::{self, Session, post, send, text};
 use sandglass_tests::{Answer, Folder, Host, Launch, conformance, guest, manifest};
@@ -204,4 +205,55 @@ async fn a_session_is_not_offered_what_its_revision_has_not() {
     let session = Session::open(&host).await;
     let offered = &session.initialized["capabilities"];
     assert!(offered.get("extensions").is_none(), "{offered}");
+}
+
+#[tokio::test]
+async fn no_replica_takes_the_question_of_another_for_its_own() {
+    let folder = Folder::default();
+    let key = folder.write("key", "a secret of thirty-two bytes, or more");
+    let with_key = || asking().arg("--state-key-file").arg(&key);
+    let (one, other) = (with_key().start().await, with_key().start().await);
+    let session = Session::with(&one, askable()).await;
+    let mut streams = Vec::new();
+    for host in [&one, &other] {
+        let call = session.with_headers(post(host, &elicitation()));
+        let mut stream = call.send().await.expect("a stream");
+        let (id, question) = first_event(&mut stream).await;
+        streams.push((stream, id, question));
+    }
+    let [(_, first, asked), (mut stream, second, question)] =
+        <[_; 2]>::try_from(streams).expect("two");
+    assert_ne!(first, second);
+    assert_ne!(asked["id"], question["id"]);
+    // The first one's answer comes to the other host, and answers nothing there.
+    for (answered, name) in [(&asked, "ann"), (&question, "bob")] {
+        let answer = post(&other, &answer_to(answered, name));
+        assert_eq!(send(session.with_headers(answer)).await.status, 202);
+    }
+    let said = mcp::read_until(&mut stream, "\n\n").await;
+    assert!(said.contains("bob"), "{said}");
+}
+
+#[tokio::test]
+async fn a_session_id_that_is_no_text_is_unknown() {
+    let host = launch().start().await;
+    let id = HeaderValue::from_bytes(b"\xff\xfe").expect("bytes");
+    let ping = post(&host, &mcp::message("ping", json!({}))).header("accept", mcp::ACCEPT);
+    let answer = send(ping.header("mcp-session-id", id)).await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_progress_token_of_any_length_is_not_said_again_and_again() {
+    let host = launch().start().await;
+    let session = Session::open(&host).await;
+    for (length, notices) in [(1_024, 3), (1_025, 0)] {
+        let token = "t".repeat(length);
+        let params = json!({"name": "progress", "_meta": {"progressToken": token}});
+        let messages = session.request("tools/call", params).await.messages();
+        let told = messages
+            .iter()
+            .filter(|message| message["method"] == "notifications/progress");
+        assert_eq!(told.count(), notices, "{length}");
+    }
 }
