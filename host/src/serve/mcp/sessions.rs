@@ -328,4 +328,16 @@ mod tests {
         assert!(sessions.get(&id, &acme).is_none());
         assert!(!sessions.end(&id, &acme), "it ends once");
     }
+
+    #[tokio::test]
+    async fn a_flood_of_ended_sessions_brings_back_no_other_tenants() {
+        let (sessions, acme, zoo) = (sessions(2), of("acme"), of("zoo"));
+        let (ended, _) = create(&sessions, &zoo);
+        assert!(sessions.end(&ended, &zoo));
+        for _ in 0..=MAX_ENDED {
+            let (id, _) = create(&sessions, &acme);
+            sessions.end(&id, &acme);
+        }
+        assert!(sessions.get(&ended, &zoo).is_none());
+    }
 }
