@@ -2,7 +2,7 @@
 //! and KAOS itself.
 
 use sandglass_tests::cluster::guide::{
-    CALCULATOR, SPECIFICATION, STRING_UTILS, WEATHER, condition, python, tools,
+    CALCULATOR, KEY_LENGTH, SPECIFICATION, STRING_UTILS, WEATHER, condition, python, tools,
 };
 use sandglass_tests::cluster::{ControlPlane, Ground, PlayedPod, definition};
 use sandglass_tests::{Registry, RegistryKind, eventually, tool};
@@ -67,7 +67,7 @@ async fn the_guides_examples_become_ready_and_answer() {
         .await;
     let mut string_utils = python(STRING_UTILS);
     string_utils["podSpec"] = json!({ "containers": [{ "name": "mcp-server", "resources": { "requests": { "memory": "128Mi" } } }] });
-    let mut weather = python(WEATHER);
+    let mut weather = python(&[WEATHER, KEY_LENGTH].concat());
     weather["config"]["env"] = json!([{ "name": "WEATHER_API_KEY", "valueFrom": { "secretKeyRef": { "name": "api-keys", "key": "weather" } } }]);
     let of_secret = json!({
         "type": "python-runtime",

@@ -1,25 +1,8 @@
 //! Inline Python's way out: `urllib.request` and `os.environ`, within what is granted.
 
+use sandglass_tests::cluster::guide::WEATHER;
 use sandglass_tests::{Host, Launch, Server, manifest, serve_python};
 use serde_json::json;
-
-/// The example of the guide of the runtime that this host replaces, unchanged.
-const WEATHER: &str = r#"
-import os
-import urllib.request
-import json
-
-def get_weather(city: str) -> str:
-    """Get current weather for a city."""
-    api_key = os.environ.get("WEATHER_API_KEY", "")
-    url = f"https://api.weather.com/v1/current?city={city}&key={api_key}"
-    try:
-        with urllib.request.urlopen(url) as response:
-            data = json.loads(response.read())
-            return f"{city}: {data['temp']}°C, {data['conditions']}"
-    except Exception as e:
-        return f"Error: {e}"
-"#;
 
 #[tokio::test]
 async fn the_weather_tool_answers_its_own_error_where_nothing_is_granted() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sandglass_tests::cluster::guide::{CALCULATOR, STRING_UTILS};
 use sandglass_tests::mcp::{Way, text};
 use sandglass_tests::{
     Folder, Host, Launch, degraded, manifest, replace, root, serve_python, serves,
@@ -30,38 +31,7 @@ def calculate(expression: str) -> str:
     except Exception as e:
         return f"Error: {e}"
 "#;
-const CALCULATOR: &str = r#"
-def add(a: int, b: int) -> int:
-    """Add two numbers together."""
-    return a + b
 
-def subtract(a: int, b: int) -> int:
-    """Subtract b from a."""
-    return a - b
-
-def multiply(a: int, b: int) -> int:
-    """Multiply two numbers."""
-    return a * b
-
-def divide(a: int, b: int) -> str:
-    """Divide a by b."""
-    if b == 0:
-        return "Error: Division by zero"
-    return str(a / b)
-"#;
-const STRINGS: &str = r#"
-def uppercase(text: str) -> str:
-    """Convert text to uppercase."""
-    return text.upper()
-
-def lowercase(text: str) -> str:
-    """Convert text to lowercase."""
-    return text.lower()
-
-def reverse(text: str) -> str:
-    """Reverse the text."""
-    return text[::-1]
-"#;
 /// The host's line about why it does not start with these tools.
 async fn refused(tools: &Value) -> String {
     let finished = Launch::manifest(&manifest(tools))
@@ -120,7 +90,7 @@ async fn the_guides_examples_are_served_over_rest_and_mcp() {
             ],
         ),
         (
-            STRINGS,
+            STRING_UTILS,
             &["lowercase", "reverse", "uppercase"],
             &[
                 ("uppercase", json!({ "text": "grüße" }), json!("GRÜSSE")),
@@ -151,7 +121,7 @@ async fn the_guides_examples_are_served_over_rest_and_mcp() {
 async fn sources_lie_in_files_and_folders_beside_components() {
     let folder = Folder::default();
     folder.write("greetings.py", GREET);
-    folder.write("strings.py", STRINGS);
+    folder.write("strings.py", STRING_UTILS);
     std::fs::copy(
         sandglass_tests::tool("time"),
         folder.path().join("time.wasm"),

@@ -38,7 +38,7 @@ def reverse(text: str) -> str:
     return text[::-1]
 "#;
 
-/// Its weather tool, and one function more, which tells what it sees.
+/// Its weather tool.
 pub const WEATHER: &str = r#"
 import os
 import urllib.request
@@ -54,7 +54,10 @@ def get_weather(city: str) -> str:
             return f"{city}: {data['temp']}°C, {data['conditions']}"
     except Exception as e:
         return f"Error: {e}"
+"#;
 
+/// One function more, which tells what the weather tool sees.
+pub const KEY_LENGTH: &str = r#"
 def key_length() -> int:
     """How long the key is."""
     return len(os.environ.get("WEATHER_API_KEY", ""))

@@ -41,7 +41,7 @@ use crate::telemetry::trace::TraceParent;
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 
-/// Bytes of an `initialize`: what it says is kept as long as its session.
+/// Bytes of an `initialize`: it is read whole, though little of it is kept.
 const MAX_HANDSHAKE: usize = 64 << 10;
 
 const LAST_EVENT_ID: &str = "last-event-id";
