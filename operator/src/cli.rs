@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,43 +139,62 @@ fn start(run: Run) -> anyhow::Result<()> {
 }
 
 impl Run {
+    /// Works until it is told to stop, or cannot go on.
     async fn run(self) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            done = self.work() => done,
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
-        }
+        let mut stopped = pin!(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+        let metrics = Arc::new(Metrics::default());
+        let begun = async {
+            self.listen(Arc::clone(&metrics)).await?;
+            let client = cluster::client(Arc::clone(&metrics)).await?;
+            let election = self.leader_election;
+            let settings = self.settings();
+            let leadership = if election {
+                let me = std::env::var("HOSTNAME").unwrap_or_default();
+                let me = format!("{me}_{}", std::process::id());
+                Some(Leadership::acquire(client.clone(), &settings.own_namespace, me).await)
+            } else {
+                None
+            };
+            anyhow::Ok((client, settings, leadership))
+        };
+        let (client, settings, leadership) = tokio::select! {
+            begun = begun => begun?,
+            () = &mut stopped => return Ok(()),
+        };
+        let working = async {
+            crd::install(&client, settings.namespace.as_deref()).await?;
+            control::run(client, settings, metrics).await
+        };
+        let Some(leadership) = leadership else {
+            return tokio::select! {
+                done = working => done,
+                () = stopped => Ok(()),
+            };
+        };
+        let done = tokio::select! {
+            done = working => done,
+            () = leadership.lost() => anyhow::bail!("another replica leads now: this one ends, to be started anew"),
+            () = stopped => Ok(()),
+        };
+        leadership.release().await;
+        done
     }
 
-    async fn work(self) -> anyhow::Result<()> {
+    async fn listen(&self, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         let listen = self.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("--listen {listen}: the port cannot be bound; choose another")
         })?;
         tracing::info!("health and metrics on http://{}", listener.local_addr()?);
-        let metrics = Arc::new(Metrics::default());
-        tokio::spawn(Arc::clone(&metrics).serve(listener));
-        let client = cluster::client(Arc::clone(&metrics)).await?;
-        let election = self.leader_election;
-        let settings = self.settings();
-        let leadership = if election {
-            let me = std::env::var("HOSTNAME").unwrap_or_default();
-            let me = format!("{me}_{}", std::process::id());
-            Some(Leadership::acquire(client.clone(), &settings.own_namespace, me).await)
-        } else {
-            None
-        };
-        crd::install(&client, settings.namespace.as_deref()).await?;
-        let working = control::run(client, settings, metrics);
-        let Some(leadership) = leadership else {
-            return working.await;
-        };
-        tokio::select! {
-            done = working => done,
-            () = leadership.lost() => anyhow::bail!("another replica leads now: this one ends, to be started anew"),
-        }
+        tokio::spawn(metrics.serve(listener));
+        Ok(())
     }
 
     fn settings(self) -> Settings {

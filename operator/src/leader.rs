@@ -42,7 +42,7 @@ impl Leadership {
     }
 
     /// Returns once the Lease is lost: another replica works then, and this one must not.
-    pub async fn lost(self) {
+    pub async fn lost(&self) {
         let mut renewed = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(RENEWS).await;
@@ -54,6 +54,26 @@ impl Leadership {
                 Err(_) => return,
             }
         }
+    }
+
+    /// Gives the Lease back: another replica need not wait until it has run out.
+    pub async fn release(self) {
+        if let Err(error) = self.give_back().await {
+            tracing::warn!(%error, "the Lease {NAME} is not given back; the next replica works after {} s", HOLDS.as_secs());
+        }
+    }
+
+    async fn give_back(&self) -> Result<(), kube::Error> {
+        let Some(mut lease) = self.api.get_opt(NAME).await? else {
+            return Ok(());
+        };
+        let spec = lease.spec.get_or_insert_default();
+        if spec.holder_identity.as_deref() != Some(&self.me) {
+            return Ok(());
+        }
+        spec.holder_identity = None;
+        let parameters = PostParams::default();
+        self.api.replace(NAME, &parameters, &lease).await.map(drop)
     }
 
     /// Takes or renews the Lease, if nobody else holds it. That two take it at once is prevented by its version.
@@ -118,7 +138,69 @@ fn is_free(spec: Option<&LeaseSpec>, me: &str, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::mock::{self, failure, not_found};
+
+    fn leadership(client: Client, me: &str) -> Leadership {
+        Leadership {
+            api: Api::namespaced(client, "own"),
+            me: me.to_owned(),
+        }
+    }
+
+    fn lease(holder: &Value) -> (u16, Value) {
+        let lease = json!({
+            "metadata": { "name": NAME, "resourceVersion": "7" },
+            "spec": { "holderIdentity": holder, "leaseTransitions": 2 },
+        });
+        (200, lease)
+    }
+
+    #[tokio::test]
+    async fn of_two_that_take_it_at_once_one_has_it() {
+        let conflict = || failure(409, "Conflict", "the object has been modified");
+        let (client, _) = mock::client(move |asked| match asked.method {
+            Method::GET => not_found(),
+            _ => conflict(),
+        });
+        assert!(!leadership(client, "b").take().await.unwrap());
+        let (client, asked) = mock::client(move |asked| match asked.method {
+            Method::GET => lease(&json!("")),
+            _ => conflict(),
+        });
+        assert!(!leadership(client, "b").take().await.unwrap());
+        // By the version that was read, so that the API server sees the other's.
+        assert_eq!(asked.writes()[0].body["metadata"]["resourceVersion"], "7");
+    }
+
+    #[tokio::test]
+    async fn only_ones_own_lease_is_given_back() {
+        let (client, asked) = mock::client(|asked| match asked.method {
+            Method::GET => lease(&json!("a")),
+            _ => (200, asked.body.clone()),
+        });
+        leadership(client.clone(), "b").release().await;
+        assert_eq!(asked.writes(), []);
+        leadership(client, "a").release().await;
+        let writes = asked.writes();
+        assert_eq!(writes.len(), 1);
+        assert_eq!(
+            writes[0].body["spec"],
+            json!({ "leaseTransitions": 2 }),
+            "without a holder"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_cannot_renew_stops_before_another_may_begin() {
+        let (client, _) = mock::client(|_| failure(503, "ServiceUnavailable", "not now"));
+        let begun = tokio::time::Instant::now();
+        leadership(client, "a").lost().await;
+        assert!(begun.elapsed() <= HOLDS, "{:?}", begun.elapsed());
+    }
 
     #[test]
     fn a_lease_is_free_when_its_holder_is_silent() {

@@ -24,6 +24,8 @@ pub mod crd;
 mod leader;
 mod merge;
 mod metrics;
+#[cfg(test)]
+mod mock;
 pub mod objects;
 pub mod plan;
 pub mod rbac;

@@ -33,7 +33,12 @@ const MAKE: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
 /// In the namespaces whose servers are served.
 pub const RULES: &[Rule] = &[
-    rule("kaos.tools", &["mcpservers"], &["get", "list", "watch"]),
+    // `patch`: the finalizer of servers that share a host.
+    rule(
+        "kaos.tools",
+        &["mcpservers"],
+        &["get", "list", "watch", "patch"],
+    ),
     rule("kaos.tools", &["mcpservers/status"], &["get", "patch"]),
     // Where OwnerReferencesPermissionEnforcement is on: objects that block their owner's deletion.
     rule("kaos.tools", &["mcpservers/finalizers"], &["update"]),

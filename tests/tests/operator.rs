@@ -275,6 +275,25 @@ async fn a_gateway_leads_to_each_server() {
         return;
     };
     let ground = Ground::on(plane.into(), "gateway").await;
+    let operator = ground
+        .launch()
+        .arg("--gateway")
+        .arg("infra/web")
+        .start()
+        .await;
+    let mut spec = python(CALCULATOR);
+    spec["type"] = json!("wasm-runtime");
+    spec["gatewayRoute"] = json!({ "timeout": "45s" });
+    // What this API server does not have is left out, and said.
+    spec["autoscaling"] = json!({ "maxReplicas": 3 });
+    ground.server("calculator", &spec).await;
+    let _pod = ground.kubelet.run("calculator").await;
+    let ready = ground.phase("calculator", "Ready").await;
+    assert_eq!(
+        ready["message"],
+        "this cluster has no HTTPRoute; this cluster has no HorizontalPodAutoscaler"
+    );
+    // The Gateway API is installed later.
     let group = "gateway.networking.k8s.io";
     let routes = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -298,19 +317,6 @@ async fn a_gateway_leads_to_each_server() {
         "/apis/{group}/v1/namespaces/{}/httproutes",
         ground.namespace
     );
-    eventually("routes are served", async || ground.api.find(&path).await).await;
-    let operator = ground
-        .launch()
-        .arg("--gateway")
-        .arg("infra/web")
-        .start()
-        .await;
-    let mut spec = python(CALCULATOR);
-    spec["type"] = json!("wasm-runtime");
-    spec["gatewayRoute"] = json!({ "timeout": "45s" });
-    // What this API server does not have is left out, and said.
-    spec["autoscaling"] = json!({ "maxReplicas": 3 });
-    ground.server("calculator", &spec).await;
     let one = format!("{path}/mcp-calculator");
     let route = eventually("there is a route", async || ground.api.find(&one).await).await;
     let rule = &route["spec"]["rules"][0];
@@ -320,12 +326,11 @@ async fn a_gateway_leads_to_each_server() {
     );
     assert_eq!(rule["timeouts"]["request"], "45s");
     assert_eq!(rule["backendRefs"][0]["name"], "mcpserver-calculator");
-    let _pod = ground.kubelet.run("calculator").await;
-    let ready = ground.phase("calculator", "Ready").await;
-    assert_eq!(
-        ready["message"],
-        "this cluster has no HorizontalPodAutoscaler"
-    );
+    ground
+        .until("calculator", "it has a route", |status| {
+            status["message"] == "this cluster has no HorizontalPodAutoscaler"
+        })
+        .await;
     drop(operator);
     // An operator without a gateway takes the route away again.
     let _operator = ground.launch().start().await;

@@ -215,6 +215,62 @@ async fn each_server_has_its_own_endpoint_on_one_host() {
 }
 
 #[tokio::test]
+async fn a_deleted_server_goes_when_the_host_has_forgotten_it() {
+    let Some(ground) = Ground::new("departing").await else {
+        return;
+    };
+    let operator = ground.operator().await;
+    for name in ["alpha", "beta", "gamma"] {
+        ground.server(name, &shared(&tool(name))).await;
+    }
+    until_tenants(&ground, &["alpha", "beta", "gamma"]).await;
+    let path = |name: &str| {
+        format!(
+            "/apis/kaos.tools/v1alpha1/namespaces/{}/mcpservers/{name}",
+            ground.namespace
+        )
+    };
+    operator.kill().await;
+    ground.api.delete(&path("alpha")).await;
+    let waiting = ground.api.get(&path("alpha")).await;
+    assert!(
+        waiting["metadata"]["deletionTimestamp"].is_string(),
+        "{waiting}"
+    );
+    assert_eq!(tenants(&ground).await, ["alpha", "beta", "gamma"]);
+    let _operator = ground.operator().await;
+    let gone = async |name: &str| {
+        eventually(&format!("{name} is gone"), async || {
+            ground.api.find(&path(name)).await.is_none().then_some(())
+        })
+        .await;
+    };
+    gone("alpha").await;
+    assert_eq!(tenants(&ground).await, ["beta", "gamma"]);
+    // A server that left the host is not held.
+    let mut alone = shared(&tool("beta"));
+    alone["shared"] = json!(false);
+    ground.api.change(&ground.namespace, "beta", &alone).await;
+    eventually("beta is not held", async || {
+        let beta = ground.api.get(&path("beta")).await;
+        beta["metadata"]["finalizers"].is_null().then_some(())
+    })
+    .await;
+    assert_eq!(tenants(&ground).await, ["gamma"]);
+    // With the last one the host goes.
+    ground.api.delete(&path("gamma")).await;
+    gone("gamma").await;
+    let host = format!(
+        "/apis/apps/v1/namespaces/{}/deployments/{HOST}",
+        ground.namespace
+    );
+    eventually("the host is gone", async || {
+        ground.api.find(&host).await.is_none().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn many_servers_at_once_are_gathered_into_few_rollouts() {
     let Some(ground) = Ground::new("dense").await else {
         return;

@@ -220,4 +220,17 @@ async fn of_two_replicas_one_works_and_the_other_takes_over() {
     .await;
     ground.server("two", &spec()).await;
     ground.phase("two", "Pending").await;
+    // One that is told to stop gives the Lease back.
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/sandglass-operator";
+    let held = ground.api.get(lease).await;
+    assert!(held["spec"]["holderIdentity"].is_string(), "{held}");
+    second.terminate();
+    let (code, log) = second.ended().await;
+    assert_eq!(code, Some(0), "{log}");
+    let given_back = ground.api.get(lease).await;
+    assert_eq!(
+        given_back["spec"]["holderIdentity"],
+        Value::Null,
+        "{given_back}"
+    );
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
@@ -26,10 +27,12 @@ pub type Queue = UnboundedSender<ObjectRef<MCPServer>>;
 pub struct Caches {
     /// The servers.
     pub servers: Store<MCPServer>,
-    objects: BTreeMap<Kind, Store<DynamicObject>>,
+    /// Of the kinds that the API server has.
+    objects: RwLock<BTreeMap<Kind, Store<DynamicObject>>>,
     pods: Store<Pod>,
     config_maps: Store<PartialObjectMeta<ConfigMap>>,
     secrets: Store<PartialObjectMeta<Secret>>,
+    watches: Watches,
 }
 
 impl Caches {
@@ -37,15 +40,15 @@ impl Caches {
     pub async fn start(
         client: &Client,
         namespace: Option<&str>,
-        queue: &Queue,
+        queue: Queue,
     ) -> Result<Self, kube::Error> {
-        let start = Start {
-            client,
-            namespace,
+        let watches = Watches {
+            client: client.clone(),
+            namespace: namespace.map(str::to_owned),
             queue,
         };
-        let servers = start.watch(
-            start.api(),
+        let servers = watches.watch(
+            watches.api(),
             (),
             watcher::Config::default(),
             |server: &MCPServer, servers| {
@@ -60,29 +63,54 @@ impl Caches {
         let mut objects = BTreeMap::new();
         for kind in Kind::ALL {
             if kind.is_everywhere() || is_served(client, kind).await? {
-                objects.insert(kind, start.objects(kind, &servers));
+                objects.insert(kind, watches.objects(kind, &servers));
             }
         }
         let of_pods = servers.clone();
-        let pods = start.watch(start.api::<Pod>(), (), ours(), move |pod: &Pod, _| {
+        let pods = watches.watch(watches.api::<Pod>(), (), ours(), move |pod: &Pod, _| {
             owner(pod, &of_pods)
         });
-        let config_maps = start.watch_metadata::<ConfigMap>(ReferenceKind::ConfigMap, &servers);
-        let secrets = start.watch_metadata::<Secret>(ReferenceKind::Secret, &servers);
+        let config_maps = watches.watch_metadata::<ConfigMap>(ReferenceKind::ConfigMap, &servers);
+        let secrets = watches.watch_metadata::<Secret>(ReferenceKind::Secret, &servers);
         Ok(Self {
             servers,
-            objects,
+            objects: RwLock::new(objects),
             pods,
             config_maps,
             secrets,
+            watches,
         })
+    }
+
+    /// Looks again and again for kinds that the API server did not have, such as those of a Gateway API that is installed later; all
+    /// servers are looked at when there is one.
+    pub async fn find_kinds(&self, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            for kind in Kind::ALL.into_iter().filter(|kind| !self.has(*kind)) {
+                // What fails is asked again.
+                if !is_served(&self.watches.client, kind).await.unwrap_or(false) {
+                    continue;
+                }
+                tracing::info!("this cluster has a {} now", kind.gvk().kind);
+                let store = self.watches.objects(kind, &self.servers);
+                _ = store.wait_until_ready().await;
+                let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+                objects.insert(kind, store);
+                drop(objects);
+                for server in self.servers.state() {
+                    _ = self.watches.queue.send(ObjectRef::from_obj(&*server));
+                }
+            }
+        }
     }
 
     /// Waits until all that was there at the start is here.
     pub async fn ready(&self) {
         // A store's writer lives as long as the process.
         _ = self.servers.wait_until_ready().await;
-        for store in self.objects.values() {
+        let objects: Vec<_> = self.stores().values().cloned().collect();
+        for store in objects {
             _ = store.wait_until_ready().await;
         }
         _ = self.pods.wait_until_ready().await;
@@ -92,19 +120,20 @@ impl Caches {
 
     /// Whether the API server has this kind.
     pub fn has(&self, kind: Kind) -> bool {
-        self.objects.contains_key(&kind)
+        self.stores().contains_key(&kind)
     }
 
     /// An object that the operator made, by the operator's mark.
     pub fn object(&self, kind: Kind, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
         let key = ObjectRef::new_with(name, kind.resource()).within(namespace);
-        self.objects.get(&kind)?.get(&key)
+        self.stores().get(&kind)?.get(&key)
     }
 
     /// The Services that the operator made in a namespace.
     pub fn services(&self, namespace: &str) -> Vec<Arc<DynamicObject>> {
-        let services = self.objects.get(&Kind::Service);
-        services
+        let stores = self.stores();
+        stores
+            .get(&Kind::Service)
             .map(|services| {
                 services.state_filter(|service| {
                     service.metadata.namespace.as_deref() == Some(namespace)
@@ -124,6 +153,10 @@ impl Caches {
             pod.metadata.namespace.as_deref() == Some(namespace)
                 && pod.labels().get(label).map(String::as_str) == Some(value)
         })
+    }
+
+    fn stores(&self) -> RwLockReadGuard<'_, BTreeMap<Kind, Store<DynamicObject>>> {
+        self.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The version of a ConfigMap or Secret, if there is one.
@@ -181,18 +214,19 @@ fn sharing(servers: &Store<MCPServer>, namespace: Option<String>) -> Vec<ObjectR
         .collect()
 }
 
-struct Start<'a> {
-    client: &'a Client,
-    namespace: Option<&'a str>,
-    queue: &'a Queue,
+/// Begins watches.
+struct Watches {
+    client: Client,
+    namespace: Option<String>,
+    queue: Queue,
 }
 
-impl Start<'_> {
+impl Watches {
     fn api<K>(&self) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
-        match self.namespace {
+        match &self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         }
@@ -201,7 +235,7 @@ impl Start<'_> {
     fn objects(&self, kind: Kind, servers: &Store<MCPServer>) -> Store<DynamicObject> {
         let servers = servers.clone();
         let resource = kind.resource();
-        let api = match self.namespace {
+        let api = match &self.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         };

@@ -3,6 +3,7 @@
 mod apply;
 mod attempts;
 mod caches;
+mod finalizer;
 mod pods;
 mod ports;
 mod reconcile;
@@ -38,7 +39,7 @@ const CONCURRENCY: u16 = 16;
 /// Works for as long as the process runs.
 pub async fn run(client: Client, settings: Settings, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     let (queue, mut changed) = mpsc::unbounded_channel();
-    let caches = Caches::start(&client, settings.namespace.as_deref(), &queue).await?;
+    let caches = Caches::start(&client, settings.namespace.as_deref(), queue).await?;
     let servers = caches.servers.clone();
     let reconciler = Arc::new(Reconciler {
         references: References::new(client.clone()),
@@ -73,13 +74,16 @@ pub async fn run(client: Client, settings: Settings, metrics: Arc<Metrics>) -> a
         changed,
         Config::default().concurrency(CONCURRENCY),
     );
-    done.for_each(|done| {
+    let done = done.for_each(|done| {
         // A server that is gone: nothing of it is left to be made.
         if let Err(Error::ObjectNotFound(gone)) = done {
             reconciler.attempts.forget(&gone);
         }
         std::future::ready(())
-    })
-    .await;
+    });
+    tokio::select! {
+        () = done => {}
+        () = reconciler.caches.find_kinds(reconciler.settings.tools_interval) => {}
+    }
     Ok(())
 }

@@ -66,11 +66,18 @@ impl Reconciler {
     }
 
     async fn look(&self, server: &MCPServer) -> Result<Action, Unavailable> {
+        let key = ObjectRef::from_obj(server);
         if server.metadata.deletion_timestamp.is_some() {
             // Kubernetes removes what belongs to it.
-            return Ok(Action::await_change());
+            return match self.depart(server).await {
+                Ok(()) => Ok(Action::await_change()),
+                Err(ApplyError::Api(error)) => Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(%error, server = %key, "is not let go yet");
+                    Ok(Action::requeue(self.attempts.failed(&key)))
+                }
+            };
         }
-        let key = ObjectRef::from_obj(server);
         let progress = self.bring(server).await?;
         let seen = self.see(server).await;
         let asks_in_vain = seen.served.is_none() && {
@@ -117,8 +124,17 @@ impl Reconciler {
             return Ok(Progress::Unresolved(missing));
         }
         let made = match plan.placement {
-            Placement::Shared => self.bring_shared(&plan, &owner).await.map(|()| Vec::new()),
-            Placement::Alone => self.bring_alone(&plan, &owner, &desired).await,
+            Placement::Shared => {
+                self.hold(server).await?;
+                self.bring_shared(&plan, &owner).await.map(|()| Vec::new())
+            }
+            Placement::Alone => {
+                let made = self.bring_alone(&plan, &owner, &desired).await;
+                if made.is_ok() {
+                    self.let_go(server).await?;
+                }
+                made
+            }
         };
         match made {
             Ok(left_out) => Ok(Progress::Made { left_out }),
@@ -154,7 +170,7 @@ impl Reconciler {
                 applier.remove(kind, &kind.name_of(&plan.name)).await?;
             }
         }
-        self.leave_host(plan).await?;
+        self.leave_host(&plan.namespace, &plan.name).await?;
         Ok(left_out)
     }
 
@@ -240,5 +256,148 @@ impl Reconciler {
         if let Err(error) = self.recorder.publish(&event, &server.object_ref(&())).await {
             tracing::debug!(%error, "an event was not taken");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::Value;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::mock::{self, Asked, Record, failure, list, not_found};
+    use crate::plan::tests::{server, settings};
+
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/my-namespace/deployments/mcpserver-my-mcp";
+    const SERVER: &str = "/apis/kaos.tools/v1alpha1/namespaces/my-namespace/mcpservers/my-mcp";
+    const STATUS: &str =
+        "/apis/kaos.tools/v1alpha1/namespaces/my-namespace/mcpservers/my-mcp/status";
+
+    fn echo(shared: bool) -> MCPServer {
+        let source = "def echo(text: str) -> str:\n    return text\n";
+        server(
+            json!({ "type": "wasm-runtime", "shared": shared, "config": { "tools": { "fromString": source } } }),
+        )
+    }
+
+    /// Takes all that is written, but for what a test answers itself.
+    async fn reconciler(
+        answer: impl Fn(&Asked) -> Option<(u16, Value)> + Send + Sync + 'static,
+    ) -> (Reconciler, Record) {
+        _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (client, record) = mock::client(move |asked| {
+            answer(asked).unwrap_or_else(|| match asked.method {
+                Method::GET if asked.path.ends_with('s') => list(&[]),
+                Method::GET => not_found(),
+                _ if asked.path == STATUS => (200, json!(echo(false))),
+                _ => (200, asked.body.clone()),
+            })
+        });
+        let (queue, _) = mpsc::unbounded_channel();
+        let caches = Caches::start(&client, None, queue).await.unwrap();
+        caches.ready().await;
+        let reconciler = Reconciler {
+            references: References::new(client.clone()),
+            recorder: Recorder::new(client.clone(), "test".into()),
+            questions: Questions::new().unwrap(),
+            attempts: Attempts::default(),
+            shared: SharedHosts::default(),
+            caches,
+            settings: settings(),
+            metrics: std::sync::Arc::default(),
+            client,
+        };
+        (reconciler, record)
+    }
+
+    /// The statuses that were written.
+    fn statuses(record: &Record) -> Vec<Value> {
+        let writes = record.writes().into_iter();
+        let statuses = writes.filter(|asked| asked.path == STATUS);
+        statuses.map(|asked| asked.body["status"].clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_status_that_says_nothing_new_is_not_written() {
+        let (reconciler, record) = reconciler(|_| None).await;
+        let mut server = echo(false);
+        reconciler.reconcile(&server).await.unwrap();
+        let written = statuses(&record);
+        assert_eq!(written.len(), 1);
+        server.status = serde_json::from_value(written[0].clone()).unwrap();
+        reconciler.reconcile(&server).await.unwrap();
+        assert_eq!(statuses(&record).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_told_and_tried_again_later_and_later() {
+        let (reconciler, record) = reconciler(|asked| {
+            let message = "spec.template.spec.nodeName: Invalid value";
+            (asked.path == DEPLOYMENT && asked.method != Method::GET)
+                .then(|| failure(422, "Invalid", message))
+        })
+        .await;
+        let server = echo(false);
+        reconciler.reconcile(&server).await.unwrap();
+        let status = &statuses(&record)[0];
+        assert_eq!(status["phase"], "Failed");
+        let message = status["message"].as_str().unwrap();
+        assert!(
+            message.contains("refuses the Deployment `mcpserver-my-mcp`")
+                && message.contains("Invalid value"),
+            "{message}"
+        );
+        let wait = reconciler.attempts.failed(&ObjectRef::from_obj(&server));
+        assert!(wait >= Duration::from_secs(2), "it failed once: {wait:?}");
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_is_away_changes_no_status() {
+        let (reconciler, record) = reconciler(|asked| {
+            (asked.path == DEPLOYMENT).then(|| failure(503, "ServiceUnavailable", "not now"))
+        })
+        .await;
+        let error = reconciler.reconcile(&echo(false)).await.unwrap_err();
+        assert_eq!(error.to_string(), "not now");
+        assert_eq!(statuses(&record), Vec::<Value>::new());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_deleted_meanwhile_is_no_failure() {
+        let (reconciler, _) =
+            reconciler(|asked| (asked.path == STATUS).then(mock::not_found)).await;
+        reconciler.reconcile(&echo(false)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_a_server_that_shares_its_host_is_held() {
+        let (reconciler, record) = reconciler(|_| None).await;
+        let mut server = echo(true);
+        server.metadata.resource_version = Some("5".to_owned());
+        server.metadata.finalizers = Some(vec!["of.another/tool".to_owned()]);
+        reconciler.reconcile(&server).await.unwrap();
+        let held = json!({ "metadata": {
+            "resourceVersion": "5",
+            "finalizers": ["of.another/tool", "sandglass.dev/shared-host"],
+        } });
+        let of_server = |record: &Record| {
+            let writes = record.writes().into_iter();
+            let writes = writes.filter(|asked| asked.path == SERVER);
+            writes.map(|asked| asked.body).collect::<Vec<_>>()
+        };
+        assert_eq!(of_server(&record), [held]);
+        // What is deleted, and what has a host of its own, is let go; another's finalizer stays.
+        let finalizers = ["of.another/tool", "sandglass.dev/shared-host"];
+        server.metadata.finalizers = Some(finalizers.map(str::to_owned).to_vec());
+        server.metadata.deletion_timestamp =
+            serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        reconciler.reconcile(&server).await.unwrap();
+        server.metadata.deletion_timestamp = None;
+        server.spec.shared = false;
+        reconciler.reconcile(&server).await.unwrap();
+        let let_go =
+            json!({ "metadata": { "resourceVersion": "5", "finalizers": ["of.another/tool"] } });
+        assert_eq!(of_server(&record)[1..], [let_go.clone(), let_go]);
     }
 }

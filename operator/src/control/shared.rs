@@ -68,17 +68,14 @@ impl Reconciler {
         Ok(())
     }
 
-    /// A server that has a host of its own leaves the shared one, if it was there.
-    pub(super) async fn leave_host(&self, plan: &Plan) -> Result<(), ApplyError> {
-        self.shared.ports.forget(&plan.namespace, &plan.name);
-        let config_map = self
-            .caches
-            .object(Kind::ConfigMap, &plan.namespace, shared::NAME);
-        let was_there = config_map.is_some_and(|config_map| {
-            shared::recorded(&json!(*config_map)).contains_key(&plan.name)
-        });
+    /// A server that has a host of its own, or is being deleted, leaves the shared one, if it was there.
+    pub(super) async fn leave_host(&self, namespace: &str, name: &str) -> Result<(), ApplyError> {
+        self.shared.ports.forget(namespace, name);
+        let config_map = self.caches.object(Kind::ConfigMap, namespace, shared::NAME);
+        let was_there = config_map
+            .is_some_and(|config_map| shared::recorded(&json!(*config_map)).contains_key(name));
         if was_there {
-            self.bring_host(&plan.namespace).await?;
+            self.bring_host(namespace).await?;
         }
         Ok(())
     }

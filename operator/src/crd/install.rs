@@ -127,3 +127,76 @@ async fn refuse_kaos(client: &Client, namespace: Option<&str>) -> Result<(), Ins
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::mock::{self, failure, list, not_found};
+
+    const DEFINITION: &str =
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mcpservers.kaos.tools";
+
+    /// The definition, made by whoever the labels say.
+    fn found(labels: &Value, conditions: &Value) -> (u16, Value) {
+        let mut definition = json!(definition());
+        definition["metadata"]["labels"] = labels.clone();
+        definition["status"] = json!({ "conditions": conditions });
+        (200, definition)
+    }
+
+    #[tokio::test]
+    async fn beside_kaos_nothing_is_written() {
+        let (client, asked) = mock::client(|_| {
+            list(&[json!({ "metadata": { "name": KAOS_RUNTIMES, "namespace": "kaos-system" } })])
+        });
+        let error = install(&client, None).await.unwrap_err();
+        assert!(matches!(&error, InstallError::Kaos { namespace } if namespace == "kaos-system"));
+        assert_eq!(asked.writes(), []);
+    }
+
+    #[tokio::test]
+    async fn anothers_definition_is_not_altered() {
+        let (client, asked) = mock::client(|asked| match &*asked.path {
+            DEFINITION => found(
+                &json!({ "app.kubernetes.io/managed-by": "Helm" }),
+                &json!([]),
+            ),
+            _ => list(&[]),
+        });
+        let error = install(&client, None).await.unwrap_err();
+        assert!(matches!(error, InstallError::Foreign { .. }), "{error}");
+        assert_eq!(asked.writes(), []);
+    }
+
+    #[tokio::test]
+    async fn an_operator_of_one_namespace_looks_for_kaos_there() {
+        let (client, asked) = mock::client(|asked| match &*asked.path {
+            "/api/v1/configmaps" => failure(403, "Forbidden", "configmaps is forbidden"),
+            "/api/v1/namespaces/mine/configmaps" => list(&[]),
+            _ if asked.method == http::Method::GET && asked.body.is_null() => not_found(),
+            _ => failure(422, "Invalid", "that is all of this test"),
+        });
+        install(&client, Some("mine")).await.unwrap_err();
+        assert_eq!(asked.writes()[0].path, DEFINITION);
+        let error = install(&client, None).await.unwrap_err();
+        assert!(error.to_string().contains("configmaps is forbidden"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_definition_that_is_never_served_is_told_with_the_reason() {
+        let (client, _) = mock::client(|asked| match &*asked.path {
+            DEFINITION => found(
+                &json!({ MANAGED_BY.0: MANAGED_BY.1 }),
+                &json!([{
+                    "type": "NamesAccepted", "status": "False", "reason": "PluralConflict",
+                    "message": "\"mcpservers\" is already in use", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }]),
+            ),
+            _ => list(&[]),
+        });
+        let error = install(&client, None).await.unwrap_err();
+        assert!(error.to_string().contains("already in use"), "{error}");
+    }
+}

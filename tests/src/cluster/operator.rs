@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -137,7 +138,14 @@ impl Operator {
         self.child.kill().await.expect("the child is ours");
     }
 
-    /// Waits until it ended by itself; its exit code and what it wrote.
+    /// Tells it to stop, as a kubelet does.
+    pub fn terminate(&self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        let id = id.and_then(Pid::from_raw).expect("it runs");
+        kill_process(id, Signal::TERM).expect("the child is ours");
+    }
+
+    /// Waits until it ended; its exit code and what it wrote.
     pub async fn ended(mut self) -> (Option<i32>, String) {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("still running:\n{}", self.log()));
