@@ -17,7 +17,7 @@ pub struct Asked {
     pub body: Value,
 }
 
-/// What was asked so far, but for watches.
+/// What was asked so far.
 #[derive(Debug, Clone, Default)]
 pub struct Record(Arc<Mutex<Vec<Asked>>>);
 
@@ -27,13 +27,6 @@ impl Record {
         let asked = self.0.lock().unwrap();
         let writes = asked.iter().filter(|asked| asked.method != Method::GET);
         writes.cloned().collect()
-    }
-
-    /// The paths that were read.
-    pub fn reads(&self) -> Vec<String> {
-        let asked = self.0.lock().unwrap();
-        let reads = asked.iter().filter(|asked| asked.method == Method::GET);
-        reads.map(|asked| asked.path.clone()).collect()
     }
 }
 
