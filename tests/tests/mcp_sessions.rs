@@ -1,13 +1,19 @@
 //! A session goes on with another replica that has the same key, and with a host that has forgotten it.
 
+use std::path::Path;
+
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Response};
 use sandglass_tests::mcp::{self, Session, post, send, text};
-use sandglass_tests::{Answer, Folder, Host, Launch, conformance, guest, manifest};
+use sandglass_tests::{Answer, Folder, Host, Launch, conformance, guest, manifest, replace, tool};
 use serde_json::{Value, json};
 
 fn launch() -> Launch {
     Launch::manifest(&manifest(&json!([format!("file:{}", guest("plain"))])))
+}
+
+fn bytes(component: &str) -> Vec<u8> {
+    std::fs::read(component).expect("it is built")
 }
 
 /// A message in a session of this id, whichever host made it.
@@ -256,4 +262,40 @@ async fn a_progress_token_of_any_length_is_not_said_again_and_again() {
             .filter(|message| message["method"] == "notifications/progress");
         assert_eq!(told.count(), notices, "{length}");
     }
+}
+
+#[tokio::test]
+async fn who_does_not_read_holds_up_nobody() {
+    let folder = Folder::default();
+    let file = folder.write("tool.wasm", bytes(&guest("plain")));
+    let large = format!("file:{}", guest("hostile"));
+    let large = json!({"source": large, "limits": {"output": "16MiB"}});
+    let launch = Launch::manifest(&manifest(&json!([file, large])));
+    let host = launch.arg("--management-port=0").start().await;
+    // Of each answer the head is read, and no byte of what follows: more than Linux keeps for a socket (4 MiB, tcp_wmem).
+    let mut unread = Vec::new();
+    for _ in 0..4 {
+        let session = Session::open(&host).await;
+        let arguments = json!({"bytes": 12_000_000});
+        let call = mcp::message(
+            "tools/call",
+            json!({"name": "big_output", "arguments": arguments}),
+        );
+        let news = session.with_headers(host.request(Method::GET, "/mcp"));
+        unread.push(news.send().await.expect("a stream"));
+        unread.push(session.prepare(&call).send().await.expect("a stream"));
+    }
+    let other = Session::open(&host).await;
+    let news = other.with_headers(host.request(Method::GET, "/mcp"));
+    let mut news = news.send().await.expect("a stream");
+    let answer = other
+        .request("tools/call", json!({"name": "returns_number"}))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    // Nor do their own calls wait for them.
+    host.has_called("big_output").await;
+    replace(Path::new(&file), bytes(&tool("echo")));
+    mcp::read_until(&mut news, "notifications/tools/list_changed").await;
+    drop(unread);
+    host.assert_well().await;
 }
