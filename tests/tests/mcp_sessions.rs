@@ -245,8 +245,32 @@ async fn a_session_id_that_is_no_text_is_unknown() {
     let host = launch().start().await;
     let id = HeaderValue::from_bytes(b"\xff\xfe").expect("bytes");
     let ping = post(&host, &mcp::message("ping", json!({}))).header("accept", mcp::ACCEPT);
-    let answer = send(ping.header("mcp-session-id", id)).await;
+    let unknown = ping.try_clone().expect("a text");
+    let answer = send(unknown.header("mcp-session-id", id)).await;
     assert_eq!(answer.status, 404, "{answer:?}");
+    // Nor are two of them.
+    let (one, other) = (Session::open(&host).await, Session::open(&host).await);
+    let both = ping
+        .header("mcp-session-id", one.id())
+        .header("mcp-session-id", other.id());
+    assert_eq!(send(both).await.status, 404);
+}
+
+#[tokio::test]
+async fn params_of_another_type_are_told_in_a_session_and_without() {
+    let host = launch().start().await;
+    let session = Session::open(&host).await;
+    for method in ["tools/call", "tools/list", "ping"] {
+        let message = mcp::message(method, json!([3]));
+        for request in [
+            post(&host, &message).header("accept", mcp::ACCEPT),
+            session.prepare(&message),
+        ] {
+            let error = send(request).await.message();
+            assert_eq!(error["error"]["code"], -32602, "{method}: {error}");
+            assert_eq!(error["id"], message["id"], "{error}");
+        }
+    }
 }
 
 #[tokio::test]

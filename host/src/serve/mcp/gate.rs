@@ -204,8 +204,7 @@ impl Mcp {
         body: &Bytes,
     ) -> Response {
         let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(body) else {
-            let id = Message::parse(body).map_or(Value::Null, |message| message.id());
-            return Refusal::from(Malformed::unreadable(body).to(id)).into_response();
+            return Refusal::from(Malformed::unreadable(body)).into_response();
         };
         match &mut message {
             JsonRpcMessage::Request(request) => {
@@ -447,8 +446,11 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
 }
 
 fn session_id(headers: &HeaderMap) -> Option<&str> {
-    // What is no text is no session's id either.
-    Some(headers.get(SESSION_ID)?.to_str().unwrap_or_default())
+    let mut ids = headers.get_all(SESSION_ID).iter();
+    let id = ids.next()?;
+    // What is no text, or several, is no session's id either.
+    let is_one = ids.all(|other| other == id);
+    Some(id.to_str().ok().filter(|_| is_one).unwrap_or_default())
 }
 
 /// Whether the version of the header is there once, and one that there is. A message that names its version itself is

@@ -75,9 +75,12 @@ impl<'a> Message<'a> {
         if message.jsonrpc != "2.0" {
             return Err(Malformed::request("`jsonrpc` must be \"2.0\""));
         }
-        match message.id {
-            None | Some(Value::String(_) | Value::Number(_)) => Ok(message),
-            Some(_) => Err(Malformed::request("`id` must be a string or a number")),
+        match &message.id {
+            None | Some(Value::String(_)) => Ok(message),
+            Some(Value::Number(number)) if number.is_i64() => Ok(message),
+            Some(_) => Err(Malformed::request(
+                "`id` must be a string or a whole number of 64 bits",
+            )),
         }
     }
 
@@ -205,12 +208,20 @@ impl Malformed {
         }
     }
 
-    /// What is wrong with a message that was well-formed and still could not be read.
+    /// What is wrong with a message that is well-formed, and is none of this protocol.
     pub fn unreadable(body: &[u8]) -> Self {
-        match serde_json::from_slice::<Value>(body) {
-            Err(_) => Self::json(),
-            Ok(_) => Self::request("not a message of this protocol"),
-        }
+        let message = match Message::parse(body) {
+            Ok(message) => message,
+            Err(malformed) => return malformed,
+        };
+        let malformed = match message.method() {
+            Some(_) => Self::new(
+                ErrorCode::INVALID_PARAMS,
+                "Invalid params: `params` must be an object, as the method has it",
+            ),
+            None => Self::request("not a message of this protocol"),
+        };
+        malformed.to(message.id())
     }
 
     /// The answer to the request with this id.
@@ -249,8 +260,24 @@ mod tests {
             r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":9223372036854775808,"method":"ping"}"#,
         ] {
             assert_eq!(code(body), -32600, "{body}");
+        }
+    }
+
+    #[test]
+    fn params_of_another_type_are_told_from_what_is_no_message() {
+        for (body, code) in [
+            (
+                r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":3}"#,
+                -32602,
+            ),
+            (r#"{"jsonrpc":"2.0","id":7}"#, -32600),
+        ] {
+            let malformed = Malformed::unreadable(body.as_bytes());
+            assert_eq!((malformed.code.0, malformed.id), (code, json!(7)), "{body}");
         }
     }
 
