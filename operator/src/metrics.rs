@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, serve};
+use kube::runtime::reflector::Store;
 use tokio::net::TcpListener;
 
+use crate::crd::{MCPServer, Phase};
+
 /// Counts since the start.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Metrics {
-    ready: AtomicBool,
+    /// The servers, once all that is in the cluster is known.
+    servers: OnceLock<Store<MCPServer>>,
     looks: AtomicU64,
     failures: AtomicU64,
     /// Requests to the API server, by method.
@@ -24,8 +28,9 @@ pub struct Metrics {
 
 impl Metrics {
     /// All that is in the cluster is known.
-    pub fn set_ready(&self) {
-        self.ready.store(true, Ordering::Relaxed);
+    pub fn set_ready(&self, servers: Store<MCPServer>) {
+        // It becomes ready once.
+        _ = self.servers.set(servers);
     }
 
     /// A server was looked at.
@@ -66,6 +71,28 @@ impl Metrics {
                 "sandglass_operator_api_requests_total{{method=\"{method}\"}} {count}"
             );
         }
+        drop(requests);
+        let Some(servers) = self.servers.get() else {
+            return text;
+        };
+        text.push_str(
+            "# HELP sandglass_operator_servers MCPServers that are served.\n\
+             # TYPE sandglass_operator_servers gauge\n",
+        );
+        let servers = servers.state();
+        let phases = servers
+            .iter()
+            .map(|server| server.status.as_ref().and_then(|status| status.phase));
+        let phases: Vec<Phase> = phases
+            .map(|phase| phase.unwrap_or(Phase::Pending))
+            .collect();
+        for phase in [Phase::Pending, Phase::Ready, Phase::Failed] {
+            let count = phases.iter().filter(|found| **found == phase).count();
+            _ = writeln!(
+                text,
+                "sandglass_operator_servers{{phase=\"{phase:?}\"}} {count}"
+            );
+        }
         text
     }
 
@@ -81,7 +108,7 @@ impl Metrics {
 }
 
 async fn ready(State(metrics): State<Arc<Metrics>>) -> (StatusCode, &'static str) {
-    if metrics.ready.load(Ordering::Relaxed) {
+    if metrics.servers.get().is_some() {
         (StatusCode::OK, "ok")
     } else {
         (

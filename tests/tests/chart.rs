@@ -305,6 +305,9 @@ async fn the_dashboard_shows_metrics_and_labels_that_there_are() {
     let chart = Chart::render(EVERYTHING).await;
     let config = chart.object("ConfigMap", &format!("{RELEASE}-dashboard"));
     assert_eq!(config["metadata"]["labels"]["grafana_dashboard"], "1");
+    let of_operator = config["data"]["sandglass-operator.json"].as_str();
+    let of_operator: Value = serde_json::from_str(of_operator.expect("a text")).expect("JSON");
+    assert_eq!(of_operator["uid"], "sandglass-operator");
     let text = config["data"]["sandglass.json"].as_str().expect("a text");
     let dashboard: Value = serde_json::from_str(text).expect("JSON");
     let mut expressions = Vec::new();

@@ -1,11 +1,13 @@
 //! The operator against a real API server, with the built `sandglass` as the pods: the examples of KAOS' guide, its gateway,
 //! and KAOS itself.
 
+use std::collections::BTreeSet;
+
 use sandglass_tests::cluster::guide::{
     CALCULATOR, KEY_LENGTH, SPECIFICATION, STRING_UTILS, WEATHER, condition, python, tools,
 };
 use sandglass_tests::cluster::{ControlPlane, Ground, PlayedPod, definition};
-use sandglass_tests::{Registry, RegistryKind, eventually, tool};
+use sandglass_tests::{Registry, RegistryKind, eventually, root, tool};
 use serde_json::{Value, json};
 
 /// The guide's lines with `curl`.
@@ -184,12 +186,22 @@ async fn the_guides_examples_become_ready_and_answer() {
     );
     let events = ground.api.get(&events).await.to_string();
     assert!(events.contains(r#""reason":"Ready""#), "{events}");
-    assert!(
-        operator
-            .get("/metrics")
-            .await
-            .contains("sandglass_operator_api_requests_total{method=\"PATCH\"}")
-    );
+    let metrics = operator.get("/metrics").await;
+    for line in [
+        "sandglass_operator_api_requests_total{method=\"PATCH\"} ",
+        "sandglass_operator_servers{phase=\"Failed\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    // The dashboard shows all of them, and nothing else.
+    let shown = root().join("deploy/kubernetes/chart/dashboards/sandglass-operator.json");
+    let shown = std::fs::read_to_string(shown).expect("the dashboard is there");
+    let of_operator = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let names = words.filter(|word| word.starts_with("sandglass_operator_"));
+        names.map(str::to_owned).collect()
+    };
+    assert_eq!(of_operator(&metrics), of_operator(&shown));
     assert_eq!(operator.get("/readyz").await, "ok");
     assert!(!operator.log().contains("0123456789"));
 }

@@ -53,7 +53,7 @@ pub async fn run(client: Client, settings: Settings, metrics: Arc<Metrics>) -> a
         metrics: Arc::clone(&metrics),
     });
     reconciler.caches.ready().await;
-    metrics.set_ready();
+    metrics.set_ready(servers.clone());
     tracing::info!(
         servers = servers.len(),
         "all that is in the cluster is known"
