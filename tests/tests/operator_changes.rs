@@ -292,7 +292,11 @@ async fn what_others_change_is_put_right_and_what_is_theirs_is_left() {
     );
     assert_eq!(now["metadata"]["annotations"]["team"], "a");
     // What is deleted comes back.
-    for path in [path.clone(), ground.core("services/mcpserver-tools")] {
+    for path in [
+        path.clone(),
+        ground.core("services/mcpserver-tools"),
+        ground.core("secrets/mcpserver-tools-state"),
+    ] {
         let uid = ground.api.get(&path).await["metadata"]["uid"].clone();
         ground.api.delete(&path).await;
         eventually("it is made anew", async || {

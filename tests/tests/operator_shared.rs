@@ -214,6 +214,82 @@ async fn each_server_has_its_own_endpoint_on_one_host() {
     assert_eq!(service["spec"]["ports"][0]["targetPort"], "http");
 }
 
+/// The source of a tenant, as the host has it.
+async fn source(ground: &Ground, server: &str) -> Value {
+    let path = ground.core(&format!("configmaps/{HOST}"));
+    let config_map = ground.api.get(&path).await;
+    let manifest = config_map["data"]["manifest.json"].as_str();
+    let manifest: Value = serde_json::from_str(manifest.expect("a text")).expect("JSON");
+    manifest["tenants"][server]["tools"][0]["python"].clone()
+}
+
+#[tokio::test]
+async fn a_server_goes_on_as_it_was_until_what_is_new_can_be_had() {
+    let Some(ground) = Ground::new("staying").await else {
+        return;
+    };
+    let _operator = ground.operator().await;
+    ground.server("alpha", &shared(&tool("alpha"))).await;
+    until_tenants(&ground, &["alpha"]).await;
+    let before = source(&ground, "alpha").await;
+    assert_eq!(before, tool("alpha"));
+    let mut missing = shared("");
+    missing["config"]["tools"] = json!({ "fromSecretKeyRef": { "name": "none", "key": "a" } });
+    let mut broken = shared(&tool("other"));
+    broken["shared"] = json!(false);
+    broken["podSpec"] = json!({ "containers": [{ "image": "x" }] });
+    let large = shared(&format!("{}# {}", tool("large"), "x".repeat(90_000)));
+    for (other, spec, phase) in [("beta", &missing, "Pending"), ("gamma", &broken, "Failed")] {
+        ground.api.change(&ground.namespace, "alpha", spec).await;
+        let status = ground.phase("alpha", phase).await;
+        assert!(status["endpoint"].is_string(), "{status}");
+        // The host is changed for another one.
+        ground.server(other, &large).await;
+        eventually("the other one is there", async || {
+            let tenants = tenants(&ground).await;
+            tenants.iter().any(|name| name == other).then_some(())
+        })
+        .await;
+        assert_eq!(source(&ground, "alpha").await, before, "{spec}");
+    }
+    // What is too much is told to who is too much, and to nobody else.
+    let many: Vec<String> = (0..12).map(|index| format!("large-{index:02}")).collect();
+    for name in &many {
+        ground.server(name, &large).await;
+    }
+    let refused = eventually("one is refused", async || {
+        for name in &many {
+            let path = format!(
+                "/apis/kaos.tools/v1alpha1/namespaces/{}/mcpservers/{name}",
+                ground.namespace
+            );
+            let status = ground.api.get(&path).await["status"].take();
+            if status["phase"] == "Failed" {
+                return Some(status);
+            }
+        }
+        None
+    })
+    .await;
+    let why = condition(&refused, "Programmed");
+    assert_eq!(why["reason"], "TooLarge", "{refused}");
+    ground.server("small", &shared(&tool("small"))).await;
+    eventually("the small one is there", async || {
+        let tenants = tenants(&ground).await;
+        tenants.iter().any(|name| name == "small").then_some(())
+    })
+    .await;
+    // At last it has a host of its own.
+    broken["podSpec"] = Value::Null;
+    ground.api.change(&ground.namespace, "alpha", &broken).await;
+    eventually("it has left", async || {
+        let tenants = tenants(&ground).await;
+        (!tenants.iter().any(|name| name == "alpha")).then_some(())
+    })
+    .await;
+    ground.kubelet.deployment("mcpserver-alpha").await;
+}
+
 #[tokio::test]
 async fn a_deleted_server_goes_when_the_host_has_forgotten_it() {
     let Some(ground) = Ground::new("departing").await else {

@@ -15,7 +15,7 @@ const SOURCE: &str = "def one() -> int:\n    return 1\n";
 const MANY: usize = 500;
 
 /// The most requests of the operator for each of them, watches aside, from its creation until it is ready.
-const MOST_REQUESTS: usize = 12;
+const MOST_REQUESTS: usize = 16;
 
 fn spec() -> Value {
     json!({ "type": "wasm-runtime", "config": { "tools": { "fromString": SOURCE } } })

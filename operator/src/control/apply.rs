@@ -5,13 +5,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use kube::api::{DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 
 use super::caches::Caches;
 use crate::cluster::words;
-use crate::objects::{Desired, Kind, STATE_KEY};
+use crate::crd::{MANAGED_BY, MCPServer};
+use crate::objects::shared::{self, MAX_MANIFEST};
+use crate::objects::{Desired, Kind, Owner, STATE_KEY};
 use crate::plan::ReferenceKind;
 
 /// Under this name the API server keeps which fields are the operator's.
@@ -43,61 +45,122 @@ pub enum ApplyError {
         /// The API server's words.
         message: String,
     },
+    /// The manifest of a shared host has no place for more.
+    #[error(
+        "spec.config.tools: the tools of all servers that share this namespace's host are over {MAX_MANIFEST} bytes; keep the source in a ConfigMap (fromConfigMapKeyRef), or set `shared: false`"
+    )]
+    HostFull,
     /// It may pass.
     #[error("{}", words(.0))]
     Api(kube::Error),
 }
 
+/// What waits for somebody to change something: in one word, and for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// In one word, for conditions.
+    pub reason: &'static str,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
 impl ApplyError {
-    /// The error in one word.
-    pub fn reason(&self) -> &'static str {
-        match self {
+    /// What waits for somebody; the error where it may pass by itself.
+    pub fn refusal(self) -> Result<Refusal, kube::Error> {
+        let reason = match &self {
             Self::NameTaken { .. } => "NameTaken",
             Self::Refused { .. } => "Refused",
+            Self::HostFull => "TooLarge",
             Self::Api(_) => "Unavailable",
+        };
+        match self {
+            Self::Api(error) => Err(error),
+            other => Ok(Refusal {
+                reason,
+                message: other.to_string(),
+            }),
         }
     }
 }
 
-/// Writes objects of one server.
+/// Whose objects are written.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    /// Those of one server.
+    Server(&'a Owner),
+    /// Those of the host that servers of the namespace share.
+    SharedHost,
+}
+
+impl Whose<'_> {
+    /// Whether an object is one of them, by its labels or by its owner: others may have removed the one or the other.
+    fn owns(self, object: &ObjectMeta) -> bool {
+        let label = |key: &str| object.labels.as_ref()?.get(key).map(String::as_str);
+        let is_marked = label(MANAGED_BY.0) == Some(MANAGED_BY.1);
+        let mut owners = object.owner_references.iter().flatten();
+        match self {
+            Self::Server(owner) => {
+                is_marked && label("mcpserver") == Some(&*owner.name)
+                    || owners.any(|found| found.uid == owner.uid)
+            }
+            Self::SharedHost => {
+                is_marked && label(shared::LABEL).is_some()
+                    || owners.any(|found| found.kind == MCPServer::kind(&()))
+            }
+        }
+    }
+}
+
+/// Writes objects.
 pub struct Applier<'a> {
     /// The way to the API server.
     pub client: &'a Client,
     /// What it has.
     pub caches: &'a Caches,
-    /// Where the server is.
+    /// Where they are.
     pub namespace: &'a str,
-    /// The ids of the servers whose objects these are.
-    pub owners: &'a [String],
+    /// Whose they are.
+    pub whose: Whose<'a>,
 }
 
 impl Applier<'_> {
-    /// Makes an object what it should be; as it is then.
+    /// Makes an object what it should be, unless somebody else has made one of that name; as it is then.
     pub async fn apply(&self, desired: &Desired) -> Result<Arc<DynamicObject>, ApplyError> {
-        let live = self
+        let known = self
             .caches
             .object(desired.kind, self.namespace, &desired.name);
-        if let Some(live) = &live
-            && is_made(&desired.object, live)
+        if let Some(known) = &known
+            && is_made(&desired.object, known)
         {
-            return Ok(Arc::clone(live));
+            return Ok(Arc::clone(known));
         }
-        let is_ours = live.is_some_and(|live| self.owns(&live));
-        match self.patch(desired, is_ours).await {
-            Err(kube::Error::Api(status)) if status.code == 409 && !is_ours => {
-                let api = self.api(desired.kind);
-                let live = api.get(&desired.name).await.map_err(ApplyError::Api)?;
-                if !self.owns(&live) {
-                    return Err(ApplyError::NameTaken {
-                        kind: desired.kind.gvk().kind,
-                        name: desired.name.clone(),
-                    });
-                }
-                self.patch(desired, true).await.map(Arc::new)
+        let judged = |error| judged(error, &desired.kind.gvk().kind, &desired.name);
+        // What has not our mark is not in the cache.
+        let mut live = match known {
+            Some(known) => Some(known.metadata.clone()),
+            None => self.find(desired).await.map_err(judged)?,
+        };
+        loop {
+            if live.as_ref().is_some_and(|live| !self.whose.owns(live)) {
+                return Err(ApplyError::NameTaken {
+                    kind: desired.kind.gvk().kind,
+                    name: desired.name.clone(),
+                });
             }
-            applied => applied.map(Arc::new),
+            match self.patch(desired, live.is_some()).await {
+                // Somebody has made it meanwhile.
+                Err(kube::Error::Api(status)) if status.code == 409 && live.is_none() => {
+                    live = self.find(desired).await.map_err(judged)?;
+                }
+                applied => return applied.map(Arc::new).map_err(judged),
+            }
         }
-        .map_err(|error| judged(error, &desired.kind.gvk().kind, &desired.name))
+    }
+
+    async fn find(&self, desired: &Desired) -> Result<Option<ObjectMeta>, kube::Error> {
+        let api = self.api(desired.kind);
+        let found = api.get_metadata_opt(&desired.name).await?;
+        Ok(found.map(|found| found.metadata))
     }
 
     /// Removes an object that is not asked for any more, if it is the server's.
@@ -105,7 +168,7 @@ impl Applier<'_> {
         let Some(live) = self.caches.object(kind, self.namespace, name) else {
             return Ok(());
         };
-        if !self.owns(&live) {
+        if !self.whose.owns(&live.metadata) {
             return Ok(());
         }
         match self
@@ -127,6 +190,21 @@ impl Applier<'_> {
         live.is_some_and(|live| is_made(&desired.object, &live))
     }
 
+    /// Whether the Secret with the key that seals sessions is there.
+    pub fn has_state_key(&self, name: &str) -> Result<bool, ApplyError> {
+        let found = self
+            .caches
+            .metadata(ReferenceKind::Secret, self.namespace, name);
+        match found {
+            None => Ok(false),
+            Some(found) if self.whose.owns(&found) => Ok(true),
+            Some(_) => Err(ApplyError::NameTaken {
+                kind: "Secret".to_owned(),
+                name: name.to_owned(),
+            }),
+        }
+    }
+
     /// Makes the key that seals sessions, once: another one would end them all.
     pub async fn make_state_key(
         &self,
@@ -134,11 +212,7 @@ impl Applier<'_> {
         labels: &Value,
         owners: &[Value],
     ) -> Result<(), ApplyError> {
-        if self
-            .caches
-            .version(ReferenceKind::Secret, self.namespace, name)
-            .is_some()
-        {
+        if self.has_state_key(name)? {
             return Ok(());
         }
         let mut key = [0; STATE_KEY_LENGTH];
@@ -176,13 +250,6 @@ impl Applier<'_> {
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), self.namespace, &kind.resource())
     }
-
-    fn owns(&self, object: &DynamicObject) -> bool {
-        let owners = object.metadata.owner_references.iter().flatten();
-        owners
-            .into_iter()
-            .any(|owner| self.owners.contains(&owner.uid))
-    }
 }
 
 /// What may pass, and what waits for somebody to change something. (An amount that is none is a 500 to some versions.)
@@ -209,11 +276,16 @@ fn is_made(desired: &Value, live: &DynamicObject) -> bool {
         })
 }
 
-/// Whether an object has all that is asked of it. The API server adds defaults, and leaves out what is empty.
+/// Whether an object has all that is asked of it. The API server adds defaults, and leaves out what is empty; others may add
+/// to lists whose items have names. (What is not asked for any more shows in the hash.)
 fn is_within(desired: &Value, live: &Value) -> bool {
     match (desired, live) {
         (Value::Object(desired), Value::Object(live)) => {
             desired.iter().all(|(key, value)| match live.get(key) {
+                Some(Value::Array(live)) if is_by_name(key, live) => {
+                    let mut desired = value.as_array().into_iter().flatten();
+                    desired.all(|desired| live.iter().any(|live| is_within(desired, live)))
+                }
                 Some(live) => is_within(value, live),
                 None => is_empty(value),
             })
@@ -227,6 +299,19 @@ fn is_within(desired: &Value, live: &Value) -> bool {
         }
         (desired, live) => desired == live,
     }
+}
+
+/// Whether server-side apply merges a list item by item (`x-kubernetes-list-type: map` in the API's schema), and with it what
+/// others have added.
+fn is_by_name(key: &str, items: &[Value]) -> bool {
+    let name = match key {
+        "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => "name",
+        "volumeMounts" => "mountPath",
+        "ports" => "containerPort",
+        "ownerReferences" => "uid",
+        _ => return false,
+    };
+    items.iter().all(|item| item.get(name).is_some())
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -249,6 +334,15 @@ mod tests {
             &desired,
             &json!({ "a": { "b": [{ "c": 1, "x": 2 }] }, "y": 3 })
         ));
+        let named = json!({ "env": [{ "name": "A" }, { "name": "B", "value": "1" }] });
+        let more =
+            json!({ "env": [{ "name": "A" }, { "name": "X" }, { "name": "B", "value": "1" }] });
+        assert!(is_within(&named, &more), "others may add what has a name");
+        let less = json!({ "env": [{ "name": "A" }, { "name": "B", "value": "2" }] });
+        assert!(!is_within(&named, &less));
+        let rules = json!({ "egress": [{ "ports": [{ "port": 53 }] }] });
+        let wider = json!({ "egress": [{ "ports": [{ "port": 53 }, { "port": 80 }] }] });
+        assert!(!is_within(&rules, &wider), "rules have none");
         for live in [
             json!({ "a": { "b": [] } }),
             json!({ "a": { "b": [{ "c": 2 }] } }),

@@ -6,9 +6,9 @@ use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
-use kube::api::{DynamicObject, PartialObjectMeta};
+use kube::api::{ApiResource, DynamicObject, ObjectMeta, PartialObjectMeta};
 use kube::discovery;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -47,19 +47,17 @@ impl Caches {
             namespace: namespace.map(str::to_owned),
             queue,
         };
-        let servers = watches.watch(
-            watches.api(),
-            (),
-            watcher::Config::default(),
-            |server: &MCPServer, servers| {
-                let mut concerned = vec![ObjectRef::from_obj(server)];
-                // Those that shared its host see to it that the host forgets it.
-                if server.spec.shared && servers.get(&concerned[0]).is_none() {
-                    concerned.extend(sharing(servers, server.namespace()));
-                }
-                concerned
-            },
-        );
+        let resource = ApiResource::erase::<MCPServer>(&());
+        let events = watcher(watches.api_of(&resource), watcher::Config::default());
+        let events = events.map(|event| event.map(read));
+        let servers = watches.follow(events, (), |server: &MCPServer, servers| {
+            let mut concerned = vec![ObjectRef::from_obj(server)];
+            // Those that shared its host see to it that the host forgets it.
+            if server.spec.shared && servers.get(&concerned[0]).is_none() {
+                concerned.extend(sharing(servers, server.namespace()));
+            }
+            concerned
+        });
         let mut objects = BTreeMap::new();
         for kind in Kind::ALL {
             if kind.is_everywhere() || is_served(client, kind).await? {
@@ -159,18 +157,29 @@ impl Caches {
         self.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The version of a ConfigMap or Secret, if there is one.
-    pub fn version(&self, kind: ReferenceKind, namespace: &str, name: &str) -> Option<String> {
-        match kind {
-            ReferenceKind::ConfigMap => self
-                .config_maps
-                .get(&ObjectRef::new(name).within(namespace))?
-                .resource_version(),
-            ReferenceKind::Secret => self
-                .secrets
-                .get(&ObjectRef::new(name).within(namespace))?
-                .resource_version(),
-        }
+    /// The metadata of a ConfigMap or Secret, if there is one.
+    pub fn metadata(&self, kind: ReferenceKind, namespace: &str, name: &str) -> Option<ObjectMeta> {
+        Some(match kind {
+            ReferenceKind::ConfigMap => {
+                let key = ObjectRef::new(name).within(namespace);
+                self.config_maps.get(&key)?.metadata.clone()
+            }
+            ReferenceKind::Secret => {
+                let key = ObjectRef::new(name).within(namespace);
+                self.secrets.get(&key)?.metadata.clone()
+            }
+        })
+    }
+}
+
+/// Reads a server. One that cannot be read is a server that says so, and keeps no other from being served.
+fn read(event: watcher::Event<DynamicObject>) -> watcher::Event<MCPServer> {
+    match event {
+        watcher::Event::Apply(object) => watcher::Event::Apply(MCPServer::read(object)),
+        watcher::Event::Delete(object) => watcher::Event::Delete(MCPServer::read(object)),
+        watcher::Event::InitApply(object) => watcher::Event::InitApply(MCPServer::read(object)),
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitDone => watcher::Event::InitDone,
     }
 }
 
@@ -235,13 +244,17 @@ impl Watches {
     fn objects(&self, kind: Kind, servers: &Store<MCPServer>) -> Store<DynamicObject> {
         let servers = servers.clone();
         let resource = kind.resource();
-        let api = match &self.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
+        let api = self.api_of(&resource);
         self.watch(api, resource, ours(), move |object, _| {
             owner(object, &servers)
         })
+    }
+
+    fn api_of(&self, resource: &ApiResource) -> Api<DynamicObject> {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
+        }
     }
 
     fn watch_metadata<K>(
@@ -268,15 +281,15 @@ impl Watches {
                 let concerned = servers.state_filter(|server| {
                     server.namespace() == namespace && server.spec.names(kind, &name)
                 });
-                concerned
+                let concerned = concerned
                     .iter()
-                    .map(|server| ObjectRef::from_obj(&**server))
-                    .collect()
+                    .map(|server| ObjectRef::from_obj(&**server));
+                // And those whose sessions its key seals.
+                concerned.chain(owner(object, &servers)).collect()
             },
         )
     }
 
-    /// Watches for as long as the process runs; a watch that breaks off is begun anew, at longer and longer intervals.
     fn watch<K>(
         &self,
         api: Api<K>,
@@ -288,12 +301,26 @@ impl Watches {
         K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
         K::DynamicType: Clone + Debug + Eq + Hash + Send + Sync + Unpin,
     {
+        self.follow(watcher(api, config), kind, concerned)
+    }
+
+    /// Watches for as long as the process runs; a watch that breaks off is begun anew, at longer and longer intervals.
+    fn follow<K>(
+        &self,
+        events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        kind: K::DynamicType,
+        concerned: impl Fn(&K, &Store<K>) -> Vec<ObjectRef<MCPServer>> + Send + 'static,
+    ) -> Store<K>
+    where
+        K: Resource + Clone + Debug + Send + Sync + 'static,
+        K::DynamicType: Clone + Debug + Eq + Hash + Send + Sync + Unpin,
+    {
         let writer = reflector::store::Writer::<K>::new(kind.clone());
         let store = writer.as_reader();
         let known = store.clone();
         let queue = self.queue.clone();
         let what = K::plural(&kind).into_owned();
-        let events = watcher(api, config)
+        let events = events
             .map(|event| {
                 event.map(|event| event.modify(|object| object.managed_fields_mut().clear()))
             })

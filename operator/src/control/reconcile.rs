@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 
-use super::apply::{ApplyError, FIELD_MANAGER};
+use super::apply::{ApplyError, FIELD_MANAGER, Whose};
 use super::attempts::{Attempts, jittered};
 use super::caches::Caches;
 use super::pods::{self, ALONE, Questions};
@@ -78,19 +78,27 @@ impl Reconciler {
                 }
             };
         }
-        let progress = self.bring(server).await?;
+        let deferred = self.attempts.refusal(server);
+        let progress = match &deferred {
+            Some((refusal, _)) => Progress::Unmade(refusal.clone()),
+            None => self.bring(server).await?,
+        };
         let seen = self.see(server).await;
         let asks_in_vain = seen.served.is_none() && {
             let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
-            pods::any_ready(&self.caches.pods(&namespace, &name, server.spec.shared))
+            pods::any_ready(&self.caches.pods(&namespace, &name, seen.is_shared))
         };
         let now = k8s_openapi::jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string();
         let status = status(server, &progress, &seen, &now);
         self.tell(server, &status).await?;
-        if matches!(progress, Progress::Unmade(_)) {
-            return Ok(Action::requeue(self.attempts.failed(&key)));
+        if let Progress::Unmade(refusal) = progress {
+            let wait = match deferred {
+                Some((_, wait)) => wait,
+                None => self.attempts.refused(server, refusal),
+            };
+            return Ok(Action::requeue(wait));
         }
         self.attempts.succeeded(&key);
         let interval = self.settings.tools_interval;
@@ -138,8 +146,7 @@ impl Reconciler {
         };
         match made {
             Ok(left_out) => Ok(Progress::Made { left_out }),
-            Err(ApplyError::Api(error)) => Err(error),
-            Err(error) => Ok(Progress::Unmade(error)),
+            Err(error) => Ok(Progress::Unmade(error.refusal()?)),
         }
     }
 
@@ -150,15 +157,19 @@ impl Reconciler {
         owner: &Owner,
         desired: &[Desired],
     ) -> Result<Vec<String>, ApplyError> {
-        let owners = [owner.uid.clone()];
-        let applier = self.applier(&plan.namespace, &owners);
+        let applier = self.applier(&plan.namespace, Whose::Server(owner));
         let secret = objects::state_secret_of(&plan.name);
         let labels = json!(objects::labels(&plan.name));
         applier
             .make_state_key(&secret, &labels, &[owner.reference()])
             .await?;
         let mut left_out = Vec::new();
-        for object in desired {
+        let mut desired: Vec<&Desired> = desired.iter().collect();
+        if self.has_own_host(&plan.namespace, &plan.name) {
+            // Where its change is refused, all that belongs to the pods that serve stays as it is.
+            desired.sort_by_key(|object| object.kind != Kind::Deployment);
+        }
+        for object in &desired {
             if self.caches.has(object.kind) {
                 applier.apply(object).await?;
             } else {
@@ -177,7 +188,15 @@ impl Reconciler {
     /// Looks at the Deployment, at its pods, and asks one of them.
     async fn see(&self, server: &MCPServer) -> Seen {
         let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
-        let is_shared = server.spec.shared;
+        // While its spec fails it runs where it ran before.
+        let is_shared = match (
+            self.has_own_host(&namespace, &name),
+            self.is_tenant(&namespace, &name),
+        ) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => server.spec.shared,
+        };
         let (deployed, tenant) = if is_shared {
             (shared::NAME.to_owned(), &*name)
         } else {
@@ -261,6 +280,9 @@ impl Reconciler {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use http::Method;
     use serde_json::Value;
     use tokio::sync::mpsc;
@@ -270,6 +292,7 @@ mod tests {
     use crate::plan::tests::{server, settings};
 
     const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/my-namespace/deployments/mcpserver-my-mcp";
+    const SERVERS: &str = "/apis/kaos.tools/v1alpha1/mcpservers";
     const SERVER: &str = "/apis/kaos.tools/v1alpha1/namespaces/my-namespace/mcpservers/my-mcp";
     const STATUS: &str =
         "/apis/kaos.tools/v1alpha1/namespaces/my-namespace/mcpservers/my-mcp/status";
@@ -350,6 +373,80 @@ mod tests {
         );
         let wait = reconciler.attempts.failed(&ObjectRef::from_obj(&server));
         assert!(wait >= Duration::from_secs(2), "it failed once: {wait:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_in_ever_new_words_is_asked_for_again_no_sooner() {
+        let times = AtomicU32::new(0);
+        let (reconciler, record) = reconciler(move |asked| {
+            (asked.path == DEPLOYMENT && asked.method != Method::GET).then(|| {
+                let message = format!("Invalid value, the {}.", times.fetch_add(1, Relaxed));
+                failure(422, "Invalid", &message)
+            })
+        })
+        .await;
+        let mut server = echo(false);
+        let attempts = |record: &Record| {
+            let writes = record.writes().into_iter();
+            writes.filter(|asked| asked.path == DEPLOYMENT).count()
+        };
+        for _ in 0..5 {
+            // As its watch tells of each status.
+            server.status = statuses(&record)
+                .pop()
+                .map(|status| serde_json::from_value(status).unwrap());
+            reconciler.reconcile(&server).await.unwrap();
+        }
+        assert_eq!((attempts(&record), statuses(&record).len()), (1, 1));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        reconciler.reconcile(&server).await.unwrap();
+        assert_eq!(attempts(&record), 2, "its time has come");
+        server.metadata.generation = Some(2);
+        reconciler.reconcile(&server).await.unwrap();
+        assert_eq!(attempts(&record), 3, "the spec is another");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_made_is_not_taken_over() {
+        let paths = [
+            "/api/v1/namespaces/my-namespace/serviceaccounts/mcpserver-my-mcp",
+            "/api/v1/namespaces/my-namespace/configmaps/sandglass-shared",
+        ];
+        for (path, shared) in paths.into_iter().zip([false, true]) {
+            let (reconciler, record) = reconciler(move |asked| {
+                let theirs = json!({ "apiVersion": "v1", "kind": "Theirs", "metadata": {
+                    "name": "theirs", "labels": { "app.kubernetes.io/managed-by": "Helm" },
+                } });
+                match &*asked.path {
+                    found if found == path => {
+                        (asked.method == Method::GET).then_some((200, theirs))
+                    }
+                    SERVERS => Some(list(&[json!(echo(shared))])),
+                    _ => None,
+                }
+            })
+            .await;
+            reconciler.reconcile(&echo(shared)).await.unwrap();
+            let status = &statuses(&record)[0];
+            assert_eq!(status["conditions"][2]["reason"], "NameTaken", "{status}");
+            assert!(record.writes().iter().all(|asked| asked.path != path));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_be_read_says_so() {
+        let (reconciler, record) = reconciler(|_| None).await;
+        let mut object = json!(echo(false));
+        object["spec"]["replicas"] = json!(3_000_000_000_u32);
+        let server = MCPServer::read(serde_json::from_value(object).unwrap());
+        reconciler.reconcile(&server).await.unwrap();
+        let status = &statuses(&record)[0];
+        assert_eq!(status["phase"], "Failed");
+        let message = status["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("spec: ") && message.contains("3000000000"),
+            "{message}"
+        );
     }
 
     #[tokio::test]

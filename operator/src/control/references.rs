@@ -99,10 +99,11 @@ impl References {
         name: &str,
     ) -> Result<Option<Keys>, kube::Error> {
         let key = (kind, namespace.to_owned(), name.to_owned());
-        let Some(version) = caches.version(kind, namespace, name) else {
+        let Some(found) = caches.metadata(kind, namespace, name) else {
             self.known().remove(&key);
             return Ok(None);
         };
+        let version = found.resource_version.unwrap_or_default();
         if let Some((known, keys)) = self.known().get(&key)
             && *known == version
         {

@@ -1,19 +1,19 @@
 //! Servers that share a host: their objects, and those of the host.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::apply::{Applier, ApplyError};
+use super::apply::{Applier, ApplyError, Whose};
 use super::ports::Ports;
 use super::reconcile::Reconciler;
 use crate::crd::MCPServer;
-use crate::objects::shared::{self, Tenant};
+use crate::objects::shared::{self, MAX_MANIFEST, Tenant};
 use crate::objects::{self, Kind, Owner};
-use crate::plan::{Placement, Plan, ReferenceKind};
+use crate::plan::{Placement, Plan};
 
 /// How long changes are gathered before a host's pods are replaced for them.
 const GATHER: Duration = Duration::from_secs(1);
@@ -52,9 +52,10 @@ impl Reconciler {
             .ports
             .of(&self.caches, namespace, &plan.name)
             .ok_or_else(no_port)?;
-        self.bring_host(namespace).await?;
-        let owners = [owner.uid.clone()];
-        let applier = self.applier(namespace, &owners);
+        if self.bring_host(namespace).await?.contains(&plan.name) {
+            return Err(ApplyError::HostFull);
+        }
+        let applier = self.applier(namespace, Whose::Server(owner));
         for object in shared::of_tenant(plan, owner, port, &self.settings) {
             if self.caches.has(object.kind) {
                 applier.apply(&object).await?;
@@ -71,34 +72,36 @@ impl Reconciler {
     /// A server that has a host of its own, or is being deleted, leaves the shared one, if it was there.
     pub(super) async fn leave_host(&self, namespace: &str, name: &str) -> Result<(), ApplyError> {
         self.shared.ports.forget(namespace, name);
-        let config_map = self.caches.object(Kind::ConfigMap, namespace, shared::NAME);
-        let was_there = config_map
-            .is_some_and(|config_map| shared::recorded(&json!(*config_map)).contains_key(name));
-        if was_there {
+        if self.is_tenant(namespace, name) {
             self.bring_host(namespace).await?;
         }
         Ok(())
     }
 
-    /// Makes the host of a namespace what its tenants need; without tenants there is none.
-    async fn bring_host(&self, namespace: &str) -> Result<(), ApplyError> {
+    /// Whether the host of a namespace has a server among its tenants.
+    pub(super) fn is_tenant(&self, namespace: &str, name: &str) -> bool {
+        let config_map = self.caches.object(Kind::ConfigMap, namespace, shared::NAME);
+        config_map.is_some_and(|config_map| shared::is_recorded(&config_map.data, name))
+    }
+
+    /// Makes the host of a namespace what its tenants need; without tenants there is none. The names of those that it has no
+    /// place for, as they are now.
+    async fn bring_host(&self, namespace: &str) -> Result<BTreeSet<String>, ApplyError> {
         let turn = self.shared.turn(namespace);
         let _turn = turn.lock().await;
+        let applier = self.applier(namespace, Whose::SharedHost);
         let mut waited = false;
         loop {
-            let tenants = self.tenants(namespace);
-            let owners: Vec<String> = tenants.iter().map(|tenant| tenant.uid.clone()).collect();
-            let applier = self.applier(namespace, &owners);
+            let (tenants, too_large) = self.tenants(namespace).await.map_err(ApplyError::Api)?;
             if tenants.is_empty() {
-                return self.remove_host(namespace).await;
+                self.remove_host(&applier).await?;
+                return Ok(too_large);
             }
             let desired = shared::of_host(namespace, &tenants, &self.settings);
-            let has_key = self
-                .caches
-                .version(ReferenceKind::Secret, namespace, shared::STATE_SECRET)
-                .is_some();
-            if has_key && desired.iter().all(|object| applier.is_made(object)) {
-                return Ok(());
+            if applier.has_state_key(shared::STATE_SECRET)?
+                && desired.iter().all(|object| applier.is_made(object))
+            {
+                return Ok(too_large);
             }
             if !waited {
                 waited = true;
@@ -117,55 +120,81 @@ impl Reconciler {
                         .await?;
                 }
             }
-            return Ok(());
+            return Ok(too_large);
         }
     }
 
-    async fn remove_host(&self, namespace: &str) -> Result<(), ApplyError> {
+    async fn remove_host(&self, applier: &Applier<'_>) -> Result<(), ApplyError> {
         for kind in [
             Kind::Deployment,
             Kind::NetworkPolicy,
             Kind::ConfigMap,
             Kind::ServiceAccount,
         ] {
-            let Some(live) = self.caches.object(kind, namespace, shared::NAME) else {
-                continue;
-            };
-            let owners = live
-                .owner_references()
-                .iter()
-                .map(|owner| owner.uid.clone());
-            let owners: Vec<String> = owners.collect();
-            self.applier(namespace, &owners)
-                .remove(kind, shared::NAME)
-                .await?;
+            applier.remove(kind, shared::NAME).await?;
         }
         Ok(())
     }
 
-    /// The tenants of a namespace's host, by name. One whose spec fails goes on as it was.
-    fn tenants(&self, namespace: &str) -> Vec<Tenant> {
+    /// The tenants of a namespace's host, by name. One goes on as it was while its spec fails, while something that it names is
+    /// missing, while it is too large, and until it has a host of its own. And the names of those that are too large.
+    async fn tenants(
+        &self,
+        namespace: &str,
+    ) -> Result<(Vec<Tenant>, BTreeSet<String>), kube::Error> {
         let servers = self.caches.servers.state_filter(|server| {
-            server.spec.shared
-                && server.metadata.namespace.as_deref() == Some(namespace)
+            server.metadata.namespace.as_deref() == Some(namespace)
                 && server.metadata.deletion_timestamp.is_none()
         });
         let config_map = self.caches.object(Kind::ConfigMap, namespace, shared::NAME);
-        let mut before = config_map
-            .map(|config_map| shared::recorded(&json!(*config_map)))
+        let before = config_map
+            .map(|config_map| shared::recorded(&config_map.data))
             .unwrap_or_default();
-        let mut tenants: Vec<Tenant> = servers
-            .iter()
-            .filter_map(|server| match self.plan(server) {
-                Some(plan) => {
-                    let port = self.shared.ports.of(&self.caches, namespace, &plan.name)?;
-                    Some(Tenant::new(&plan, &server.uid().unwrap_or_default(), port))
+        let mut tenants = Vec::new();
+        for server in servers {
+            let name = server.name_any();
+            let tenant = match self.plan(&server) {
+                Some(plan) if self.is_resolved(&plan).await? => {
+                    let port = self.shared.ports.of(&self.caches, namespace, &name);
+                    let uid = server.uid().unwrap_or_default();
+                    port.map(|port| Tenant::new(&plan, &uid, port))
                 }
-                None => before.remove(&server.name_any()),
-            })
-            .collect();
+                None if !server.spec.shared && self.has_own_host(namespace, &name) => None,
+                _ => before.get(&name).cloned(),
+            };
+            tenants.extend(tenant);
+        }
         tenants.sort_by(|a, b| a.name.cmp(&b.name));
-        tenants
+        // What is too much is what is new: it is left as it was, the largest first.
+        let mut too_large = BTreeSet::new();
+        while shared::size(&tenants) > MAX_MANIFEST {
+            let news = tenants.iter().enumerate();
+            let news = news.filter(|(_, tenant)| before.get(&tenant.name) != Some(tenant));
+            let largest = news.max_by_key(|(_, tenant)| json!(tenant.tools).to_string().len());
+            let Some((index, _)) = largest else { break };
+            let tenant = tenants.remove(index);
+            if let Some(before) = before.get(&tenant.name) {
+                tenants.insert(index, before.clone());
+            }
+            too_large.insert(tenant.name);
+        }
+        Ok((tenants, too_large))
+    }
+
+    async fn is_resolved(&self, plan: &Plan) -> Result<bool, kube::Error> {
+        let references = plan.references();
+        let missing = self
+            .references
+            .missing(&self.caches, &plan.namespace, &references);
+        Ok(missing.await?.is_empty())
+    }
+
+    /// Whether a server has a Deployment of its own.
+    pub(super) fn has_own_host(&self, namespace: &str, name: &str) -> bool {
+        let own = objects::name_of(name);
+        self.caches
+            .object(Kind::Deployment, namespace, &own)
+            .is_some()
     }
 
     /// The plan of a server that shares its host, if its spec is valid; parsed once for each generation.
@@ -191,12 +220,12 @@ impl Reconciler {
         plan
     }
 
-    pub(super) fn applier<'a>(&'a self, namespace: &'a str, owners: &'a [String]) -> Applier<'a> {
+    pub(super) fn applier<'a>(&'a self, namespace: &'a str, whose: Whose<'a>) -> Applier<'a> {
         Applier {
             client: &self.client,
             caches: &self.caches,
             namespace,
-            owners,
+            whose,
         }
     }
 }

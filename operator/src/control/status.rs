@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 
-use super::apply::ApplyError;
+use super::apply::Refusal;
 use super::pods::Served;
 use super::references::Missing;
 use crate::crd::{
@@ -19,7 +19,7 @@ pub enum Progress {
     /// What the spec names is not there; what is there stays as it is.
     Unresolved(Vec<Missing>),
     /// An object cannot be made.
-    Unmade(ApplyError),
+    Unmade(Refusal),
     /// All objects are what they should be, but for those that this API server does not know.
     Made {
         /// What is asked for and cannot be had.
@@ -161,7 +161,10 @@ fn steps(progress: &Progress, rollout: &Rollout) -> Vec<Step> {
             let messages: Vec<_> = missing.iter().map(|missing| &*missing.message).collect();
             (1, Some((reason.to_owned(), messages.join("; "))))
         }
-        Progress::Unmade(error) => (2, Some((error.reason().to_owned(), error.to_string()))),
+        Progress::Unmade(refusal) => (
+            2,
+            Some((refusal.reason.to_owned(), refusal.message.clone())),
+        ),
         Progress::Made { .. } => (3, None),
     };
     let steps = STEPS[..done].iter();

@@ -7,6 +7,7 @@ mod schema;
 mod status;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::DynamicObject;
 use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::plan::ReferenceKind;
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "sandglass-operator");
 
 /// A server of tools that agents use.
-#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(CustomResource, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[kube(
     group = "kaos.tools",
     version = "v1alpha1",
@@ -65,6 +66,26 @@ pub struct MCPServerSpec {
     /// A PodDisruptionBudget for the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disruption_budget: Option<DisruptionBudget>,
+    /// Why it could not be read: the API server has taken it by another version's schema.
+    #[serde(skip)]
+    pub unreadable: Option<String>,
+}
+
+impl MCPServer {
+    /// Reads what the API server has; a spec that cannot be read says why.
+    pub fn read(mut object: DynamicObject) -> Self {
+        let mut part = |name: &str| object.data[name].take();
+        let (spec, status) = (part("spec"), part("status"));
+        let spec = serde_json::from_value(spec).unwrap_or_else(|error| MCPServerSpec {
+            unreadable: Some(error.to_string()),
+            ..MCPServerSpec::default()
+        });
+        Self {
+            metadata: object.metadata,
+            spec,
+            status: serde_json::from_value(status).ok(),
+        }
+    }
 }
 
 impl MCPServerSpec {

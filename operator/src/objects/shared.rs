@@ -27,6 +27,9 @@ pub const PORTS: std::ops::Range<u16> = 20_000..30_000;
 /// The key of the manifest, in the ConfigMap.
 const MANIFEST: &str = "manifest.json";
 
+/// The most bytes that the host's ConfigMap has: Kubernetes takes 1 MiB of an object, metadata included.
+pub const MAX_MANIFEST: usize = 1_000_000;
+
 const MANIFEST_FOLDER: &str = "/etc/sandglass/manifest";
 
 /// The annotation by which pods are replaced when the manifest is another.
@@ -41,7 +44,8 @@ pub struct Tenant {
     pub uid: String,
     /// The tenant's port.
     pub port: u16,
-    /// The entry of its tools.
+    /// The entry of its tools; it stands in the manifest.
+    #[serde(skip)]
     pub tools: Map<String, Value>,
     /// What it names, to be mounted.
     pub objects: BTreeSet<(ReferenceKind, String)>,
@@ -68,14 +72,35 @@ impl Tenant {
 
 /// The tenants that a host's ConfigMap has, by name.
 pub fn recorded(config_map: &Value) -> BTreeMap<String, Tenant> {
-    let data = config_map["data"].as_object().into_iter().flatten();
-    let texts = data
+    let data = &config_map["data"];
+    let manifest = data[MANIFEST].as_str().unwrap_or_default();
+    let manifest: Value = serde_json::from_str(manifest).unwrap_or_default();
+    let texts = data.as_object().into_iter().flatten();
+    let texts = texts
         .filter(|(key, _)| *key != MANIFEST)
         .filter_map(|(_, value)| value.as_str());
-    let tenants = texts.filter_map(|text| serde_json::from_str::<Tenant>(text).ok());
-    tenants
-        .map(|tenant| (tenant.name.clone(), tenant))
-        .collect()
+    let tenants = texts.filter_map(|text| {
+        let mut tenant: Tenant = serde_json::from_str(text).ok()?;
+        let entry = &manifest["tenants"][&tenant.name]["tools"][0];
+        tenant.tools = entry.as_object()?.clone();
+        Some((tenant.name.clone(), tenant))
+    });
+    tenants.collect()
+}
+
+/// Whether a host's ConfigMap has this tenant.
+pub fn is_recorded(config_map: &Value, name: &str) -> bool {
+    config_map["data"].get(key_of(name)).is_some()
+}
+
+/// The bytes of the ConfigMap of these tenants.
+pub fn size(tenants: &[Tenant]) -> usize {
+    let data = config_map(tenants, &manifest(tenants));
+    data["data"].to_string().len()
+}
+
+fn key_of(tenant: &str) -> String {
+    format!("tenant-{tenant}.json")
 }
 
 /// What the host's pods are selected by.
@@ -168,7 +193,7 @@ fn config_map(tenants: &[Tenant], manifest: &str) -> Map<String, Value> {
     let mut data = Map::from_iter([(MANIFEST.to_owned(), json!(manifest))]);
     data.extend(tenants.iter().map(|tenant| {
         let text = json!(tenant).to_string();
-        (format!("tenant-{}.json", tenant.name), json!(text))
+        (key_of(&tenant.name), json!(text))
     }));
     Map::from_iter([("data".to_owned(), Value::Object(data))])
 }
@@ -220,4 +245,30 @@ fn deployment(tenants: &[Tenant], manifest: &str, settings: &Settings) -> Map<St
         },
     });
     Map::from_iter([("spec".to_owned(), spec)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{server, settings};
+
+    #[test]
+    fn what_is_recorded_is_read_back_and_each_source_stands_there_once() {
+        let source = "def tool() -> str:\n    return 'once only'\n";
+        let tenants: Vec<Tenant> = ["a", "b"]
+            .iter()
+            .zip(20_000..)
+            .map(|(name, port)| {
+                let mut server = server(json!({ "type": "wasm-runtime", "shared": true, "config": { "tools": { "fromString": source } } }));
+                server.metadata.name = Some((*name).to_owned());
+                Tenant::new(&Plan::parse(&server, &settings()).unwrap(), "0-1", port)
+            })
+            .collect();
+        let written = config_map(&tenants, &manifest(&tenants));
+        let written = Value::Object(written);
+        let read: Vec<Tenant> = recorded(&written).into_values().collect();
+        assert_eq!(read, tenants);
+        assert!(is_recorded(&written, "b") && !is_recorded(&written, "c"));
+        assert_eq!(written.to_string().matches("once only").count(), 2);
+    }
 }

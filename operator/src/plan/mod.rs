@@ -31,6 +31,9 @@ use crate::settings::{Adopted, Settings};
 /// The longest name of a server: a Service's name has 63 characters (RFC 1035), and begins with `mcpserver-`.
 const MAX_NAME: usize = 63 - "mcpserver-".len();
 
+/// The tenant whose tools are those at the top of a host's manifest.
+const OWN_TENANT: &str = "default";
+
 /// What a server becomes.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -71,6 +74,10 @@ impl Plan {
         let name = server.name_any();
         check_name(&name)?;
         let spec = &server.spec;
+        if let Some(error) = &spec.unreadable {
+            let message = format!("{error}; correct it");
+            return Err(Problem::new(Reason::InvalidSpec, "spec", message));
+        }
         check_runtime(&spec.runtime, settings)?;
         let route_timeout = route_timeout(spec)?;
         let source = Source::parse(&spec.config.tools, &settings.packages)?;
@@ -119,6 +126,12 @@ impl Plan {
     fn check_shared(&self) -> Result<(), Problem> {
         if self.placement == Placement::Alone {
             return Ok(());
+        }
+        if self.name == OWN_TENANT {
+            let message = format!(
+                "a shared host has a tenant `{OWN_TENANT}` of its own; choose another name, or set `shared: false`"
+            );
+            return Err(Problem::new(Reason::NotShareable, "metadata.name", message));
         }
         let refuse = |field: &str, what: &str| {
             let message = format!(

@@ -18,6 +18,7 @@ pub struct Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Reason {
+    InvalidSpec,
     UnknownRuntime,
     NotAdopted,
     InvalidName,

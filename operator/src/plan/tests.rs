@@ -35,6 +35,18 @@ fn parse(spec: Value) -> Result<Plan, Problem> {
 const ECHO: &str = "def echo(text: str) -> str:\n    \"\"\"Echo.\"\"\"\n    return text\n";
 
 #[test]
+fn the_name_of_a_hosts_own_tenant_cannot_be_shared() {
+    let mut server = server(
+        json!({ "type": "wasm-runtime", "shared": true, "config": { "tools": { "fromString": ECHO } } }),
+    );
+    server.metadata.name = Some("default".to_owned());
+    let problem = Plan::parse(&server, &settings()).unwrap_err();
+    assert_eq!(problem.field, "metadata.name");
+    server.spec.shared = false;
+    Plan::parse(&server, &settings()).unwrap();
+}
+
+#[test]
 fn each_invalid_spec_names_its_field_and_the_mend() {
     let tools = |tools: Value| json!({ "type": "wasm-runtime", "config": { "tools": tools } });
     let with = |key: &str, value: Value| {
