@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The most of a container's last words that are shown, in characters.
 const LAST_WORDS: usize = 600;
 
+/// The reason that Kubernetes gives where a container was killed for its memory.
+const OUT_OF_MEMORY: &str = "OOMKilled";
+
 /// What a host says of its tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
@@ -162,31 +165,94 @@ pub fn trouble(pods: &[Arc<Pod>]) -> Option<(String, String)> {
                 format!("no node takes the pod: {message}; lower the resources in spec.podSpec, or add nodes"),
             ));
         }
-        status.container_statuses.iter().flatten().find_map(of_container)
+        let before = status.init_container_statuses.iter().flatten();
+        let containers = status.container_statuses.iter().flatten();
+        before.chain(containers).find_map(of_container)
     })
 }
 
 fn of_container(container: &ContainerStatus) -> Option<(String, String)> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let reason = waiting.reason.clone()?;
-    if matches!(&*reason, "ContainerCreating" | "PodInitializing") {
-        return None;
-    }
-    let ended = container
-        .last_state
+    let state = container.state.as_ref()?;
+    let waiting = state.waiting.as_ref().filter(|waiting| {
+        let begins = ["ContainerCreating", "PodInitializing"];
+        let reason = waiting.reason.as_deref();
+        reason.is_some_and(|reason| !begins.contains(&reason))
+    });
+    let before = container.last_state.as_ref();
+    let ended = state
+        .terminated
         .as_ref()
-        .and_then(|state| state.terminated.as_ref());
+        .or_else(|| before?.terminated.as_ref());
+    let ended = ended.filter(|ended| ended.exit_code != 0);
+    let who = match &*container.name {
+        CONTAINER => String::new(),
+        other => format!("container `{other}`: "),
+    };
+    if ended.is_some_and(|ended| ended.reason.as_deref() == Some(OUT_OF_MEMORY)) {
+        let message = format!(
+            "{who}it needed more memory than its limit; raise resources.limits.memory in spec.podSpec, or lower limits.memory of the tools"
+        );
+        return Some((OUT_OF_MEMORY.to_owned(), message));
+    }
+    let reason = waiting
+        .and_then(|waiting| waiting.reason.clone())
+        .or_else(|| ended?.reason.clone())?;
     let words = ended
         .and_then(|ended| ended.message.as_deref())
-        .or(waiting.message.as_deref());
+        .or(waiting.and_then(|waiting| waiting.message.as_deref()));
     let words = words.unwrap_or_default().trim();
     let from = words
         .char_indices()
         .rev()
         .nth(LAST_WORDS)
         .map_or(0, |(index, _)| index);
-    Some((
-        reason.clone(),
-        format!("{reason}: {}", words.get(from..).unwrap_or_default()),
-    ))
+    let words = words.get(from..).unwrap_or_default();
+    Some((reason.clone(), format!("{who}{reason}: {words}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn told(status: Value) -> Option<(String, String)> {
+        let pod = json!({ "metadata": { "name": "a" }, "status": status });
+        trouble(&[Arc::new(serde_json::from_value(pod).unwrap())])
+    }
+
+    fn container(name: &str, state: Value, before: Value) -> Value {
+        json!({ "name": name, "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": state, "lastState": before })
+    }
+
+    #[test]
+    fn why_a_pod_is_not_ready_is_told() {
+        let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+        let runs = json!({ "running": {} });
+        let begins = json!({ "waiting": { "reason": "PodInitializing" } });
+        let failed = json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": "no such host" } });
+        for (status, reason, part) in [
+            (
+                json!({ "containerStatuses": [container(CONTAINER, runs.clone(), killed)] }),
+                "OOMKilled",
+                "resources.limits.memory",
+            ),
+            (
+                json!({
+                    "initContainerStatuses": [container("fetch", failed, json!({}))],
+                    "containerStatuses": [container(CONTAINER, begins.clone(), json!({}))],
+                }),
+                "Error",
+                "container `fetch`: Error: no such host",
+            ),
+        ] {
+            let (found, message) = told(status).unwrap();
+            assert_eq!(found, reason);
+            assert!(message.contains(part), "{message}");
+        }
+        for state in [begins, runs] {
+            let status = json!({ "containerStatuses": [container(CONTAINER, state, json!({}))] });
+            assert_eq!(told(status), None);
+        }
+    }
 }
