@@ -267,12 +267,17 @@ pub fn definition() -> CustomResourceDefinition {
     let versions = definition.spec.versions.iter_mut();
     let schemas =
         versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
-    schemas.for_each(schema::drop_defaults);
+    schemas.for_each(|schema| {
+        schema::drop_defaults(schema);
+        schema::bound_integers(schema);
+    });
     definition
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -283,6 +288,25 @@ mod tests {
             printed, expected,
             "run `cargo run -p sandglass-operator -- crds > operator/src/crd/definition.yaml`"
         );
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_read_is_none_of_the_schema() {
+        let definition = json!(definition());
+        let properties = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+            ["spec"]["properties"];
+        let autoscaling = &properties["autoscaling"]["properties"];
+        for (number, least) in [
+            (&properties["replicas"], 0.0),
+            (&autoscaling["minReplicas"], 1.0),
+            (&autoscaling["maxReplicas"], 1.0),
+            (&autoscaling["targetCPUUtilizationPercentage"], 1.0),
+        ] {
+            assert_eq!(
+                (&number["minimum"], &number["maximum"]),
+                (&json!(least), &json!(f64::from(i32::MAX)))
+            );
+        }
     }
 
     #[test]
