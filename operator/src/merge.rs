@@ -113,6 +113,15 @@ fn merge_object(
             original.shift_remove(key);
             continue;
         }
+        match original.get(key) {
+            Some(Value::Array(_)) if !value.is_array() => {
+                return Err(MergeError::new(&here, "a list is expected"));
+            }
+            Some(Value::Object(_)) if !value.is_object() => {
+                return Err(MergeError::new(&here, "an object is expected"));
+            }
+            _ => {}
+        }
         let merged = match (original.get(key).cloned(), value) {
             (before, Value::Array(patch)) if merge_key(key).is_some() => {
                 let before = match before {
@@ -436,5 +445,35 @@ mod tests {
             assert_eq!(error.path, path, "{error}");
             assert!(error.message.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_list_or_an_object_stays_one() {
+        let original = json!({ "containers": [{ "name": "x", "args": ["a"] }], "securityContext": { "a": 1 } });
+        for (patch, path, part) in [
+            (json!({ "containers": "x" }), "containers", "a list"),
+            (
+                json!({ "containers": { "name": "x" } }),
+                "containers",
+                "a list",
+            ),
+            (
+                json!({ "containers": [{ "name": "x", "args": "serve" }] }),
+                "containers[0].args",
+                "a list",
+            ),
+            (
+                json!({ "securityContext": true }),
+                "securityContext",
+                "an object",
+            ),
+        ] {
+            let error = try_merge(original.clone(), patch).unwrap_err();
+            assert_eq!(error.path, path, "{error}");
+            assert!(error.message.contains(part), "{error}");
+        }
+        // A label may have the name of a list.
+        let labels = json!({ "nodeSelector": { "env": "prod", "ports": "many" } });
+        assert_eq!(merged(json!({}), labels.clone()), labels);
     }
 }

@@ -10,6 +10,9 @@ use crate::settings::Settings;
 /// The container's name (KAOS' contract).
 pub const CONTAINER: &str = "mcp-server";
 
+/// The variable that a host of its own has its manifest in (KAOS' contract).
+const MANIFEST: &str = "MCP_PARAMS";
+
 /// The name of the port that the operator asks.
 pub const MANAGEMENT_PORT_NAME: &str = "management";
 
@@ -96,7 +99,7 @@ pub fn spec(plan: &Plan, settings: &Settings) -> Result<Map<String, Value>, Prob
     let Some(patch) = &plan.pod_patch else {
         return Ok(generated);
     };
-    let spec = merge::merge(generated, patch).map_err(|error| {
+    let spec = merge::merge(generated, patch.fields()).map_err(|error| {
         let field = match &*error.path {
             "" => "spec.podSpec".to_owned(),
             path => format!("spec.podSpec.{path}"),
@@ -109,26 +112,50 @@ pub fn spec(plan: &Plan, settings: &Settings) -> Result<Map<String, Value>, Prob
 
 /// A patch cannot take away what serves.
 fn check(spec: &Map<String, Value>) -> Result<(), Problem> {
-    let containers = spec.get("containers").and_then(Value::as_array);
-    let is_there = containers.is_some_and(|containers| {
-        containers
-            .iter()
-            .any(|container| container["name"] == CONTAINER)
-    });
-    if is_there {
-        return Ok(());
+    let field = "spec.podSpec.containers";
+    let refuse =
+        |field: String, message: String| Err(Problem::new(Reason::InvalidPodSpec, field, message));
+    let containers = || {
+        spec.get("containers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let Some(container) = containers().find(|container| container["name"] == CONTAINER) else {
+        return refuse(
+            field.to_owned(),
+            format!("the patch removes the container `{CONTAINER}`, which serves; keep it"),
+        );
+    };
+    let items = |key: &str| container[key].as_array().into_iter().flatten();
+    if !items("env").any(|variable| variable["name"] == MANIFEST) {
+        return refuse(
+            format!("{field}[{CONTAINER}].env"),
+            format!("the patch removes the variable `{MANIFEST}`, which has the tools; keep it"),
+        );
     }
-    Err(Problem::new(
-        Reason::InvalidPodSpec,
-        "spec.podSpec.containers",
-        format!("the patch removes the container `{CONTAINER}`, which serves; keep it"),
-    ))
+    if !items("ports").any(|port| port["name"] == "http" && port["containerPort"] == PORT) {
+        return refuse(
+            format!("{field}[{CONTAINER}].ports"),
+            format!(
+                "the patch removes the port {PORT} named `http`, which the Service leads to; keep it"
+            ),
+        );
+    }
+    let context = &container["securityContext"];
+    if context["privileged"] == true && context["allowPrivilegeEscalation"] == false {
+        return refuse(
+            format!("{field}[{CONTAINER}].securityContext.privileged"),
+            "it cannot be with `allowPrivilegeEscalation: false`, which the operator sets; better remove it, or set that to `true`".to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// In the contract's order: the manifest, the server's own, those of traces, the log's level; then where the host listens.
 fn environment(plan: &Plan) -> Vec<Value> {
     let own = &plan.environment;
-    let mut variables = vec![json!({ "name": "MCP_PARAMS", "value": manifest(plan) })];
+    let mut variables = vec![json!({ "name": MANIFEST, "value": manifest(plan) })];
     variables.extend(own.of_container());
     if own.has("OTEL_EXPORTER_OTLP_ENDPOINT") && !own.has("OTEL_SERVICE_NAME") {
         variables.push(json!({ "name": "OTEL_SERVICE_NAME", "value": plan.name }));

@@ -29,7 +29,7 @@ pub fn autoscaler(plan: &Plan) -> Option<Map<String, Value>> {
 
 /// The PodDisruptionBudget of a server that asks for one.
 pub fn disruption_budget(plan: &Plan) -> Option<Map<String, Value>> {
-    let mut spec = plan.budget.as_ref()?.of_spec().clone();
+    let mut spec = plan.budget?.of_spec();
     spec["selector"] = json!({ "matchLabels": selector(&plan.name) });
     Some(Map::from_iter([("spec".to_owned(), spec)]))
 }

@@ -53,7 +53,7 @@ fn the_guides_specification_has_these_objects() {
             },
             "podSpec": { "containers": [{
                 "name": "mcp-server",
-                "resources": { "requests": { "memory": "128Mi", "cpu": "100m" }, "limits": { "memory": "256Mi", "cpu": "500m" } },
+                "resources": { "requests": { "memory": "128Mi", "cpu": "100m" }, "limits": { "memory": "0.25Gi", "cpu": 0.5 } },
             }] },
         })),
     );
@@ -138,12 +138,29 @@ fn a_shared_host_has_these_objects() {
 }
 
 #[test]
-fn a_patch_that_takes_the_container_away_is_refused() {
+fn a_patch_that_takes_away_what_serves_is_refused() {
     let spec = |pod: Value| json!({ "type": "wasm-runtime", "config": { "tools": { "fromOCI": "oci://r.example/a:1" } }, "podSpec": pod });
     for (pod, field) in [
         (
             json!({ "containers": [{ "name": "mcp-server", "$patch": "delete" }] }),
             "spec.podSpec.containers",
+        ),
+        (json!({ "containers": "x" }), "spec.podSpec.containers"),
+        (
+            json!({ "containers": [{ "name": "mcp-server", "env": [{ "name": "MCP_PARAMS", "$patch": "delete" }] }] }),
+            "spec.podSpec.containers[mcp-server].env",
+        ),
+        (
+            json!({ "containers": [{ "name": "mcp-server", "ports": [{ "containerPort": 8000, "$patch": "delete" }] }] }),
+            "spec.podSpec.containers[mcp-server].ports",
+        ),
+        (
+            json!({ "containers": [{ "name": "mcp-server", "ports": [{ "containerPort": 8000, "name": "web" }] }] }),
+            "spec.podSpec.containers[mcp-server].ports",
+        ),
+        (
+            json!({ "containers": [{ "name": "mcp-server", "securityContext": { "privileged": true } }] }),
+            "spec.podSpec.containers[mcp-server].securityContext.privileged",
         ),
         (
             json!({ "containers": [{ "image": "a" }] }),

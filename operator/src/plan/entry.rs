@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::Egress;
 use super::environment::Environment;
+use super::name::check_reference;
 use super::placement::Placement;
+use super::private_files;
 use super::problem::{Problem, Reason};
 use super::reference::{Reference, ReferenceKind};
 use super::source::{MountedKey, Source};
@@ -62,7 +64,8 @@ impl Entry {
         ] {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 fields.insert(field.to_owned(), json!(value));
-                resolve(&fields, &format!("{FIELD}.{field}"))?;
+                let resolved = resolve(&fields, &format!("{FIELD}.{field}"))?;
+                check_files(&resolved)?;
             }
         }
         limit(&mut fields, tools, route)?;
@@ -179,6 +182,7 @@ fn verify(
         let message = format!("it needs a ConfigMap's `name` and `key` ({error})");
         Problem::new(Reason::InvalidTools, &field, message)
     })?;
+    check_reference(&key, Reason::InvalidTools, &field)?;
     if cosign.contains_key("key") {
         let message = "there is a `key` too; remove one of them";
         return Err(Problem::new(Reason::InvalidTools, field, message));
@@ -260,6 +264,19 @@ fn resolve(fields: &Map<String, Value>, field: &str) -> Result<Tool, Problem> {
         manifest.map_err(|error| Problem::new(Reason::InvalidTools, field, error.message()))?;
     let tool = manifest.tools.into_iter().flatten().next();
     Ok(tool.expect("a manifest with one entry"))
+}
+
+/// What the host itself has is not for tools.
+fn check_files(tool: &Tool) -> Result<(), Problem> {
+    let Some((key, path)) = private_files::granted(&tool.allow) else {
+        return Ok(());
+    };
+    let message = format!(
+        "`{}` is the host's own; name a variable of `spec.config.env`, or what `spec.podSpec` mounts elsewhere",
+        path.display()
+    );
+    let field = format!("{FIELD}.allow.{key}");
+    Err(Problem::new(Reason::InvalidTools, field, message))
 }
 
 fn of_registry(registry: &str) -> Egress {

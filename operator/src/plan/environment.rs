@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::name::check_reference;
 use super::placement::{Placement, object_folder};
 use super::problem::{Problem, Reason};
+use super::quantity::Quantity;
 use super::reference::{Reference, ReferenceKind};
 use crate::crd::{EnvVar, KeyRef, ValueFrom};
 
@@ -22,14 +24,35 @@ pub struct Environment {
 impl Environment {
     /// Those of `spec.config.env`, checked.
     pub fn parse(variables: &[EnvVar]) -> Result<Self, Problem> {
-        for (index, variable) in variables.iter().enumerate() {
+        let mut variables = variables.to_vec();
+        for (index, variable) in variables.iter_mut().enumerate() {
             check(variable).map_err(|(key, message)| {
                 let field = format!("spec.config.env[{index}].{key}");
                 Problem::new(Reason::InvalidEnvironment, field, message)
             })?;
+            write_divisor(variable).map_err(|message| {
+                let field = format!("spec.config.env[{index}].valueFrom.resourceFieldRef.divisor");
+                Problem::new(Reason::InvalidEnvironment, field, message)
+            })?;
         }
-        Ok(Self {
-            variables: variables.to_vec(),
+        let environment = Self { variables };
+        for (key, field) in environment.keys() {
+            check_reference(key.1, Reason::InvalidEnvironment, &field)?;
+        }
+        Ok(environment)
+    }
+
+    /// The keys that values come from, with their fields.
+    fn keys(&self) -> impl Iterator<Item = ((ReferenceKind, &KeyRef), String)> {
+        let variables = self.variables.iter().enumerate();
+        variables.filter_map(|(index, variable)| {
+            let (kind, key) = key_of(variable.value_from.as_ref()?)?;
+            let name = match kind {
+                ReferenceKind::Secret => "secretKeyRef",
+                ReferenceKind::ConfigMap => "configMapKeyRef",
+            };
+            let field = format!("spec.config.env[{index}].valueFrom.{name}");
+            Some(((kind, key), field))
         })
     }
 
@@ -61,7 +84,14 @@ impl Environment {
             } = variable;
             let value = value.as_deref().unwrap_or_default();
             let granted = match (placement, value_from) {
-                _ if name.starts_with(HOSTS_ALONE) => continue,
+                (Placement::Alone, _) if name.starts_with(HOSTS_ALONE) => continue,
+                (Placement::Shared, _) if name.starts_with(HOSTS_ALONE) => {
+                    let field = format!("spec.config.env[{index}].name");
+                    let message = format!(
+                        "`{name}`: what begins with `{HOSTS_ALONE}` is the host's, and a shared host has one for all of its tenants; remove it, or set `shared: false`"
+                    );
+                    return Err(Problem::new(Reason::NotShareable, field, message));
+                }
                 (_, Some(from)) if may_be_missing(from) => continue,
                 (_, None) if value.is_empty() => json!(""),
                 (Placement::Alone, _) => json!({ "secret": { "env": name } }),
@@ -83,25 +113,24 @@ impl Environment {
 
     /// The objects that must be there.
     pub fn references(&self) -> impl Iterator<Item = Reference> {
-        self.variables
-            .iter()
-            .enumerate()
-            .filter_map(|(index, variable)| {
-                let from = variable.value_from.as_ref()?;
-                let (kind, key) = key_of(from)?;
-                let name = match kind {
-                    ReferenceKind::Secret => "secretKeyRef",
-                    ReferenceKind::ConfigMap => "configMapKeyRef",
-                };
-                Some(Reference {
-                    kind,
-                    name: key.name.clone(),
-                    key: key.key.clone(),
-                    optional: key.optional == Some(true),
-                    field: format!("spec.config.env[{index}].valueFrom.{name}"),
-                })
-            })
+        self.keys().map(|((kind, key), field)| Reference {
+            kind,
+            name: key.name.clone(),
+            key: key.key.clone(),
+            optional: key.optional == Some(true),
+            field,
+        })
     }
+}
+
+/// Writes the unit of a resource as the API server does.
+fn write_divisor(variable: &mut EnvVar) -> Result<(), String> {
+    let from = variable.value_from.as_mut();
+    let resource = from.and_then(|from| from.resource_field_ref.as_mut());
+    if let Some(divisor) = resource.and_then(|resource| resource.get_mut("divisor")) {
+        *divisor = json!(Quantity::of_value(divisor)?.to_string());
+    }
+    Ok(())
 }
 
 /// What is wrong, under which key.

@@ -2,8 +2,12 @@
 
 mod entry;
 mod environment;
+mod name;
 mod placement;
+mod pod_patch;
+mod private_files;
 mod problem;
+mod quantity;
 mod reference;
 mod scale;
 mod source;
@@ -13,12 +17,13 @@ use std::net::IpAddr;
 
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 pub use entry::Entry;
 use entry::Written;
 pub use environment::Environment;
+pub use name::ObjectName;
 pub use placement::{Placement, object_folder};
+pub use pod_patch::PodPatch;
 pub use problem::{Problem, Reason};
 pub use reference::{Reference, ReferenceKind};
 pub use scale::{Budget, Scale};
@@ -48,7 +53,7 @@ pub struct Plan {
     /// The variables of container and tools.
     pub environment: Environment,
     /// What the pod spec is patched with.
-    pub pod_patch: Option<Map<String, Value>>,
+    pub pod_patch: Option<PodPatch>,
     /// How long the gateway waits.
     pub route_timeout: RouteTimeout,
     /// How many pods there are.
@@ -102,7 +107,7 @@ impl Plan {
             source,
             entry,
             environment,
-            pod_patch: spec.pod_spec.clone(),
+            pod_patch: spec.pod_spec.as_ref().map(PodPatch::parse).transpose()?,
             route_timeout,
             scale: Scale::parse(spec.replicas, spec.autoscaling.as_ref())?,
             budget: Budget::parse(spec.disruption_budget.as_ref())?,

@@ -64,8 +64,22 @@ impl Scale {
 }
 
 /// How many pods may be missing while nodes are drained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Budget(Value);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// So many stay.
+    MinAvailable(Amount),
+    /// So many may be missing.
+    MaxUnavailable(Amount),
+}
+
+/// A number of pods, or a share of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// So many, as an API server can read them.
+    Pods(i32),
+    /// In percent, up to 100.
+    Percent(u8),
+}
 
 impl Budget {
     /// What a spec asks for.
@@ -73,9 +87,18 @@ impl Budget {
         let Some(budget) = budget else {
             return Ok(None);
         };
+        let amount = |key: &str, value: &Value| {
+            Amount::parse(value).ok_or_else(|| {
+                let message = format!(
+                    "{value} is no number of pods; write a whole number such as 1, or a share such as \"50%\""
+                );
+                let field = format!("spec.disruptionBudget.{key}");
+                Problem::new(Reason::InvalidScale, field, message)
+            })
+        };
         match (&budget.min_available, &budget.max_unavailable) {
-            (Some(least), None) => Ok(Some(Self(json!({ "minAvailable": least })))),
-            (None, Some(most)) => Ok(Some(Self(json!({ "maxUnavailable": most })))),
+            (Some(least), None) => Ok(Some(Self::MinAvailable(amount("minAvailable", least)?))),
+            (None, Some(most)) => Ok(Some(Self::MaxUnavailable(amount("maxUnavailable", most)?))),
             _ => Err(Problem::new(
                 Reason::InvalidScale,
                 "spec.disruptionBudget",
@@ -85,7 +108,30 @@ impl Budget {
     }
 
     /// As a PodDisruptionBudget's spec has it.
-    pub fn of_spec(&self) -> &Value {
-        &self.0
+    pub fn of_spec(self) -> Value {
+        match self {
+            Self::MinAvailable(least) => json!({ "minAvailable": least.of_spec() }),
+            Self::MaxUnavailable(most) => json!({ "maxUnavailable": most.of_spec() }),
+        }
+    }
+}
+
+impl Amount {
+    fn parse(value: &Value) -> Option<Self> {
+        if let Value::String(text) = value {
+            let digits = text.strip_suffix('%')?;
+            let is_number = digits.bytes().all(|b| b.is_ascii_digit());
+            let percent = digits.parse().ok().filter(|percent| *percent <= 100)?;
+            return is_number.then_some(Self::Percent(percent));
+        }
+        let pods = i32::try_from(value.as_i64()?).ok()?;
+        (pods >= 0).then_some(Self::Pods(pods))
+    }
+
+    fn of_spec(self) -> Value {
+        match self {
+            Self::Pods(pods) => json!(pods),
+            Self::Percent(percent) => json!(format!("{percent}%")),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use sandglass_manifest::OciReference;
 
+use super::name::check_reference;
 use super::problem::{Problem, Reason};
 use super::reference::{Reference, ReferenceKind};
 use crate::crd::{KeyRef, Tools};
@@ -138,25 +139,11 @@ fn of_package(package: &str, packages: &Packages) -> Result<OciReference, Proble
 }
 
 fn check_key(reference: &KeyRef, field: &str) -> Result<(), Problem> {
-    let invalid = |key: &str, message: &str| {
-        let field = format!("{FIELD}.{field}.{key}");
-        Err(Problem::new(Reason::InvalidSource, field, message))
-    };
+    let field = format!("{FIELD}.{field}");
     if reference.optional == Some(true) {
-        return invalid("optional", "tools cannot be optional; remove it");
+        let field = format!("{field}.optional");
+        let message = "tools cannot be optional; remove it";
+        return Err(Problem::new(Reason::InvalidSource, field, message));
     }
-    if reference.name.is_empty() {
-        return invalid("name", "it is empty; write the object's name");
-    }
-    let is_key = !reference.key.is_empty()
-        && !reference.key.starts_with("..")
-        && reference.key != "."
-        && reference
-            .key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if !is_key {
-        return invalid("key", "a key has letters, digits, `-`, `_` and `.`");
-    }
-    Ok(())
+    check_reference(reference, Reason::InvalidSource, &field)
 }

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::settings::Packages;
@@ -174,6 +174,56 @@ fn each_invalid_spec_names_its_field_and_the_mend() {
             "spec.podSpec",
             "`shared: false`",
         ),
+        (
+            tools(json!({ "fromSecretKeyRef": { "name": "../x", "key": "b" } })),
+            "spec.config.tools.fromSecretKeyRef.name",
+            "lower-case letters",
+        ),
+        (
+            tools(json!({ "fromOCI": "oci://r.example/a:1",
+                "verify": { "cosign": { "configMapKeyRef": { "name": "Bad Name", "key": "b" } } } })),
+            "spec.config.tools.verify.cosign.configMapKeyRef.name",
+            "lower-case letters",
+        ),
+        (
+            env(
+                json!({ "name": "A", "valueFrom": { "secretKeyRef": { "name": "Bad Name", "key": "b", "optional": true } } }),
+            ),
+            "spec.config.env[0].valueFrom.secretKeyRef.name",
+            "lower-case letters",
+        ),
+        (
+            env(
+                json!({ "name": "A", "valueFrom": { "configMapKeyRef": { "name": "a", "key": "b/c" } } }),
+            ),
+            "spec.config.env[0].valueFrom.configMapKeyRef.key",
+            "letters, digits",
+        ),
+        (
+            env(
+                json!({ "name": "A", "valueFrom": { "resourceFieldRef": { "resource": "limits.cpu", "divisor": "x" } } }),
+            ),
+            "spec.config.env[0].valueFrom.resourceFieldRef.divisor",
+            "is no quantity",
+        ),
+        (
+            env(json!({ "name": "OTEL_SERVICE_NAME", "value": "a" })).tap("shared", json!(true)),
+            "spec.config.env[0].name",
+            "`shared: false`",
+        ),
+        (
+            with("gatewayRoute", json!({ "timeout": "1ms" })),
+            "spec.gatewayRoute.timeout",
+            "at least 2ms",
+        ),
+        (
+            with(
+                "podSpec",
+                json!({ "containers": [{ "name": "mcp-server", "resources": { "limits": { "memory": "1GB" } } }] }),
+            ),
+            "spec.podSpec.containers[0].resources.limits.memory",
+            "is no quantity",
+        ),
     ] {
         let problem = parse(spec.clone()).expect_err(&spec.to_string());
         assert_eq!(problem.field, field, "{spec}: {problem}");
@@ -296,4 +346,61 @@ fn the_key_of_signatures_is_mounted() {
             (Some("10.0.0.1".to_owned()), 8080)
         ]
     );
+}
+
+#[test]
+fn a_budget_is_a_number_of_pods_or_a_share() {
+    let budget = |key: &str, value: &Value| {
+        let spec = json!({ "type": "wasm-runtime", "config": { "tools": { "fromString": ECHO } }, "disruptionBudget": { key: value } });
+        parse(spec).map(|plan| plan.budget.unwrap().of_spec())
+    };
+    for key in ["minAvailable", "maxUnavailable"] {
+        for right in [json!(0), json!(1), json!("0%"), json!("50%"), json!("100%")] {
+            assert_eq!(budget(key, &right).unwrap(), json!({ key: right }));
+        }
+        for wrong in [
+            json!(-1),
+            json!(1.5),
+            json!(3_000_000_000_u64),
+            json!("half"),
+            json!("1"),
+            json!("101%"),
+            json!("-1%"),
+            json!("+1%"),
+            json!("%"),
+        ] {
+            let problem = budget(key, &wrong).unwrap_err();
+            assert_eq!(problem.field, format!("spec.disruptionBudget.{key}"));
+            assert!(problem.message.contains("whole number"), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn the_hosts_own_files_are_not_for_tools() {
+    let secret = |file: &str| json!({ "env": { "K": { "secret": { "file": file } } } });
+    let header = |file: &str| json!({ "http": [{ "host": "a.example", "headers": { "x-key": { "secret": { "file": file } } } }] });
+    let folder = |host: &str| json!({ "files": [{ "host": host, "guest": "/data" }] });
+    for shared in [false, true] {
+        let with = |allow: Value| {
+            parse(
+                json!({ "type": "wasm-runtime", "shared": shared, "config": { "tools": { "fromString": ECHO, "allow": allow } } }),
+            )
+        };
+        for (allow, key) in [
+            (secret("/etc/sandglass/state/key"), "env"),
+            (secret("/tmp/.././etc//sandglass/state/key"), "env"),
+            (secret("/proc/self/root/etc/sandglass/state/key"), "env"),
+            (header("/etc/sandglass/state/key"), "http"),
+            (folder("/etc/sandglass/state"), "files"),
+            (folder("/etc"), "files"),
+            (folder("/"), "files"),
+        ] {
+            let problem = with(allow.clone()).expect_err(&allow.to_string());
+            assert_eq!(problem.field, format!("spec.config.tools.allow.{key}"));
+            assert!(problem.message.contains("the host's own"), "{problem}");
+        }
+        assert!(with(secret("/var/secrets/key")).is_ok());
+        assert!(with(secret("/etc/sandglass-other/key")).is_ok());
+    }
 }

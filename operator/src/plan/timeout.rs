@@ -6,6 +6,9 @@ use std::time::Duration;
 /// What holds where a server says nothing (KAOS' CRD guide, `gatewayRoute`).
 const DEFAULT: &str = "30s";
 
+/// Nine tenths of less are no whole millisecond, which a tool's limit has.
+const SHORTEST: Duration = Duration::from_millis(2);
+
 /// A route's timeout: a duration of the Gateway API (GEP-2257), or the gateway's own where it is zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteTimeout {
@@ -54,13 +57,19 @@ impl FromStr for RouteTimeout {
             rest = &after[unit.len()..];
             parts += 1;
         }
-        match parts {
-            1..=4 => Ok(Self {
-                written: given.to_owned(),
-                duration,
-            }),
-            _ => Err(wrong()),
+        if !(1..=4).contains(&parts) {
+            return Err(wrong());
         }
+        if !duration.is_zero() && duration < SHORTEST {
+            return Err(format!(
+                "`{given}` is too short for any call, which ends before; write at least {}ms, or `0s` for what the gateway has",
+                SHORTEST.as_millis()
+            ));
+        }
+        Ok(Self {
+            written: given.to_owned(),
+            duration,
+        })
     }
 }
 
@@ -74,6 +83,7 @@ mod tests {
             ("30s", 30_000),
             ("1m30s", 90_000),
             ("250ms", 250),
+            ("2ms", 2),
             ("1h", 3_600_000),
         ] {
             let timeout: RouteTimeout = given.parse().unwrap();
@@ -85,6 +95,8 @@ mod tests {
         }
         let own: RouteTimeout = "0s".parse().unwrap();
         assert_eq!((own.of_route(), own.longest_call()), (None, None));
+        let error = "1ms".parse::<RouteTimeout>().unwrap_err();
+        assert!(error.contains("write at least 2ms"), "{error}");
         for given in [
             "",
             "30",
