@@ -7,6 +7,7 @@ mod deployment;
 mod desired;
 mod network_policy;
 mod pod;
+mod refusal;
 mod route;
 mod scale;
 pub mod shared;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub use desired::{Desired, HASH, Kind};
 pub use pod::{CONTAINER, MANAGEMENT_PORT_NAME, STATE_KEY};
+pub use refusal::refusal;
 
 use crate::crd::MANAGED_BY;
 use crate::plan::{Plan, Problem};
