@@ -15,7 +15,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
-use crate::settings::{Adopted, AllowedHost, Gateway, Package, Settings};
+use crate::plan::ObjectName;
+use crate::settings::{Adopted, AllowedHost, Gateway, Package, PullPolicy, Settings};
 use crate::{cluster, control, crd, rbac};
 
 /// Where a pod's own namespace stands (Kubernetes documentation, "Accessing the Kubernetes API from a Pod").
@@ -47,6 +48,17 @@ struct Run {
     /// The image of `sandglass` for the hosts
     #[arg(long, env = "SANDGLASS_IMAGE", value_name = "IMAGE")]
     image: String,
+    /// When nodes pull it [default: as Kubernetes does]
+    #[arg(long, env = "SANDGLASS_IMAGE_PULL_POLICY", value_name = "POLICY")]
+    image_pull_policy: Option<PullPolicy>,
+    /// The Secret, in the namespace of each server, with which they may
+    #[arg(
+        long = "image-pull-secret",
+        env = "SANDGLASS_IMAGE_PULL_SECRETS",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    image_pull_secrets: Vec<ObjectName>,
     /// Serve this namespace alone [default: all]
     #[arg(long, env = "SANDGLASS_WATCH_NAMESPACE", value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -205,6 +217,8 @@ impl Run {
         };
         Settings {
             image: self.image,
+            image_pull_policy: self.image_pull_policy,
+            image_pull_secrets: self.image_pull_secrets,
             own_namespace: self
                 .own_namespace
                 .or_else(own)

@@ -6,11 +6,17 @@ use std::time::Duration;
 
 use sandglass_manifest::{HttpRule, OciReference};
 
+use crate::plan::ObjectName;
+
 /// What holds for all servers.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The image of `sandglass`.
     pub image: String,
+    /// When nodes pull it; `None`: as Kubernetes does.
+    pub image_pull_policy: Option<PullPolicy>,
+    /// The Secrets, in each server's namespace, with which they may.
+    pub image_pull_secrets: Vec<ObjectName>,
     /// The namespace whose servers are served; `None`: those of all.
     pub namespace: Option<String>,
     /// The namespace that the operator runs in: it may ask pods for their tools.
@@ -25,6 +31,18 @@ pub struct Settings {
     pub gateway: Option<Gateway>,
     /// How long it may take until a change of the tools that a host serves is in the status.
     pub tools_interval: Duration,
+}
+
+/// When a node pulls an image (Kubernetes documentation, "Image pull policy").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum PullPolicy {
+    /// Whenever a container starts.
+    Always,
+    /// Where it is not there.
+    IfNotPresent,
+    /// Never: it is there.
+    Never,
 }
 
 /// A runtime of KAOS that can be adopted.

@@ -67,6 +67,8 @@ async fn it_has_the_rights_that_it_needs_and_no_others() {
 #[tokio::test]
 async fn it_understands_its_arguments() {
     let values = "
+image: { pullPolicy: Always }
+imagePullSecrets: [{ name: registry }, { name: mirror }]
 operator:
   namespace: agents
   adopt: [python-runtime]
@@ -79,6 +81,13 @@ operator:
     let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
     let arguments = arguments.as_array().expect("arguments");
     let arguments: Vec<&str> = arguments.iter().filter_map(Value::as_str).collect();
+    for argument in [
+        "--image-pull-policy=Always",
+        "--image-pull-secret=registry",
+        "--image-pull-secret=mirror",
+    ] {
+        assert!(arguments.contains(&argument), "{arguments:?}");
+    }
     let Some(output) = operator(&arguments) else {
         return;
     };

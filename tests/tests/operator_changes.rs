@@ -103,6 +103,39 @@ async fn each_wrong_spec_says_which_field_and_the_old_deployment_stays() {
                 json!({ "containers": [{ "name": "mcp-server", "resources": { "limits": { "memory": "much" } } }] }),
             ),
             "Failed",
+            "Accepted",
+            "spec.podSpec.containers[0].resources.limits.memory: `much` is no quantity",
+        ),
+        (
+            with("podSpec", json!({ "containers": "x" })),
+            "Failed",
+            "Accepted",
+            "spec.podSpec.containers: a list is expected",
+        ),
+        (
+            with(
+                "podSpec",
+                json!({ "containers": [{ "name": "mcp-server", "env": [{ "name": "MCP_PARAMS", "$patch": "delete" }] }] }),
+            ),
+            "Failed",
+            "Accepted",
+            "removes the variable `MCP_PARAMS`",
+        ),
+        (
+            with("disruptionBudget", json!({ "minAvailable": "half" })),
+            "Failed",
+            "Accepted",
+            "spec.disruptionBudget.minAvailable: ",
+        ),
+        (
+            of(json!({ "fromSecretKeyRef": { "name": "Bad Name", "key": "x" } })),
+            "Failed",
+            "Accepted",
+            "spec.config.tools.fromSecretKeyRef.name: ",
+        ),
+        (
+            with("podSpec", json!({ "restartPolicy": "Never" })),
+            "Failed",
             "Programmed",
             "the API server refuses the Deployment",
         ),
@@ -331,4 +364,47 @@ async fn what_others_change_is_put_right_and_what_is_theirs_is_left() {
         .get(&ground.core("services/mcpserver-taken"))
         .await;
     assert_eq!(service["spec"]["selector"], json!({ "app": "mine" }));
+}
+
+#[tokio::test]
+async fn quantities_are_sent_as_the_api_server_keeps_them() {
+    let Some(ground) = Ground::new("quantities").await else {
+        return;
+    };
+    let _operator = ground.operator().await;
+    let mut spec = python(CALCULATOR);
+    spec["config"]["env"] = json!([
+        { "name": "MEMORY", "valueFrom": { "resourceFieldRef": { "resource": "limits.memory", "divisor": "1024Ki" } } },
+    ]);
+    spec["podSpec"] = json!({
+        "containers": [{ "name": "mcp-server", "resources": {
+            "requests": { "cpu": "0.1", "memory": "1.5Gi", "ephemeral-storage": "1e3" },
+            "limits": { "cpu": 1, "memory": 2_147_483_648_u64, "ephemeral-storage": "1024Mi" },
+        } }],
+        "volumes": [{ "name": "scratch", "emptyDir": { "sizeLimit": "0.5Gi" } }],
+    });
+    ground.server("tools", &spec).await;
+    ground.phase("tools", "Pending").await;
+    let path = ground.deployment("tools");
+    let pod = &ground.api.get(&path).await["spec"]["template"]["spec"];
+    assert_eq!(
+        pod["containers"][0]["resources"],
+        json!({
+            "requests": { "cpu": "100m", "memory": "1536Mi", "ephemeral-storage": "1e3" },
+            "limits": { "cpu": "1", "memory": "2147483648", "ephemeral-storage": "1Gi" },
+        })
+    );
+    // What is as it should be is not written again: looks at other servers show that time went by.
+    let asked = ground.proxy.asked().len();
+    let theirs = json!({ "metadata": { "annotations": { "team": "a" } } });
+    ground.api.patch(&path, &theirs).await;
+    for name in ["one-more", "two-more"] {
+        ground.server(name, &python(CALCULATOR)).await;
+        ground.phase(name, "Pending").await;
+    }
+    let since = ground.proxy.asked().split_off(asked);
+    let written = since
+        .iter()
+        .filter(|asked| asked.writes() && asked.path.contains("/mcpserver-tools"));
+    assert_eq!(written.count(), 0, "{since:?}");
 }

@@ -45,7 +45,7 @@ impl Parts {
             json!({ "name": MANAGEMENT_PORT_NAME, "containerPort": MANAGEMENT_PORT, "protocol": "TCP" }),
         ];
         ports.extend(self.ports);
-        let spec = json!({
+        let mut spec = json!({
             "serviceAccountName": self.account,
             "automountServiceAccountToken": false,
             // Services of the namespace are nothing that a host looks for in its environment.
@@ -77,6 +77,17 @@ impl Parts {
             }],
             "volumes": self.volumes,
         });
+        // What is not said is left to Kubernetes.
+        if let Some(policy) = settings.image_pull_policy {
+            spec["containers"][0]["imagePullPolicy"] = json!(policy);
+        }
+        let secrets = settings.image_pull_secrets.iter();
+        let secrets: Vec<Value> = secrets
+            .map(|name| json!({ "name": name.to_string() }))
+            .collect();
+        if !secrets.is_empty() {
+            spec["imagePullSecrets"] = json!(secrets);
+        }
         match spec {
             Value::Object(spec) => spec,
             _ => unreachable!("it is written as an object"),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::plan::tests::{server, settings};
+use crate::settings::PullPolicy;
 
 fn objects(spec: Value) -> Vec<Desired> {
     try_objects(spec).unwrap()
@@ -135,6 +136,43 @@ fn a_shared_host_has_these_objects() {
             .collect::<Vec<_>>(),
         tenants
     );
+}
+
+#[test]
+fn each_host_is_pulled_as_the_operator_was_told() {
+    let mut settings = settings();
+    settings.image_pull_policy = Some(PullPolicy::Always);
+    settings.image_pull_secrets = ["registry", "mirror"].map(|it| it.parse().unwrap()).into();
+    let plan = |shared: bool, pod: Option<Value>| {
+        let mut spec = json!({ "type": "wasm-runtime", "shared": shared, "config": { "tools": { "fromOCI": "oci://r.example/a:1" } } });
+        spec["podSpec"] = json!(pod);
+        Plan::parse(&server(spec), &settings).unwrap()
+    };
+    let owner = Owner {
+        name: "my-mcp".to_owned(),
+        uid: "0-1".to_owned(),
+    };
+    let own = |pod| of_server(&plan(false, pod), &owner, &settings).unwrap();
+    let tenants = [shared::Tenant::new(&plan(true, None), "0-1", 20_000)];
+    for objects in [
+        own(None),
+        shared::of_host("my-namespace", &tenants, &settings),
+    ] {
+        let pod = &objects[3].object["spec"]["template"]["spec"];
+        assert_eq!(
+            pod["imagePullSecrets"],
+            json!([{ "name": "registry" }, { "name": "mirror" }])
+        );
+        assert_eq!(pod["containers"][0]["imagePullPolicy"], "Always");
+    }
+    // A server may have more, and another policy.
+    let patch = json!({ "imagePullSecrets": [{ "name": "mine" }], "containers": [{ "name": "mcp-server", "imagePullPolicy": "Never" }] });
+    let pod = &own(Some(patch))[3].object["spec"]["template"]["spec"];
+    assert_eq!(
+        pod["imagePullSecrets"],
+        json!([{ "name": "mine" }, { "name": "registry" }, { "name": "mirror" }])
+    );
+    assert_eq!(pod["containers"][0]["imagePullPolicy"], "Never");
 }
 
 #[test]

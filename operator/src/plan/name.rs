@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::problem::{Problem, Reason};
 use crate::crd::KeyRef;
 
-/// The name of a Secret or ConfigMap (RFC 1123, as Kubernetes has it: a "DNS subdomain").
+/// A name that a Secret or a ConfigMap can have (RFC 1123, as Kubernetes has it: a "DNS subdomain").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectName(String);
 

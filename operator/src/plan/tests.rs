@@ -6,6 +6,8 @@ use crate::settings::Packages;
 pub fn settings() -> Settings {
     Settings {
         image: "registry.example/sandglass:1".to_owned(),
+        image_pull_policy: None,
+        image_pull_secrets: Vec::new(),
         namespace: None,
         own_namespace: "sandglass-system".to_owned(),
         adopt: [Adopted::PythonRuntime].into(),
