@@ -291,6 +291,8 @@ async fn a_gateway_leads_to_each_server() {
         .launch()
         .arg("--gateway")
         .arg("infra/web")
+        .arg("--image-pull-policy=IfNotPresent")
+        .arg("--image-pull-secret=registry,mirror")
         .start()
         .await;
     let mut spec = python(CALCULATOR);
@@ -304,6 +306,18 @@ async fn a_gateway_leads_to_each_server() {
     assert_eq!(
         ready["message"],
         "this cluster has no HTTPRoute; this cluster has no HorizontalPodAutoscaler"
+    );
+    let deployment = ground.api.get(&ground.deployment("calculator")).await;
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_eq!(
+        (
+            &pod["imagePullSecrets"],
+            &pod["containers"][0]["imagePullPolicy"]
+        ),
+        (
+            &json!([{ "name": "registry" }, { "name": "mirror" }]),
+            &json!("IfNotPresent")
+        )
     );
     // The Gateway API is installed later.
     let group = "gateway.networking.k8s.io";

@@ -169,6 +169,33 @@ async fn each_wrong_spec_says_which_field_and_the_old_deployment_stays() {
         assert_eq!(deployment["metadata"]["generation"], before, "{spec}");
         pod.host.assert_well().await;
     }
+    // What nobody could read is not taken.
+    let servers = format!(
+        "/apis/kaos.tools/v1alpha1/namespaces/{}/mcpservers",
+        ground.namespace
+    );
+    for (key, value, field) in [
+        ("replicas", json!(3_000_000_000_u64), "spec.replicas"),
+        (
+            "autoscaling",
+            json!({ "maxReplicas": 5_000_000_000_u64 }),
+            "spec.autoscaling.maxReplicas",
+        ),
+    ] {
+        let server = json!({
+            "apiVersion": "kaos.tools/v1alpha1", "kind": "MCPServer",
+            "metadata": { "name": "many" }, "spec": with(key, value),
+        });
+        let answer = ground.api.raw("POST", &servers, Some(&server)).await;
+        let (status, told) = answer.expect("an answer");
+        assert_eq!(status, 422, "{told}");
+        assert!(
+            told["message"]
+                .as_str()
+                .is_some_and(|message| message.contains(field)),
+            "{told}"
+        );
+    }
     // What cannot be mended by asking again is not asked again: a look at another server shows that time went by.
     ground
         .api
