@@ -13,7 +13,7 @@ use super::caches::Caches;
 use crate::cluster::words;
 use crate::crd::{MANAGED_BY, MCPServer};
 use crate::objects::shared::{self, MAX_MANIFEST};
-use crate::objects::{Desired, Kind, Owner, STATE_KEY};
+use crate::objects::{Desired, Kind, Owner, STATE_KEY, refusal, without_addresses};
 use crate::plan::ReferenceKind;
 
 /// Under this name the API server keeps which fields are the operator's.
@@ -134,7 +134,7 @@ impl Applier<'_> {
         {
             return Ok(Arc::clone(known));
         }
-        let judged = |error| judged(error, &desired.kind.gvk().kind, &desired.name);
+        let judged = |error| self.judged(error, &desired.kind.gvk().kind, &desired.name);
         // What has not our mark is not in the cache.
         let mut live = match known {
             Some(known) => Some(known.metadata.clone()),
@@ -154,6 +154,23 @@ impl Applier<'_> {
                 }
                 applied => return applied.map(Arc::new).map_err(judged),
             }
+        }
+    }
+
+    /// What may pass, and what waits for somebody to change something. (An amount that is none is a 500 to some versions.)
+    fn judged(&self, error: kube::Error, kind: &str, name: &str) -> ApplyError {
+        match error {
+            kube::Error::Api(status) if !matches!(status.code, 429 | 502..) => {
+                ApplyError::Refused {
+                    kind: kind.to_owned(),
+                    name: name.to_owned(),
+                    message: match self.whose {
+                        Whose::Server(_) => refusal(kind, &status.message),
+                        Whose::SharedHost => without_addresses(&status.message),
+                    },
+                }
+            }
+            other => ApplyError::Api(other),
         }
     }
 
@@ -178,7 +195,7 @@ impl Applier<'_> {
         {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(judged(error, &kind.gvk().kind, name)),
+            Err(error) => Err(self.judged(error, &kind.gvk().kind, name)),
         }
     }
 
@@ -232,7 +249,7 @@ impl Applier<'_> {
         match api.create(&parameters, &secret).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => Ok(()),
-            Err(error) => Err(judged(error, "Secret", name)),
+            Err(error) => Err(self.judged(error, "Secret", name)),
         }
     }
 
@@ -249,18 +266,6 @@ impl Applier<'_> {
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), self.namespace, &kind.resource())
-    }
-}
-
-/// What may pass, and what waits for somebody to change something. (An amount that is none is a 500 to some versions.)
-fn judged(error: kube::Error, kind: &str, name: &str) -> ApplyError {
-    match error {
-        kube::Error::Api(status) if !matches!(status.code, 429 | 502..) => ApplyError::Refused {
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-            message: status.message,
-        },
-        other => ApplyError::Api(other),
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub use desired::{Desired, HASH, Kind};
 pub use pod::{CONTAINER, MANAGEMENT_PORT_NAME, STATE_KEY};
-pub use refusal::refusal;
+pub use refusal::{refusal, without_addresses};
 
 use crate::crd::MANAGED_BY;
 use crate::plan::{Plan, Problem};

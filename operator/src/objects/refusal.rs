@@ -50,7 +50,7 @@ fn of_pod_spec(message: &str) -> (String, bool) {
 }
 
 /// Without the addresses that Go prints in the place of values, such as `(0xc00e1bd630)`.
-fn without_addresses(message: &str) -> String {
+pub fn without_addresses(message: &str) -> String {
     let mut kept = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(start) = rest.find("0x") {
