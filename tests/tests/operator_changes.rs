@@ -256,7 +256,8 @@ async fn what_was_missing_is_noticed_when_it_comes() {
         .await;
     // A change reaches the running host, and what it then serves the status.
     let path = ground.core("secrets/later");
-    let changed = json!({ "stringData": { "tools": "def two() -> int:\n    return 2\n" } });
+    let source = "import os\n\ndef two() -> str:\n    return os.environ['KEY']\n";
+    let changed = json!({ "stringData": { "tools": source } });
     ground.api.patch(&path, &changed).await;
     let generation =
         ground.api.get(&ground.deployment("waits")).await["metadata"]["generation"].clone();
@@ -268,6 +269,19 @@ async fn what_was_missing_is_noticed_when_it_comes() {
         .await;
     let now = ground.api.get(&ground.deployment("waits")).await["metadata"]["generation"].clone();
     assert_eq!(generation, now, "no pod is replaced for it");
+    for key in ["x", "y"] {
+        let changed = json!({ "data": { "key": key } });
+        ground
+            .api
+            .patch(&ground.core("configmaps/later"), &changed)
+            .await;
+        ground.kubelet.sync(&mut pod).await;
+        eventually("its variable has the value", async || {
+            let answer = pod.host.call("two", json!({})).await;
+            (answer.json()["result"] == key).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

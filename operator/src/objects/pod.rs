@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{MANAGEMENT_PORT, PORT, name_of, state_secret_of};
 use crate::merge;
-use crate::plan::{MountedKey, Placement, Plan, Problem, Reason, ReferenceKind, Source};
+use crate::plan::{
+    MountedKey, Placement, Plan, Problem, Reason, ReferenceKind, Source, object_folder,
+};
 use crate::settings::Settings;
 
 /// The container's name (KAOS' contract).
@@ -221,7 +223,7 @@ fn manifest(plan: &Plan) -> String {
 fn volumes(plan: &Plan) -> (Vec<Value>, Vec<Value>) {
     let (mut volumes, mut mounts) = own_volumes(&state_secret_of(&plan.name));
     if let Source::Mounted(MountedKey { kind, name, key }) = &plan.source {
-        volumes.push(volume("tools", *kind, name, key));
+        volumes.push(volume("tools", *kind, name, [&**key]));
         mounts.push(json!({ "name": "tools", "mountPath": Placement::Alone.tools_folder(*kind, name), "readOnly": true }));
     }
     if let Some(key) = plan.entry.key() {
@@ -229,16 +231,31 @@ fn volumes(plan: &Plan) -> (Vec<Value>, Vec<Value>) {
             "keys",
             ReferenceKind::ConfigMap,
             &key.name,
-            &key.key,
+            [&*key.key],
         ));
         mounts.push(json!({ "name": "keys", "mountPath": Placement::Alone.keys_folder(&key.name), "readOnly": true }));
+    }
+    for (index, ((kind, object), keys)) in plan.environment.files().into_iter().enumerate() {
+        let name = format!("env-{index}");
+        volumes.push(volume(&name, kind, object, keys));
+        mounts.push(
+            json!({ "name": name, "mountPath": object_folder(kind, object), "readOnly": true }),
+        );
     }
     (volumes, mounts)
 }
 
-/// One key of an object: the others are not for this pod.
-fn volume(volume: &str, kind: ReferenceKind, object: &str, key: &str) -> Value {
-    let items = json!([{ "key": key, "path": key }]);
+/// Some keys of an object: the others are not for this pod.
+fn volume<'a>(
+    volume: &str,
+    kind: ReferenceKind,
+    object: &str,
+    keys: impl IntoIterator<Item = &'a str>,
+) -> Value {
+    let items = keys
+        .into_iter()
+        .map(|key| json!({ "key": key, "path": key }))
+        .collect::<Vec<_>>();
     match kind {
         ReferenceKind::ConfigMap => {
             json!({ "name": volume, "configMap": { "name": object, "items": items } })

@@ -1,5 +1,7 @@
 //! The variables of a server: its container has them, and its tools see exactly these.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value, json};
 
 use super::name::check_reference;
@@ -56,6 +58,19 @@ impl Environment {
         })
     }
 
+    /// The keys that a host of its own has as files, by their objects.
+    pub fn files(&self) -> BTreeMap<(ReferenceKind, &str), BTreeSet<&str>> {
+        let mut files: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let keys = self.keys().map(|(key, _)| key);
+        for (kind, key) in keys.filter(|(_, key)| key.optional != Some(true)) {
+            files
+                .entry((kind, &*key.name))
+                .or_default()
+                .insert(&*key.key);
+        }
+        files
+    }
+
     /// Whether there is one of this name.
     pub fn has(&self, name: &str) -> bool {
         self.variables.iter().any(|variable| variable.name == name)
@@ -72,8 +87,8 @@ impl Environment {
         self.variables.iter().map(|variable| json!(variable))
     }
 
-    /// As a manifest grants them. No secret stands in it: the variables of a host's own container are granted by their
-    /// names, and those of a shared host's tenant by the files of what it names.
+    /// As a manifest grants them. No secret stands in it: what comes from a ConfigMap or Secret is granted by its file, which
+    /// changes while the host runs, and all else that a host's own container has by its name.
     pub fn grants(&self, placement: Placement) -> Result<Map<String, Value>, Problem> {
         let mut grants = Map::new();
         for (index, variable) in self.variables.iter().enumerate() {
@@ -82,28 +97,32 @@ impl Environment {
                 value,
                 value_from,
             } = variable;
-            let value = value.as_deref().unwrap_or_default();
-            let granted = match (placement, value_from) {
-                (Placement::Alone, _) if name.starts_with(HOSTS_ALONE) => continue,
-                (Placement::Shared, _) if name.starts_with(HOSTS_ALONE) => {
-                    let field = format!("spec.config.env[{index}].name");
-                    let message = format!(
-                        "`{name}`: what begins with `{HOSTS_ALONE}` is the host's, and a shared host has one for all of its tenants; remove it, or set `shared: false`"
-                    );
-                    return Err(Problem::new(Reason::NotShareable, field, message));
+            if name.starts_with(HOSTS_ALONE) {
+                if placement == Placement::Alone {
+                    continue;
                 }
-                (_, Some(from)) if may_be_missing(from) => continue,
+                let field = format!("spec.config.env[{index}].name");
+                let message = format!(
+                    "`{name}`: what begins with `{HOSTS_ALONE}` is the host's, and a shared host has one for all of its tenants; remove it, or set `shared: false`"
+                );
+                return Err(Problem::new(Reason::NotShareable, field, message));
+            }
+            if value_from.as_ref().is_some_and(may_be_missing) {
+                continue;
+            }
+            let value = value.as_deref().unwrap_or_default();
+            let granted = match (placement, value_from.as_ref().map(key_of)) {
+                (_, Some(Some((kind, key)))) => {
+                    let folder = object_folder(kind, &key.name);
+                    json!({ "secret": { "file": format!("{folder}/{}", key.key) } })
+                }
                 (_, None) if value.is_empty() => json!(""),
                 (Placement::Alone, _) => json!({ "secret": { "env": name } }),
                 (Placement::Shared, None) => json!(value),
-                (Placement::Shared, Some(from)) => {
-                    let Some((kind, key)) = key_of(from) else {
-                        let field = format!("spec.config.env[{index}].valueFrom");
-                        let message = "the pod of a shared host is nobody's own; write a `value`, or set `shared: false`";
-                        return Err(Problem::new(Reason::NotShareable, field, message));
-                    };
-                    let folder = object_folder(kind, &key.name);
-                    json!({ "secret": { "file": format!("{folder}/{}", key.key) } })
+                (Placement::Shared, Some(None)) => {
+                    let field = format!("spec.config.env[{index}].valueFrom");
+                    let message = "the pod of a shared host is nobody's own; write a `value`, or set `shared: false`";
+                    return Err(Problem::new(Reason::NotShareable, field, message));
                 }
             };
             grants.insert(name.clone(), granted);

@@ -286,7 +286,7 @@ fn tools_see_the_variables_of_their_server_and_no_others() {
         json!({
             "LOG_LEVEL": { "secret": { "env": "LOG_LEVEL" } },
             "EMPTY": "",
-            "API_KEY": { "secret": { "env": "API_KEY" } },
+            "API_KEY": { "secret": { "file": "/etc/sandglass/secrets/keys/api" } },
             "UNITS": "metric",
         })
     );
