@@ -91,7 +91,7 @@ enum Untaken {
     /// It is answered as on `/mcp`.
     Refused(Refusal),
     /// Its sender's scopes do not cover it.
-    Forbidden(Response),
+    Forbidden(Box<Response>),
     /// There is no such stream for who asks, or it has ended.
     NoStream,
     /// Its client reads too little.
@@ -114,7 +114,7 @@ impl IntoResponse for Untaken {
     fn into_response(self) -> Response {
         match self {
             Self::Refused(refusal) => refusal.into_response(),
-            Self::Forbidden(response) => response,
+            Self::Forbidden(response) => *response,
             Self::NoStream => {
                 (StatusCode::NOT_FOUND, ErrorBody::new("Session not found")).into_response()
             }
@@ -172,7 +172,7 @@ impl LegacySse {
         }
         if let Some(forbidden) = scopes::forbidden(&self.app, asks, &parts.headers, &message).await
         {
-            return Err(Untaken::Forbidden(forbidden));
+            return Err(Untaken::Forbidden(forbidden.into()));
         }
         if message.method() == Some("initialize") {
             return self.initialize(client, asks, &message, body);
