@@ -12,7 +12,7 @@ async fn ask(host: &Host, target: &str, hosts: &[String]) -> u16 {
 }
 
 #[tokio::test]
-async fn a_host_that_can_be_read_in_two_ways_does_not_come_in() {
+async fn a_host_that_is_not_there_or_can_be_read_in_two_ways_does_not_come_in() {
     let yaml = format!("tools: [\"file:{}\"]", tool("echo"));
     let accepting_any = Launch::manifest(&yaml)
         .arg("--host")
@@ -31,6 +31,8 @@ async fn a_host_that_can_be_read_in_two_ways_does_not_come_in() {
         let local = at("localhost");
         let absolute = |name: &str| format!("http://{name}/health");
         for (target, hosts) in [
+            ("/health".to_owned(), vec![]),
+            (absolute(&local), vec![]),
             ("/health".to_owned(), vec![at("a@localhost")]),
             ("/health".to_owned(), vec![local.clone(), local.clone()]),
             (
@@ -58,5 +60,4 @@ async fn an_absolute_target_is_guarded_as_a_host_header_is() {
     let host = Host::start(&format!("tools: [\"file:{}\"]", tool("echo"))).await;
     let evil = "evil.example".to_owned();
     assert_eq!(ask(&host, "http://evil.example/health", &[evil]).await, 403);
-    assert_eq!(ask(&host, "http://evil.example/health", &[]).await, 403);
 }

@@ -122,6 +122,52 @@ async fn get_with_a_session_is_a_stream() {
         .expect("text")
         .to_owned();
     assert!(kind.starts_with("text/event-stream"), "{kind}");
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_why() {
+    let host = host().await;
+    let session = Session::open(&host).await;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (rest, code, reason) in [
+        (
+            format!(r#""method":"tools/list","params":{{"a":{deep}}}"#),
+            -32700,
+            "nested too deeply",
+        ),
+        (
+            r#""method":"tools/list","params":{"a":1e400}"#.to_owned(),
+            -32700,
+            "a number out of range",
+        ),
+        (
+            r#""method":"tools/list","params":{"_meta":5}"#.to_owned(),
+            -32602,
+            "`_meta` must be an object",
+        ),
+        (
+            r#""method":"ping","result":{}"#.to_owned(),
+            -32600,
+            "not a message of this protocol",
+        ),
+        (
+            r#""method":"tools/call","params":{"name":"echo","name":"echo"}"#.to_owned(),
+            -32602,
+            "a key is there twice",
+        ),
+    ] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":3,{rest}}}"#);
+        let request = session
+            .with_headers(host.request(Method::POST, "/mcp"))
+            .header("content-type", "application/json")
+            .header("accept", mcp::ACCEPT);
+        let answer = send(request.body(body)).await;
+        assert_eq!(answer.code(), code, "{rest}: {answer:?}");
+        let message = answer.message();
+        let text = message["error"]["message"].as_str().expect("a text");
+        assert!(text.contains(reason), "{rest}: {text}");
+    }
 }
 
 #[tokio::test]

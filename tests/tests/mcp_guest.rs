@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use sandglass_tests::mcp::{
-    ACCEPT, Session, Way, bare, message, modern, of_client, read_until, send, text,
+    ACCEPT, Session, Way, bare, failure, message, modern, of_client, read_until, send, text,
 };
 use sandglass_tests::{Answer, Folder, Host, Launch, conformance, eventually, manifest, sha256};
 use serde_json::{Value, json};
@@ -399,6 +399,19 @@ async fn a_task_is_its_callers_alone() {
     let state = get("ann").await.result();
     assert_eq!(state["status"], "input_required", "{state}");
     assert_eq!(get("bob").await.refusal()["message"], "Unknown task");
+}
+
+#[tokio::test]
+async fn a_form_of_a_later_revision_is_not_sent_to_an_old_client() {
+    let host = host().await;
+    let mut initialize = sandglass_tests::mcp::initialize("2025-06-18");
+    initialize["capabilities"] = json!({"elicitation": {}});
+    let session = Session::with(&host, initialize).await;
+    let params = json!({"name": "test_elicitation_sep1330_enums", "arguments": {}});
+    let result = session.request("tools/call", params).await.result();
+    let text = failure(&result);
+    assert!(text.contains("the client cannot be asked for"), "{text}");
+    assert!(text.contains("2025-06-18"), "{text}");
 }
 
 #[tokio::test]

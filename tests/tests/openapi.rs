@@ -60,6 +60,32 @@ async fn each_tool_is_an_operation_with_its_schemas() {
 }
 
 #[tokio::test]
+async fn the_parts_of_a_schema_are_schemas_of_the_document() {
+    let host = Host::start(&format!("tools: [\"file:{}\"]", tool("time"))).await;
+    let document = host.get("/openapi.json").await.json();
+    let schemas = document["components"]["schemas"]
+        .as_object()
+        .expect("schemas");
+    assert!(
+        schemas["convert_time.output.TimeResult"].is_object(),
+        "{document}"
+    );
+    let output = &schemas["convert_time.output"];
+    assert!(output.get("$defs").is_none(), "{output}");
+    let reference = "#/components/schemas/convert_time.output.TimeResult";
+    assert!(output.to_string().contains(reference), "{output}");
+}
+
+#[tokio::test]
+async fn every_tool_has_a_summary_and_says_who_may_call() {
+    let host = Host::start(&calculator()).await;
+    let document = host.get("/openapi.json").await.json();
+    assert_eq!(document["security"], json!([]));
+    let summary = &document["paths"]["/mcp/tools/add"]["post"]["summary"];
+    assert!(summary.is_string(), "{summary}");
+}
+
+#[tokio::test]
 async fn an_operation_takes_the_arguments_as_its_body() {
     let host = Host::start(&calculator()).await;
     for (path, body, status, answer) in [

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::uri::{Authority, Scheme};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 
 use super::origin::Origin;
@@ -38,7 +38,7 @@ pub enum Hosts {
 /// Why a request does not come in.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum Refused {
-    /// Whom it is for could be read in two ways (RFC 9112, section 3.2).
+    /// Whom it is for is not said, or could be read in two ways (RFC 9112, section 3.2).
     #[error("{0}")]
     Malformed(&'static str),
     #[error("{name} {value:?} is not allowed; list it with {flag}")]
@@ -135,6 +135,9 @@ fn host_of(request: &Request) -> Result<Option<Authority>, Refused> {
             Refused::Malformed("The request target and the Host header name different hosts"),
         ),
         (Some(host), _) => Ok(Some(host)),
+        (None, _) if request.version() == Version::HTTP_11 => Err(Refused::Malformed(
+            "There is no Host header: HTTP/1.1 requires one",
+        )),
         (None, target) => Ok(target.cloned()),
     }
 }
@@ -195,7 +198,7 @@ mod tests {
     };
 
     #[test]
-    fn what_names_two_hosts_or_a_user_is_malformed_wherever_the_server_is_bound() {
+    fn what_names_no_host_or_two_or_a_user_is_malformed_wherever_the_server_is_bound() {
         for (target, hosts) in [
             ("/", &["a@localhost"][..]),
             ("/", &["@localhost"]),
@@ -209,6 +212,8 @@ mod tests {
             ("https://localhost/", &["localhost:80"]),
             ("http://a@localhost/", &["localhost"]),
             ("http://a@localhost/", &[]),
+            ("/", &[]),
+            ("http://localhost/", &[]),
         ] {
             let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
             for guard in [LOOPBACK, ANY] {
@@ -226,7 +231,6 @@ mod tests {
         for (target, headers) in [
             ("http://localhost/", &[("host", "LOCALHOST:80")][..]),
             ("http://localhost:8000/", &[("host", "localhost:8000")]),
-            ("http://127.0.0.1/", &[]),
         ] {
             assert_eq!(
                 LOOPBACK.check(&request(target, headers)),
@@ -260,7 +264,17 @@ mod tests {
         ] {
             assert!(!check(&guard, &[("host", host)]), "{host}");
         }
-        assert!(!check(&guard, &[]));
+    }
+
+    #[test]
+    fn a_request_of_http_1_0_may_name_no_host_and_comes_in_where_any_may() {
+        let mut request = request("/mcp", &[]);
+        *request.version_mut() = Version::HTTP_10;
+        assert!(matches!(
+            LOOPBACK.check(&request),
+            Err(Refused::NotListed { .. })
+        ));
+        assert_eq!(ANY.check(&request), Ok(()));
     }
 
     #[test]
@@ -303,10 +317,11 @@ mod tests {
             hosts: Hosts::Any,
             origins: vec!["https://app.example".parse().unwrap()],
         };
-        assert!(check(&guard, &[]));
-        assert!(check(&guard, &[("origin", "https://app.example")]));
+        let host = ("host", "mcp.example.com");
+        assert!(check(&guard, &[host]));
+        assert!(check(&guard, &[host, ("origin", "https://app.example")]));
         for origin in ["null", "https://app.example.evil", "http://app.example"] {
-            assert!(!check(&guard, &[("origin", origin)]), "{origin}");
+            assert!(!check(&guard, &[host, ("origin", origin)]), "{origin}");
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod listen;
 pub mod management;
 pub mod mcp;
 mod openapi;
+mod openapi_schemas;
 pub mod origin;
 mod requester;
 pub mod rest;

@@ -8,9 +8,9 @@ use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 
 use super::App;
+use super::openapi_schemas::Schemas;
 use super::requester::Requester;
 use crate::catalog::Tool;
-use crate::catalog::schema::Schema;
 
 /// `GET /openapi.json`
 pub async fn document(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
@@ -32,12 +32,18 @@ enum Access {
 }
 
 fn describe<'a>(tools: impl Iterator<Item = &'a Arc<Tool>>, access: Access) -> Value {
+    let tools: Vec<_> = tools.collect();
     let mut paths = endpoints(access);
-    let mut schemas = Map::from_iter([("Error".to_owned(), error_schema())]);
+    let mut schemas = Schemas::default();
+    schemas.put("Error".to_owned(), error_schema());
+    for tool in &tools {
+        schemas.reserve(input_key(tool));
+        schemas.reserve(output_key(tool));
+    }
     for tool in tools {
-        let input = add_schema(&mut schemas, format!("{}.input", tool.name), &tool.input);
+        let input = schemas.add(input_key(tool), &tool.input);
         let output = match &tool.output {
-            Some(output) => add_schema(&mut schemas, format!("{}.output", tool.name), output),
+            Some(output) => schemas.add(output_key(tool), output),
             None => json!({}),
         };
         let path = format!("/mcp/tools/{}", tool.name);
@@ -52,7 +58,8 @@ fn describe<'a>(tools: impl Iterator<Item = &'a Arc<Tool>>, access: Access) -> V
         // Beside this document: a tenant's path and a gateway's prefix lead there too.
         "servers": [{"url": "."}],
         "paths": paths,
-        "components": {"schemas": schemas, "responses": error_responses()},
+        "security": [],
+        "components": {"schemas": schemas.into_document(), "responses": error_responses()},
     });
     if access == Access::Identity {
         document["components"]["securitySchemes"] =
@@ -70,16 +77,21 @@ fn operation(tool: &Tool, input: &Value, output: &Value, access: Access) -> Valu
         .get("required")
         .and_then(Value::as_array)
         .is_none_or(Vec::is_empty);
-    let mut operation = json!({
+    json!({
         "operationId": tool.name,
+        "summary": tool.title.as_deref().unwrap_or(&tool.name),
         "description": tool.description.as_deref().unwrap_or_default(),
         "requestBody": {"required": !takes_nothing, "content": content(input)},
         "responses": call_responses(output, access),
-    });
-    if let Some(title) = &tool.title {
-        operation["summary"] = title.as_str().into();
-    }
-    operation
+    })
+}
+
+fn input_key(tool: &Tool) -> String {
+    format!("{}.input", tool.name)
+}
+
+fn output_key(tool: &Tool) -> String {
+    format!("{}.output", tool.name)
 }
 
 /// What is there besides the tools' own paths. They have no `operationId`: every name may be a tool's.
@@ -253,99 +265,4 @@ fn content(schema: &Value) -> Value {
 
 fn error_schema() -> Value {
     json!({"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]})
-}
-
-/// Adds a tool's schema under a key; the reference to it.
-fn add_schema(schemas: &mut Map<String, Value>, key: String, schema: &Schema) -> Value {
-    let place = format!("#/components/schemas/{key}");
-    let mut schema = Value::Object((*schema.document).clone());
-    rebase(&mut schema, &place);
-    schemas.insert(key, schema);
-    json!({"$ref": place})
-}
-
-/// Keywords that hold schemas by name.
-const IN_MAPS: [&str; 6] = [
-    "properties",
-    "patternProperties",
-    "dependentSchemas",
-    "dependencies",
-    "$defs",
-    "definitions",
-];
-
-/// Keywords that hold data.
-const DATA: [&str; 5] = ["const", "enum", "default", "example", "examples"];
-
-/// Has a schema's references to its own parts, `#/..`, lead to where the schema lies in the document now. They are
-/// the only ones that there are, besides anchors, which stay what they are.
-fn rebase(schema: &mut Value, place: &str) {
-    match schema {
-        Value::Object(keywords) => {
-            // Would make another document of it.
-            if keywords.get("$id").is_some_and(Value::is_string) {
-                keywords.shift_remove("$id");
-            }
-            for (keyword, value) in keywords {
-                let keyword = keyword.as_str();
-                match value {
-                    Value::String(reference) if is_reference(keyword) => {
-                        if let Some(pointer) = reference.strip_prefix('#')
-                            && (pointer.is_empty() || pointer.starts_with('/'))
-                        {
-                            *reference = format!("{place}{pointer}");
-                        }
-                    }
-                    Value::Object(schemas) if IN_MAPS.contains(&keyword) => schemas
-                        .values_mut()
-                        .for_each(|schema| rebase(schema, place)),
-                    _ if DATA.contains(&keyword) => {}
-                    value => rebase(value, place),
-                }
-            }
-        }
-        Value::Array(schemas) => schemas.iter_mut().for_each(|schema| rebase(schema, place)),
-        _ => {}
-    }
-}
-
-fn is_reference(keyword: &str) -> bool {
-    matches!(keyword, "$ref" | "$dynamicRef" | "$recursiveRef")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn references_within_a_schema_lead_to_where_it_lies_in_the_document() {
-        let schema = Schema::compile(
-            &json!({
-                "$id": "https://example.com/tree",
-                "type": "object",
-                "properties": {
-                    "$ref": {"$ref": "#/$defs/node"},
-                    "enum": {"items": {"anyOf": [{"$ref": "#"}, {"enum": [{"$ref": "#/$defs/node"}]}]}},
-                },
-                "$defs": {"node": {"$anchor": "n", "properties": {"next": {"$ref": "#n"}}}},
-            })
-            .to_string(),
-        )
-        .unwrap();
-        let mut schemas = Map::new();
-        let reference = add_schema(&mut schemas, "t.input".to_owned(), &schema);
-        assert_eq!(reference, json!({"$ref": "#/components/schemas/t.input"}));
-        let place = "#/components/schemas/t.input";
-        assert_eq!(
-            schemas["t.input"],
-            json!({
-                "type": "object",
-                "properties": {
-                    "$ref": {"$ref": format!("{place}/$defs/node")},
-                    "enum": {"items": {"anyOf": [{"$ref": place}, {"enum": [{"$ref": "#/$defs/node"}]}]}},
-                },
-                "$defs": {"node": {"$anchor": "n", "properties": {"next": {"$ref": "#n"}}}},
-            })
-        );
-    }
 }

@@ -196,12 +196,12 @@ fn endpoints(root: &str, app: &App, mcp: &Mcp) -> Router {
 
 /// Those of the transport before `/mcp`.
 fn sse_endpoints(root: &str, sse: &LegacySse) -> Router {
-    let stream = get(legacy_sse::open).merge(telling("GET"));
-    let messages = post(legacy_sse::message).merge(telling("POST"));
+    // A stream has no head to be told of beforehand.
+    let stream = get(legacy_sse::open).head(async || not_allowed("GET"));
+    let messages = post(legacy_sse::message);
     Router::new()
-        .route(&format!("{root}/sse"), stream)
-        .route(&format!("{root}/messages"), messages)
-        .with_state(sse.clone())
+        .route(&format!("{root}/sse"), only("GET", stream, sse))
+        .route(&format!("{root}/messages"), only("POST", messages, sse))
 }
 
 /// A line of the access log, from a request's head on.
@@ -232,17 +232,25 @@ impl AccessLog {
 }
 
 /// OPTIONS tells the methods, and any other method is 405 with them, in the contract's order.
-pub(super) fn only(allow: &'static str, route: MethodRouter<App>, app: &App) -> MethodRouter {
-    let route = route.merge(telling(allow)).fallback(async move || {
-        (
-            StatusCode::METHOD_NOT_ALLOWED,
-            [(header::ALLOW, allow)],
-            ErrorBody::new("Method not allowed"),
-        )
-    });
+pub(super) fn only<S: Clone + Send + Sync + 'static>(
+    allow: &'static str,
+    route: MethodRouter<S>,
+    state: &S,
+) -> MethodRouter {
+    let route = route
+        .merge(telling(allow))
+        .fallback(async move || not_allowed(allow));
     // As one service for all methods: else axum adds `Allow` to what the layers before it answer,
     // and with it tells which paths there are.
-    any_service(route.with_state(app.clone()))
+    any_service(route.with_state(state.clone()))
+}
+
+fn not_allowed(allow: &'static str) -> impl IntoResponse {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        [(header::ALLOW, allow)],
+        ErrorBody::new("Method not allowed"),
+    )
 }
 
 /// Answers OPTIONS (RFC 9110, section 9.3.7).

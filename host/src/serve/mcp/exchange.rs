@@ -35,6 +35,8 @@ pub struct Exchange {
     readings: AtomicU64,
     /// How many read now.
     readers: AtomicUsize,
+    /// The number of the piece that was asked for last: those before it are read.
+    read: AtomicU64,
     _service: Box<dyn Send + Sync>,
 }
 
@@ -73,6 +75,7 @@ impl Exchange {
             end,
             readings: AtomicU64::new(0),
             readers: AtomicUsize::new(0),
+            read: AtomicU64::new(0),
             _service: Box::new(service),
         }
     }
@@ -86,6 +89,14 @@ impl Exchange {
     pub fn answered(&self, message: ClientJsonRpcMessage) {
         // One that has ended asks for nothing more.
         _ = self.answers.send(Box::new(message));
+    }
+
+    /// Bytes of what was said that are kept, and that the latest reader has not read.
+    pub fn unread_bytes(&self) -> usize {
+        let log = self.said.log();
+        let read = self.read.load(Ordering::Relaxed).saturating_sub(log.first);
+        let read = usize::try_from(read).unwrap_or(usize::MAX);
+        log.kept.iter().skip(read).map(Bytes::len).sum()
     }
 
     /// Stops the call; nothing more is said.
@@ -116,6 +127,7 @@ impl Exchange {
 
     /// The next piece from this number on, as soon as there is one; none after the answer, and after the end.
     pub async fn next(&self, from: u64) -> Option<Piece> {
+        self.read.store(from, Ordering::Relaxed);
         loop {
             let mut more = pin!(self.said.more.notified());
             more.as_mut().enable();

@@ -1,58 +1,43 @@
 //! The HTTP contract in front of rmcp: what is malformed is told apart here, and
 //! each request goes to the service that fits it.
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures::{Stream, StreamExt, stream};
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ErrorCode, GetExtensions, JsonRpcMessage,
-    ProtocolVersion,
-};
+use futures::{StreamExt, stream};
+use rmcp::model::{ErrorCode, ProtocolVersion};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::changes::{MAX_WATCHED, Newsroom};
+use super::events::{EVENT_STREAM, accepts, event, events, news, pieces, with_id};
 use super::expiry::bounded;
 use super::handler::McpServer;
-use super::message::{Asks, Malformed, Message};
-use super::questions;
+use super::message::{Malformed, Message};
+use super::refusal::Refusal;
 use super::sealed_id::SealedIds;
 use super::session::{EventId, Reading, Session};
 use super::sessions::Sessions;
-use crate::invoke::{Call, Caller, InvokeError, Operation};
-use crate::sandbox::Silent;
+use super::{handshake, scopes};
 use crate::serve::App;
-use crate::serve::body::{self, BodyError, MAX_BODY};
-use crate::serve::identity::MissingScope;
+use crate::serve::body::{self, MAX_BODY};
 use crate::serve::requester::Requester;
-use crate::telemetry::trace::TraceParent;
 
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 
-/// Bytes of an `initialize`: it is read whole, though little of it is kept.
-const MAX_HANDSHAKE: usize = 64 << 10;
-
 const LAST_EVENT_ID: &str = "last-event-id";
 
 const JSON: &str = "application/json";
-const EVENT_STREAM: &str = "text/event-stream";
 /// What clients accept of a POST.
 const BOTH: &str = "application/json, text/event-stream";
-
-/// So that proxies keep a stream open.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 tokio::task_local! {
     /// Who sent the request that rmcp is handling: it makes servers without telling for whom.
@@ -129,7 +114,8 @@ impl Mcp {
                 format!("Invalid params: a stream tells of at most {MAX_WATCHED} resources"),
             )));
         }
-        if let Some(forbidden) = self.forbidden(asks, &parts.headers, &message).await {
+        if let Some(forbidden) = scopes::forbidden(&self.app, asks, &parts.headers, &message).await
+        {
             return forbidden;
         }
         let is_modern = is_modern(&message, &parts.headers);
@@ -168,12 +154,9 @@ impl Mcp {
         body: &[u8],
     ) -> Response {
         let refused = |refusal: Refusal| refusal.to(message.id()).into_response();
-        if body.len() > MAX_HANDSHAKE {
-            return refused(Refusal::large_handshake());
-        }
-        let mut client = match message.check_initialize() {
+        let client = match handshake::read(message, body) {
             Ok(client) => client,
-            Err(malformed) => return Refusal::from(malformed).into_response(),
+            Err(refusal) => return refused(refusal),
         };
         for (name, expected) in [
             (PROTOCOL_VERSION, client.protocol_version.as_str()),
@@ -184,12 +167,11 @@ impl Mcp {
             }
         }
         let server = McpServer::for_request(self.app.clone(), asks.clone());
-        let result = match server.handshake(&client) {
-            Ok(result) => result,
-            Err(error) => return refused(Malformed::new(error.code, error.message).into()),
+        let (result, kept) = match handshake::agree(&server, client) {
+            Ok(agreed) => agreed,
+            Err(refusal) => return refused(refusal),
         };
-        client.protocol_version = result.protocol_version.clone();
-        let Some((id, _)) = self.sessions.create(questions::kept(&client), asks) else {
+        let Some((id, _)) = self.sessions.create(kept, asks) else {
             return refused(Refusal::too_many_sessions());
         };
         let answer = json!({"jsonrpc": "2.0", "id": message.id(), "result": result});
@@ -203,87 +185,13 @@ impl Mcp {
         parts: http::request::Parts,
         body: &Bytes,
     ) -> Response {
-        let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(body) else {
+        let Ok(message) = serde_json::from_slice(body) else {
             return Refusal::from(Malformed::unreadable(body)).into_response();
         };
-        match &mut message {
-            JsonRpcMessage::Request(request) => {
-                request.request.extensions_mut().insert(parts);
-                let id = request.id.clone();
-                let state = Arc::clone(&session.state);
-                let server = McpServer::for_session(self.app.clone(), asks.clone(), state);
-                answer(session.begin(server, id, message)).await
-            }
-            JsonRpcMessage::Notification(notification) => {
-                if let ClientNotification::CancelledNotification(cancelled) =
-                    &notification.notification
-                    && let Some(request) = &cancelled.params.request_id
-                {
-                    session.cancel(request);
-                }
-                StatusCode::ACCEPTED.into_response()
-            }
-            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {
-                session.answered(message);
-                StatusCode::ACCEPTED.into_response()
-            }
+        match session.receive(&self.app, asks, parts, message) {
+            Some(reading) => answer(reading).await,
+            None => StatusCode::ACCEPTED.into_response(),
         }
-    }
-
-    /// What the caller's scopes do not cover is refused as OAuth has it, with HTTP 403 (MCP, "Authorization:
-    /// Scope Challenge Handling"): once rmcp has it, it would be 200.
-    async fn forbidden(
-        &self,
-        asks: &Requester,
-        headers: &HeaderMap,
-        message: &Message<'_>,
-    ) -> Option<Response> {
-        let Caller::Known(_) = asks.caller else {
-            return None;
-        };
-        let visible = self.app.invoker.visible(&asks.tenant, &asks.caller);
-        let error = match message.asks()? {
-            Asks::Tool(call) => {
-                let found = visible.tool(&call.name).map(drop);
-                self.refused(found, call, asks, headers).await
-            }
-            Asks::Prompt(get) => {
-                let found = visible.prompt(&get.name).map(drop);
-                self.refused(found, get, asks, headers).await
-            }
-            Asks::Resource(read) => {
-                let found = visible.reader(&read.uri).map(drop);
-                self.refused(found, read, asks, headers).await
-            }
-        }?;
-        let malformed = Malformed::new(ErrorCode::INVALID_REQUEST, error.to_string());
-        let refusal = Refusal::new(StatusCode::FORBIDDEN, malformed.to(message.id()));
-        let mut response = refusal.into_response();
-        if let InvokeError::Forbidden { scope, .. } = error {
-            response.extensions_mut().insert(MissingScope(scope));
-        }
-        Some(response)
-    }
-
-    /// Why the caller may not do this; asked for as anything else, so that it is written down.
-    async fn refused<O: Operation>(
-        &self,
-        found: Result<(), InvokeError>,
-        operation: O,
-        asks: &Requester,
-        headers: &HeaderMap,
-    ) -> Option<InvokeError> {
-        let Err(InvokeError::Forbidden { .. }) = found else {
-            return None;
-        };
-        let completed = self.app.invoker.run(Call {
-            tenant: asks.tenant.clone(),
-            caller: asks.caller.clone(),
-            operation,
-            observer: Arc::new(Silent),
-            trace: TraceParent::of(headers),
-        });
-        completed.await.result.err()
     }
 
     fn delete(&self, asks: &Requester, headers: &HeaderMap) -> Response {
@@ -321,12 +229,12 @@ impl Mcp {
         let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
         let stream = match last {
             Some(EventId::Exchange(number, piece)) => match session.resume(number, piece) {
-                Some(reading) => events(pieces(reading)),
+                Some(reading) => events(pieces(reading).map(with_id)),
                 // It was read to its end. An error would make clients ask again, for ever.
                 None => events(stream::empty()),
             },
-            Some(EventId::News(number)) => events(news(session, Some(number))),
-            None => events(news(session, None)),
+            Some(EventId::News(number)) => events(news(session, Some(number)).map(with_id)),
+            None => events(news(session, None).map(with_id)),
         };
         bounded(stream, &asks.caller)
     }
@@ -341,38 +249,10 @@ async fn answer(mut reading: Reading) -> Response {
             ([(header::CONTENT_TYPE, kind)], first.text).into_response()
         }
         Some((id, first)) => {
-            let first = stream::iter([event(id, &first.text)]);
-            events(first.chain(pieces(reading)))
+            let first = stream::iter([(id, event(&first.text))]);
+            events(first.chain(pieces(reading)).map(with_id))
         }
     }
-}
-
-fn pieces(reading: Reading) -> impl Stream<Item = Event> + Send {
-    stream::unfold(reading, async |mut reading| {
-        let (id, piece) = reading.next().await?;
-        Some((event(id, &piece.text), reading))
-    })
-}
-
-fn news(session: Arc<Session>, last: Option<u64>) -> impl Stream<Item = Event> + Send {
-    session.listen(last).map(|(id, message)| {
-        let text = serde_json::to_vec(&message).unwrap_or_default();
-        event(id, &text)
-    })
-}
-
-fn event(id: EventId, text: &[u8]) -> Event {
-    let id = id.to_string();
-    Event::default()
-        .event("message")
-        .id(id)
-        .data(String::from_utf8_lossy(text))
-}
-
-fn events(events: impl Stream<Item = Event> + Send + 'static) -> Response {
-    Sse::new(events.map(Ok::<_, Infallible>))
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response()
 }
 
 /// `/mcp` and `/mcp/`, all methods.
@@ -425,26 +305,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// Whether this type is among those that a client accepts, by its name (MCP, "Sending Messages to the Server") and not
-/// with a weight of zero (RFC 9110, 12.5.1).
-fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
-    let ranges = headers.get_all(header::ACCEPT).into_iter();
-    let ranges = ranges.filter_map(|value| value.to_str().ok());
-    ranges.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_meant = parts
-            .next()
-            .is_some_and(|essence| essence.eq_ignore_ascii_case(media_type));
-        let weighs_nothing = |parameter: &str| {
-            let weight = parameter
-                .split_once('=')
-                .filter(|(name, _)| name.trim_end().eq_ignore_ascii_case("q"));
-            weight.is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0))
-        };
-        is_meant && !parts.any(weighs_nothing)
-    })
-}
-
 fn session_id(headers: &HeaderMap) -> Option<&str> {
     let mut ids = headers.get_all(SESSION_ID).iter();
     let id = ids.next()?;
@@ -481,115 +341,6 @@ fn is_modern(message: &Message<'_>, headers: &HeaderMap) -> bool {
         Some("initialize") => message.names_a_version(),
         Some("server/discover") => true,
         _ => is_of_modern_version(headers) || message.names_a_version(),
-    }
-}
-
-/// An answer that is given before rmcp sees the request.
-struct Refusal {
-    status: StatusCode,
-    malformed: Malformed,
-}
-
-impl From<Malformed> for Refusal {
-    fn from(malformed: Malformed) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            malformed,
-        }
-    }
-}
-
-impl Refusal {
-    fn new(status: StatusCode, malformed: Malformed) -> Self {
-        Self { status, malformed }
-    }
-
-    fn content_type() -> Self {
-        let malformed = Malformed::request("the Content-Type must be application/json");
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, malformed)
-    }
-
-    fn doubled_version() -> Self {
-        Malformed::new(
-            ErrorCode::HEADER_MISMATCH,
-            "Header mismatch: MCP-Protocol-Version is there more than once",
-        )
-        .into()
-    }
-
-    fn unknown_version() -> Self {
-        let known: Vec<_> = ProtocolVersion::KNOWN_VERSIONS
-            .iter()
-            .map(ProtocolVersion::as_str)
-            .collect();
-        let known = known.join(", ");
-        Malformed::request(&format!(
-            "MCP-Protocol-Version is none of those that are served: {known}"
-        ))
-        .into()
-    }
-
-    fn mismatch(header: &str, expected: &str) -> Self {
-        let text = format!("Header mismatch: {header} is not `{expected}`, as the body has it");
-        Malformed::new(ErrorCode::HEADER_MISMATCH, text).into()
-    }
-
-    fn not_acceptable(types: &str) -> Self {
-        let malformed = Malformed::request(&format!("the client must accept {types}"));
-        Self::new(StatusCode::NOT_ACCEPTABLE, malformed)
-    }
-
-    fn session_missing() -> Self {
-        Malformed::request("Missing session ID").into()
-    }
-
-    fn body(error: BodyError) -> Self {
-        let code = match error {
-            BodyError::TooLarge => ErrorCode::INVALID_REQUEST,
-            BodyError::Broken => ErrorCode::PARSE_ERROR,
-        };
-        Self::new(error.status(), Malformed::new(code, error.to_string()))
-    }
-
-    /// There is no `initialize` in revisions without handshake.
-    fn no_handshake() -> Self {
-        let malformed = Malformed::new(ErrorCode::METHOD_NOT_FOUND, "Method not found: initialize");
-        Self::new(StatusCode::NOT_FOUND, malformed)
-    }
-
-    fn large_handshake() -> Self {
-        let text = format!(
-            "Invalid Request: `initialize` is larger than {} KiB",
-            MAX_HANDSHAKE >> 10
-        );
-        let malformed = Malformed::new(ErrorCode::INVALID_REQUEST, text);
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, malformed)
-    }
-
-    fn session_not_found() -> Self {
-        let malformed = Malformed::new(ErrorCode(-32001), "Session not found");
-        Self::new(StatusCode::NOT_FOUND, malformed)
-    }
-
-    fn too_many_sessions() -> Self {
-        let malformed = Malformed::new(
-            ErrorCode::INTERNAL_ERROR,
-            "Too many sessions with calls in flight; try again later",
-        );
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, malformed)
-    }
-
-    fn to(self, id: Value) -> Self {
-        Self {
-            malformed: self.malformed.to(id),
-            ..self
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.status, axum::Json(self.malformed.answer())).into_response()
     }
 }
 

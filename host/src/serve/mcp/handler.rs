@@ -686,8 +686,15 @@ fn unreadable_call(params: &Value) -> Result<CallToolResult, ErrorData> {
                 "`arguments` must be an object"
             } else if !is_object("inputResponses") {
                 "`inputResponses` must be an object"
-            } else {
+            } else if params
+                .get("requestState")
+                .is_some_and(|state| !state.is_string())
+            {
                 "`requestState` must be a string"
+            } else {
+                let text =
+                    "Invalid params: they are not those of tools/call, or a key is there twice";
+                return Err(ErrorData::invalid_params(text, None));
             };
             let error = InvokeError::InvalidArguments(text.to_owned());
             return Ok(result::failure(&error));
@@ -760,6 +767,33 @@ fn authors_meta(meta: &RequestMetaObject) -> Option<Map<String, Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_cannot_be_read_is_told_why_and_nothing_else() {
+        use serde_json::json;
+
+        for params in [
+            json!({"name": "t", "arguments": 1}),
+            json!({"name": "t", "inputResponses": []}),
+            json!({"name": "t", "requestState": 1}),
+        ] {
+            let (odd, _) = params.as_object().unwrap().iter().nth(1).unwrap();
+            let result = unreadable_call(&params).unwrap();
+            let text = serde_json::to_string(&result).unwrap();
+            assert!(text.contains(&format!("`{odd}` must be")), "{text}");
+        }
+        for (params, reason) in [
+            (json!({}), "`name` is required"),
+            (json!({"name": 1}), "`name` must be a string"),
+            (
+                json!({"name": "t", "arguments": {}}),
+                "a key is there twice",
+            ),
+        ] {
+            let error = unreadable_call(&params).unwrap_err();
+            assert!(error.message.contains(reason), "{}", error.message);
+        }
+    }
 
     #[tokio::test]
     async fn a_panic_is_an_answer_that_keeps_its_message_to_the_log() {

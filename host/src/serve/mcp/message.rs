@@ -185,7 +185,7 @@ impl Malformed {
     pub fn json() -> Self {
         Self {
             code: ErrorCode::PARSE_ERROR,
-            reason: "Parse error: not JSON, or nested too deeply".into(),
+            reason: "Parse error: not JSON, nested too deeply, or a number out of range".into(),
             id: Value::Null,
         }
     }
@@ -214,14 +214,26 @@ impl Malformed {
             Ok(message) => message,
             Err(malformed) => return malformed,
         };
-        let malformed = match message.method() {
-            Some(_) => Self::new(
-                ErrorCode::INVALID_PARAMS,
-                "Invalid params: `params` must be an object, as the method has it",
-            ),
-            None => Self::request("not a message of this protocol"),
+        let malformed = match (serde_json::from_slice::<Value>(body), message.method()) {
+            // It is well-formed, and still not read: too deep, or a number that no double can be.
+            (Err(_), _) => Self::json(),
+            (Ok(read), Some(method)) if !is_answer(&read) => Self::params(method, &read["params"]),
+            (Ok(_), _) => Self::request("not a message of this protocol"),
         };
         malformed.to(message.id())
+    }
+
+    /// -32602: what is wrong with the params of a method.
+    fn params(method: &str, params: &Value) -> Self {
+        let is_object = |value: Option<&Value>| value.is_none_or(Value::is_object);
+        let reason: Cow<'static, str> = if !params.is_object() {
+            "Invalid params: `params` must be an object, as the method has it".into()
+        } else if !is_object(params.get("_meta")) {
+            "Invalid params: `_meta` must be an object".into()
+        } else {
+            format!("Invalid params: they are not those of {method}").into()
+        };
+        Self::new(ErrorCode::INVALID_PARAMS, reason)
     }
 
     /// The answer to the request with this id.
@@ -237,6 +249,11 @@ impl Malformed {
             "error": {"code": self.code.0, "message": self.reason},
         })
     }
+}
+
+/// Whether it has what only an answer has.
+fn is_answer(message: &Value) -> bool {
+    message.get("result").is_some() || message.get("error").is_some()
 }
 
 #[cfg(test)]
@@ -268,16 +285,52 @@ mod tests {
     }
 
     #[test]
-    fn params_of_another_type_are_told_from_what_is_no_message() {
-        for (body, code) in [
+    fn what_cannot_be_read_is_told_why() {
+        let deep = format!(
+            r#"{{"jsonrpc":"2.0","id":7,"method":"ping","params":{{"a":{}{}}}}}"#,
+            "[".repeat(200),
+            "]".repeat(200)
+        );
+        for (body, code, reason) in [
             (
                 r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":3}"#,
                 -32602,
+                "`params` must be an object",
             ),
-            (r#"{"jsonrpc":"2.0","id":7}"#, -32600),
+            (
+                r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":{"_meta":5}}"#,
+                -32602,
+                "`_meta` must be an object",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":{"_meta":{"a":1}}}"#,
+                -32602,
+                "they are not those of ping",
+            ),
+            (&deep, -32700, "nested too deeply"),
+            (
+                r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":1e400}}"#,
+                -32700,
+                "a number out of range",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":7,"method":"ping","result":{}}"#,
+                -32600,
+                "not a message of this protocol",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":7}"#,
+                -32600,
+                "not a message of this protocol",
+            ),
         ] {
             let malformed = Malformed::unreadable(body.as_bytes());
-            assert_eq!((malformed.code.0, malformed.id), (code, json!(7)), "{body}");
+            assert_eq!(
+                (malformed.code.0, &malformed.id),
+                (code, &json!(7)),
+                "{body}"
+            );
+            assert!(malformed.reason.contains(reason), "{}", malformed.reason);
         }
     }
 

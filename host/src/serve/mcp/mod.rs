@@ -13,16 +13,20 @@
 )]
 
 mod changes;
+mod events;
 mod exchange;
 mod expiry;
 pub mod gate;
 pub mod handler;
+mod handshake;
 pub mod legacy_sse;
 pub(super) mod message;
 mod observer;
 mod pages;
 mod questions;
+mod refusal;
 mod result;
+mod scopes;
 mod sealed_id;
 mod session;
 mod sessions;

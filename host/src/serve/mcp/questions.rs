@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::{BoxFuture, ready, try_join_all};
 use rmcp::ErrorData;
 use rmcp::model::{
     ClientCapabilities, ClientResult, CreateMessageRequest, ElicitRequest, ElicitRequestParams,
     Implementation, InitializeRequestParams, InputRequest, InputRequiredResult, ListRootsRequest,
-    ServerRequest,
+    ProtocolVersion, ServerRequest,
 };
 use rmcp::service::{Peer, RoleServer, ServiceError};
 use serde_json::{Value, json};
@@ -141,6 +141,27 @@ impl SessionClient {
     }
 }
 
+/// Why a client of this revision cannot be asked these: forms had only primitive properties, and choices without titles,
+/// before 2025-11-25 (SEP-1330).
+fn unsupported(questions: &[Question], revision: &ProtocolVersion) -> Option<AskError> {
+    if *revision >= ProtocolVersion::V_2025_11_25 {
+        return None;
+    }
+    questions.iter().find(|question| {
+        let QuestionKind::ElicitForm(form) = &question.ask else {
+            return false;
+        };
+        let schema: Value = serde_json::from_str(&form.requested_schema).unwrap_or_default();
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        properties
+            .into_iter()
+            .any(|(_, property)| property["type"] == "array" || property.get("oneOf").is_some())
+    })?;
+    Some(AskError::Unsupported(format!(
+        "the client cannot be asked for a form with arrays or titled choices (`oneOf`): its revision {revision} has neither"
+    )))
+}
+
 impl Client for SessionClient {
     fn askable(&self) -> Askable {
         self.askable
@@ -150,6 +171,12 @@ impl Client for SessionClient {
         &'a self,
         questions: &'a [Question],
     ) -> BoxFuture<'a, Result<BTreeMap<String, Value>, AskError>> {
+        let client = self.peer.peer_info();
+        if let Some(client) = client
+            && let Some(error) = unsupported(questions, &client.protocol_version)
+        {
+            return ready(Err(error)).boxed();
+        }
         // In the task of the request, by which rmcp knows to which stream they belong.
         let asking = try_join_all(questions.iter().map(|question| self.ask_one(question)));
         let answers = asking.map(|answers| answers.map(|answers| answers.into_iter().collect()));
@@ -237,6 +264,37 @@ mod tests {
             serde_json::to_value(capabilities(missing)).unwrap(),
             json!({"sampling": {}, "elicitation": {"url": {}}})
         );
+    }
+
+    #[test]
+    fn a_form_is_for_clients_whose_revision_has_its_kind() {
+        for (property, is_old) in [
+            (
+                json!({"type": "string", "enum": ["a"], "enumNames": ["A"]}),
+                true,
+            ),
+            (
+                json!({"type": "string", "oneOf": [{"const": "a", "title": "A"}]}),
+                false,
+            ),
+            (
+                json!({"type": "array", "items": {"type": "string", "enum": ["a"]}}),
+                false,
+            ),
+        ] {
+            let schema = json!({"type": "object", "properties": {"it": property}});
+            let question = Question {
+                key: "form".to_owned(),
+                ask: QuestionKind::ElicitForm(FormElicitation {
+                    message: "Which?".to_owned(),
+                    requested_schema: schema.to_string(),
+                }),
+            };
+            let refused =
+                |revision| unsupported(std::slice::from_ref(&question), &revision).is_some();
+            assert_eq!(refused(ProtocolVersion::V_2025_06_18), !is_old, "{schema}");
+            assert!(!refused(ProtocolVersion::V_2025_11_25), "{schema}");
+        }
     }
 
     #[test]

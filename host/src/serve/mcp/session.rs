@@ -9,14 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
-use rmcp::model::{ClientJsonRpcMessage, InitializeRequestParams, RequestId, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, GetExtensions, InitializeRequestParams,
+    JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+};
 use rmcp::service::{RoleServer, Service};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::changes::News;
 use super::exchange::{self, Exchange, Piece};
-use super::handler::SessionState;
+use super::handler::{McpServer, SessionState};
+use crate::serve::App;
 use crate::serve::requester::Requester;
 
 /// How long a stream can be without its reader.
@@ -120,6 +124,13 @@ impl Session {
         }
     }
 
+    /// Bytes of what was said in it that nobody has read.
+    pub fn unread_bytes(&self) -> usize {
+        let exchanges = self.exchanges();
+        let open = exchanges.open.values();
+        open.map(|exchange| exchange.unread_bytes()).sum()
+    }
+
     /// Whether a call is in flight, or a stream is open.
     pub fn is_in_use(&self) -> bool {
         self.is_busy() || self.listeners.receiver_count() > 0
@@ -130,8 +141,37 @@ impl Session {
         !self.exchanges().open.is_empty()
     }
 
+    /// Takes a message of the client: what comes of a request; what is none has no answer.
+    pub fn receive(
+        self: &Arc<Self>,
+        app: &App,
+        asks: &Requester,
+        parts: http::request::Parts,
+        mut message: ClientJsonRpcMessage,
+    ) -> Option<Reading> {
+        match &mut message {
+            JsonRpcMessage::Request(request) => {
+                request.request.extensions_mut().insert(parts);
+                let id = request.id.clone();
+                let state = Arc::clone(&self.state);
+                let server = McpServer::for_session(app.clone(), asks.clone(), state);
+                return Some(self.begin(server, id, message));
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+                    && let Some(request) = &cancelled.params.request_id
+                {
+                    self.cancel(request);
+                }
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => self.answered(message),
+        }
+        None
+    }
+
     /// Hands a request to the server; what comes of it.
-    pub fn begin(
+    fn begin(
         self: &Arc<Self>,
         server: impl Service<RoleServer>,
         id: RequestId,
@@ -156,7 +196,7 @@ impl Session {
     }
 
     /// `notifications/cancelled`
-    pub fn cancel(&self, request: &RequestId) {
+    fn cancel(&self, request: &RequestId) {
         self.exchanges().open.retain(|_, exchange| {
             let is_meant = exchange.is_of(request);
             if is_meant {
@@ -167,7 +207,7 @@ impl Session {
     }
 
     /// What the client answers to a question goes to who asked.
-    pub fn answered(&self, mut message: ClientJsonRpcMessage) {
+    fn answered(&self, mut message: ClientJsonRpcMessage) {
         let id = match &mut message {
             ClientJsonRpcMessage::Response(response) => Some(&mut response.id),
             ClientJsonRpcMessage::Error(error) => error.id.as_mut(),
