@@ -223,3 +223,36 @@ async fn with_partial_the_functions_that_can_be_tools_are_served() {
         host.log()
     );
 }
+
+#[tokio::test]
+async fn undefined_is_null_where_the_result_may_be_null() {
+    let host = serve(
+        "
+        /**
+         * @param {boolean} there
+         * @returns {?string} a word
+         */
+        export function word(there) { if (there) return 'here'; }
+        /** @returns {string} a word */
+        export function none() {}
+        ",
+    )
+    .await;
+    for way in Way::ALL {
+        for (there, expected) in [(true, json!("here")), (false, json!(null))] {
+            let result = way.call(&host, "word", json!({ "there": there })).await;
+            assert_eq!(
+                result["structuredContent"],
+                json!({ "result": expected }),
+                "{way:?} {result}"
+            );
+        }
+        let result = way.call(&host, "none", json!({})).await;
+        assert!(
+            failure(&result).contains("it has an output schema and returned no value"),
+            "{way:?} {result}"
+        );
+    }
+    let answer = host.call("word", json!({ "there": false })).await;
+    assert_eq!(answer.json(), json!({ "result": null }));
+}

@@ -136,7 +136,7 @@ fn check_success(tool: &Tool, success: Success) -> Result<ToolOutput, InvokeErro
     let meta: Option<Map<String, Value>> = parse("`_meta`", success.meta)?;
     let mut wrap = value.as_ref().is_some_and(|value| !value.is_object());
     if let (Some(schema), false) = (&tool.output, success.is_error) {
-        // Guests whose language has one word for nothing and for null, or two for null, need not tell them apart.
+        // To a guest's language a function that returns nothing may be one that returns null.
         if value.is_none() && schema.check(&Value::Null).is_ok() {
             value = Some(Value::Null);
         }
