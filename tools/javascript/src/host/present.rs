@@ -194,11 +194,23 @@ fn read_body(response: &IncomingResponse) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// A limit of the call's.
+fn over(had: &str, limit: &str) -> String {
+    format!(
+        "this call has had {had}: raise it at this tool's source, `limits: {{ http: {{ {limit}: .. }} }}`"
+    )
+}
+
 /// The host's reason in words.
 fn told(code: &ErrorCode) -> String {
     match code {
         ErrorCode::HttpRequestDenied => "it is not granted".to_owned(),
         ErrorCode::InternalError(Some(reason)) => reason.clone(),
+        ErrorCode::ConnectionLimitReached => over("as many requests as it may", "requests"),
+        ErrorCode::HttpResponseBodySize(Some(limit)) => over(
+            &format!("the {limit} bytes that it may receive"),
+            "received",
+        ),
         other => other.to_string(),
     }
 }
