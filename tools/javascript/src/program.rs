@@ -129,11 +129,19 @@ fn json<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Option<String>, Thrown
         return Ok(None);
     }
     let kind = value.type_name();
-    let written = caught(ctx, || {
-        refuse_collections(ctx)?;
-        ctx.json_stringify(value)?
+    let write = || -> rquickjs::Result<Option<String>> {
+        ctx.json_stringify(value.clone())?
             .map(|json| json.to_string())
             .transpose()
+    };
+    let written = caught(ctx, || {
+        let written = write()?;
+        // Few results have it, and only then one may have been a map or a set.
+        if written.as_ref().is_some_and(|json| json.contains("{}")) {
+            refuse_collections(ctx)?;
+            return write();
+        }
+        Ok(written)
     })
     .map_err(|thrown| Thrown {
         message: format!(
