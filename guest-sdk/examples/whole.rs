@@ -2,6 +2,7 @@
 //!
 //! `cargo build -p sandglass-sdk --example whole --release --target wasm32-wasip2` makes a component of it;
 //! `cargo test -p sandglass-sdk --example whole` calls the tools natively.
+//! Copied into a project of your own, it needs `cargo add futures` there.
 
 use futures::future::try_join_all;
 use sandglass_sdk::{

@@ -168,6 +168,26 @@ async fn a_new_rust_project_is_tested_and_served_while_it_is_written() {
     greets(&host, "Good morning, Bo!").await;
     drop(host);
 
+    project.edit("src/lib.rs", "Good morning, {name}!", "Hello, {name}!");
+    let path = project.folder().join("src/lib.rs");
+    let text = std::fs::read_to_string(&path).expect("the project's file");
+    let own_types = "
+        #[derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+        struct Guest { name: String }
+
+        /// Seats a guest.
+        #[tool]
+        fn seat(guest: Guest) -> Guest { guest }
+    ";
+    let text = text.replace(
+        "export!(greet);",
+        &format!("{own_types} export!(greet, seat);"),
+    );
+    std::fs::write(path, text).expect("the folder is ours");
+    let tested = project.test().await;
+    assert_eq!(tested.code, Some(0), "{tested:?}");
+
+    project.edit("src/lib.rs", "Hello, {name}!", "Good morning, {name}!");
     let tested = project.test().await;
     assert_eq!(tested.code, Some(1), "{tested:?}");
     assert!(tested.stdout.contains("1 passed, 1 failed"), "{tested:?}");

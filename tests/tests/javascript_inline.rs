@@ -223,3 +223,77 @@ async fn with_partial_the_functions_that_can_be_tools_are_served() {
         host.log()
     );
 }
+
+#[tokio::test]
+async fn a_long_answer_is_read_for_little_fuel_and_a_limit_is_named() {
+    let server = Server::start().await;
+    let text = "
+        export async function read(urls) {
+          const lengths = [];
+          for (const url of urls) lengths.push((await (await fetch(url)).text()).length);
+          return lengths;
+        }
+    ";
+    let tools = json!([{
+        "javascript": text,
+        "allow": { "http": [{ "host": "127.0.0.1", "port": server.port(), "private": true }] },
+        // A megabyte of an answer has 50 units of fuel for each byte.
+        "limits": { "fuel": 50_000_000, "http": { "requests": 2, "received": "1100KiB" } },
+    }]);
+    let host = Host::start(&manifest(&tools)).await;
+    let (long, short) = (server.url("/bytes?1000000"), server.url("/"));
+    let answer = host.call("read", json!({ "urls": [long, short] })).await;
+    assert_eq!(
+        answer.json(),
+        json!({ "result": [1_000_000, 5] }),
+        "{}",
+        host.log()
+    );
+    let over = host
+        .call("read", json!({ "urls": [short, short, short] }))
+        .await;
+    let error = over.error();
+    assert!(
+        error.contains("`limits: { http: { requests: .. } }`"),
+        "{error}"
+    );
+    let longer = server.url("/bytes?2000000");
+    let error = host.call("read", json!({ "urls": [longer] })).await.error();
+    assert!(
+        error.contains("`limits: { http: { received: .. } }`"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn undefined_is_null_where_the_result_may_be_null() {
+    let host = serve(
+        "
+        /**
+         * @param {boolean} there
+         * @returns {?string} a word
+         */
+        export function word(there) { if (there) return 'here'; }
+        /** @returns {string} a word */
+        export function none() {}
+        ",
+    )
+    .await;
+    for way in Way::ALL {
+        for (there, expected) in [(true, json!("here")), (false, json!(null))] {
+            let result = way.call(&host, "word", json!({ "there": there })).await;
+            assert_eq!(
+                result["structuredContent"],
+                json!({ "result": expected }),
+                "{way:?} {result}"
+            );
+        }
+        let result = way.call(&host, "none", json!({})).await;
+        assert!(
+            failure(&result).contains("it has an output schema and returned no value"),
+            "{way:?} {result}"
+        );
+    }
+    let answer = host.call("word", json!({ "there": false })).await;
+    assert_eq!(answer.json(), json!({ "result": null }));
+}

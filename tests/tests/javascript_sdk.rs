@@ -84,7 +84,7 @@ async fn fetch_reaches_a_granted_host_and_no_other(host: &Host, server: &Server)
     assert_eq!(
         refused,
         format!(
-            "cannot fetch {}: it is not granted or out of reach; an operator grants it at this tool's source, `allow: {{ http: [ {{ host: 127.0.0.1, port: {} }} ] }}`",
+            "cannot fetch {}: it is not granted, out of reach, or over this call's limit of requests; an operator changes that at this tool's source: `allow: {{ http: [ {{ host: 127.0.0.1, port: {} }} ] }}`, `limits: {{ http: {{ requests: .. }} }}`",
             url.trim_end_matches('/'),
             other.port()
         )

@@ -52,6 +52,29 @@ async fn a_store_keeps_values_from_call_to_call_and_over_a_restart() {
 }
 
 #[tokio::test]
+async fn a_projects_cases_begin_with_an_empty_store_also_beside_a_host_that_has_it_open() {
+    let folder = Folder::default();
+    let manifest = stores(&folder);
+    let reach = Reach::launch(Launch::manifest(&manifest)).await;
+    reach.ok("kv", kv("set", "a", "the host's")).await;
+    folder.write("Cargo.toml", "[package]\nname = \"a\"\n");
+    folder.write("sandglass.yaml", &manifest);
+    let cases = json!([
+        { "tool": "kv", "arguments": kv("exists", "a", ""), "result": { "ok": false } },
+        { "tool": "kv", "arguments": kv("set", "a", "the case's"), },
+        { "tool": "kv", "arguments": kv("get", "a", ""), "result": { "ok": "the case's" } },
+    ]);
+    folder.write("tests.yaml", cases.to_string());
+    // As often as one likes.
+    for _ in 0..2 {
+        let test = Launch::command(&["test", "--no-build", "--json"]).arg(folder.path());
+        let finished = test.run().await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+    }
+    assert_eq!(reach.ok("kv", kv("get", "a", "")).await, "the host's");
+}
+
+#[tokio::test]
 async fn counting_is_atomic() {
     let folder = Folder::default();
     let reach = Reach::launch(Launch::manifest(&stores(&folder))).await;

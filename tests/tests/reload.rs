@@ -77,6 +77,28 @@ async fn a_bad_new_version_leaves_the_old_one_serving_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_is_broken_shows_where_its_owner_asks() {
+    let folder = Folder::default();
+    let text = manifest(&json!([tool("echo")]));
+    let file = folder.write("sandglass.yaml", &text);
+    let host = Launch::serve().arg("--config").arg(&file).start().await;
+    std::fs::write(&file, "version: 1\ntool: []\n").expect("it is ours");
+    let ready = eventually("it is degraded", async || {
+        let ready = host.get("/ready").await.json();
+        (ready["status"] == "degraded").then_some(ready)
+    })
+    .await;
+    let problem = ready["manifest"]["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("2:1: unknown key `tool`"), "{ready}");
+    assert_eq!(ready["tools"], json!(["echo"]), "{ready}");
+    std::fs::write(&file, &text).expect("it is ours");
+    eventually("it is well", async || {
+        (host.get("/ready").await.json()["status"] == "ready").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_new_version_that_takes_anothers_name_is_the_one_that_is_refused() {
     let folder = Folder::default();
     let first = folder.write("first.wasm", bytes(&tool("time")));

@@ -94,6 +94,16 @@ function failed(tag, message) {
 
 /** What was thrown, in words. */
 function words(thrown) {
-  const told = thrown instanceof Error ? thrown.message : thrown;
+  const told = thrown instanceof Error ? thrown.message : plain(thrown);
   return String(told ?? "") || thrown?.name || "the tool failed and gave no reason";
+}
+
+/** An object that is no error as JSON: its own words would be `[object Object]`. */
+function plain(thrown) {
+  if (typeof thrown !== "object" || thrown === null) return thrown;
+  try {
+    return JSON.stringify(thrown);
+  } catch {
+    return thrown;
+  }
 }

@@ -83,12 +83,16 @@ test("what is thrown is the tool's failure, in words", async () => {
     [() => { throw new RangeError(); }, "RangeError"],
     [() => { throw undefined; }, "the tool failed and gave no reason"],
     [() => 10n, /^the tool's result can't be written as JSON: .*BigInt/],
+    [() => { throw { code: 7 }; }, '{"code":7}'],
+    [() => [new Map([[1, 2]])], "the tool's result can't be written as JSON: a Map has no JSON, return Object.fromEntries(map)"],
+    [() => ({ seen: new Set([1]) }), "the tool's result can't be written as JSON: a Set has no JSON, return [...set]"],
     [() => () => 1, "the tool's result can't be written as JSON: it is a function"],
     [async () => { throw new Error("later"); }, "later"],
   ];
   for (const [index, [run, message]] of failures.entries()) {
     await assert.rejects(result(`failure-${index}`, run), { kind: "failed", message });
   }
+  assert.equal(JSON.stringify([new Map(), new Set()]), "[{},{}]");
   await assert.rejects(call("nobody"), { kind: "unknown-tool" });
 });
 

@@ -9,20 +9,70 @@ use serde_json::{Map, Value};
 
 /// A call, and what must come back.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "CaseDocument")]
 pub struct Case {
     /// What it shows; the tool and its arguments without it.
     name: Option<String>,
     /// The tool, by its name in the manifest.
     pub tool: String,
     /// Its arguments.
-    #[serde(default)]
     pub arguments: Map<String, Value>,
-    /// The value that must come back. Without it and `error` any will do.
+    wanted: Wanted,
+}
+
+/// What must come back.
+#[derive(Debug, Clone)]
+enum Wanted {
+    /// Any result.
+    Success,
+    /// This value.
+    Result(Value),
+    /// An error whose text has this part.
+    Error(String),
+}
+
+/// A case as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseDocument {
+    name: Option<String>,
+    tool: String,
+    #[serde(default)]
+    arguments: Map<String, Value>,
     #[serde(default, deserialize_with = "present")]
     result: Option<Value>,
-    /// A part of the text of the error that must come back.
     error: Option<String>,
+}
+
+impl TryFrom<CaseDocument> for Case {
+    type Error = String;
+
+    fn try_from(document: CaseDocument) -> Result<Self, String> {
+        let CaseDocument {
+            name,
+            tool,
+            arguments,
+            result,
+            error,
+        } = document;
+        let wanted = match (result, error) {
+            (Some(_), Some(_)) => {
+                return Err(format!(
+                    "the case `{}` has both `result` and `error`: a call has one of them, leave the other out",
+                    name.unwrap_or(tool)
+                ));
+            }
+            (Some(result), None) => Wanted::Result(result),
+            (None, Some(error)) => Wanted::Error(error),
+            (None, None) => Wanted::Success,
+        };
+        Ok(Self {
+            name,
+            tool,
+            arguments,
+            wanted,
+        })
+    }
 }
 
 /// `result: null` is not the same as none.
@@ -38,17 +88,17 @@ impl Case {
 
     /// What is wrong with what came back; `Err` is the error's text.
     pub fn check(&self, got: &Result<Value, String>) -> Result<(), String> {
-        match (&self.result, &self.error, got) {
-            (_, Some(wanted), Err(error)) if error.contains(wanted) => Ok(()),
-            (_, Some(wanted), Err(error)) => {
+        match (&self.wanted, got) {
+            (Wanted::Error(wanted), Err(error)) if error.contains(wanted) => Ok(()),
+            (Wanted::Error(wanted), Err(error)) => {
                 Err(format!("the error does not say {wanted:?}, but: {error}"))
             }
-            (_, Some(_), Ok(value)) => Err(format!("no error, but {value}")),
-            (_, None, Err(error)) => Err(format!("an error: {error}")),
-            (Some(wanted), None, Ok(value)) if !same(wanted, value) => {
+            (Wanted::Error(_), Ok(value)) => Err(format!("no error, but {value}")),
+            (_, Err(error)) => Err(format!("an error: {error}")),
+            (Wanted::Result(wanted), Ok(value)) if !same(wanted, value) => {
                 Err(format!("{value}, not {wanted}"))
             }
-            (_, None, Ok(_)) => Ok(()),
+            (_, Ok(_)) => Ok(()),
         }
     }
 }
@@ -107,6 +157,16 @@ mod tests {
             case(json!({"tool": "t", "result": null}))
                 .check(&Ok(json!(1)))
                 .is_err()
+        );
+    }
+
+    #[test]
+    fn a_case_with_both_a_result_and_an_error_is_refused() {
+        let both = json!({"name": "adds", "tool": "t", "result": null, "error": "x"});
+        let error = serde_json::from_value::<Case>(both).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the case `adds` has both `result` and `error`: a call has one of them, leave the other out"
         );
     }
 

@@ -53,6 +53,9 @@ struct Wit;
 /// The workspace of which the Rust SDK takes its versions.
 const WORKSPACE: &str = include_str!("../../../Cargo.toml");
 
+/// The SDKs' own packages: a package that depends on one cannot have its name. To a compiler `-` and `_` are the same.
+const TAKEN: [&str; 3] = ["sandglass", "sandglass-sdk", "sandglass-sdk-macros"];
+
 /// The name of a project, its crate and its component: a letter, then letters, digits, `-` and `_`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectName(String);
@@ -80,13 +83,19 @@ impl std::str::FromStr for ProjectName {
         let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic());
         let is_plain =
             |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
-        if starts_well && name.chars().all(is_plain) && name.len() <= 64 {
-            return Ok(Self(name.to_owned()));
+        if !starts_well || !name.chars().all(is_plain) || name.len() > 64 {
+            return Err(
+                "a name begins with a letter and has letters, digits, `-` and `_`, at most 64"
+                    .to_owned(),
+            );
         }
-        Err(
-            "a name begins with a letter and has letters, digits, `-` and `_`, at most 64"
-                .to_owned(),
-        )
+        if TAKEN.contains(&name.to_ascii_lowercase().replace('_', "-").as_str()) {
+            return Err(
+                "it is the name of the SDK, which the project depends on; choose another"
+                    .to_owned(),
+            );
+        }
+        Ok(Self(name.to_owned()))
     }
 }
 
@@ -212,7 +221,18 @@ mod tests {
         for name in ["a", "get-weather", "Tool_2"] {
             assert!(name.parse::<ProjectName>().is_ok(), "{name}");
         }
-        for name in ["", "-a", "2a", "a/b", "a b", "..", "ä"] {
+        for name in [
+            "",
+            "-a",
+            "2a",
+            "a/b",
+            "a b",
+            "..",
+            "ä",
+            "sandglass-sdk",
+            "Sandglass_SDK",
+            "sandglass",
+        ] {
             assert!(name.parse::<ProjectName>().is_err(), "{name}");
         }
     }

@@ -21,6 +21,7 @@ mod assemble;
 mod checked;
 mod definition;
 mod guest;
+mod integers;
 mod interpreters;
 mod load;
 pub mod loader;

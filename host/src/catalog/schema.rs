@@ -11,6 +11,7 @@ use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationEr
 use serde_json::{Map, Value, json};
 
 use super::applications::Applications;
+use super::integers;
 
 /// Bytes of a schema's JSON text.
 const MAX_SCHEMA: usize = 256 << 10;
@@ -68,7 +69,7 @@ impl Schema {
         }
         let document: Value = serde_json::from_str(text)?;
         let applications = Applications::of(&document)?;
-        validator(&document).map_err(SchemaError::Invalid)?;
+        validator(document.clone()).map_err(SchemaError::Invalid)?;
         let document = match document {
             Value::Object(document) => document,
             Value::Bool(true) => Map::new(),
@@ -117,7 +118,7 @@ impl Schema {
         }
         let validator = self.validator.get_or_init(|| {
             let document = Value::Object(Map::clone(&self.document));
-            validator(&document).expect("it could be compiled when it was loaded")
+            validator(document).expect("it could be compiled when it was loaded")
         });
         if validator.is_valid(instance) {
             return Ok(());
@@ -131,11 +132,15 @@ impl Schema {
     }
 }
 
-fn validator(document: &Value) -> Result<Validator, String> {
+fn validator(mut document: Value) -> Result<Validator, String> {
+    integers::ask_for_64_bits(&mut document);
     jsonschema::options()
         .offline()
+        .with_keyword(integers::KEYWORD, |_, _, _| {
+            Ok(Box::new(integers::Has64Bits))
+        })
         .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(PATTERN_STEPS))
-        .build(document)
+        .build(&document)
         .map_err(|error| error.to_string())
 }
 
@@ -153,17 +158,12 @@ fn integral_properties(schema: &Map<String, Value>, instance: &mut Map<String, V
 fn integral(schema: &Map<String, Value>, instance: &mut Value) {
     match instance {
         Value::Number(number) if number.is_f64() => {
-            let wants_integer = match schema.get("type") {
-                Some(Value::String(name)) => name == "integer",
-                Some(Value::Array(names)) => {
-                    names.iter().any(|name| name == "integer")
-                        && !names.iter().any(|name| name == "number")
-                }
-                _ => false,
-            };
             let float = number.as_f64().unwrap_or(f64::NAN);
             // Up to 2^53 every integer is a float, and none is rounded.
-            if wants_integer && float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 {
+            if integers::are_asked_for(schema)
+                && float.fract() == 0.0
+                && float.abs() <= 9_007_199_254_740_992.0
+            {
                 #[allow(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
                 let integer = float as i64;
                 *instance = integer.into();
@@ -341,6 +341,43 @@ mod tests {
             instance.to_string(),
             r#"{"n":1,"x":1.0,"list":[100,2],"other":1.0}"#
         );
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_refused_where_integers_are_wanted() {
+        let schema = compile(&json!({
+            "type": "object",
+            "properties": {
+                "n": {"type": "integer"},
+                "maybe": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+                "list": {"type": "array", "items": {"$ref": "#/$defs/count"}},
+                "x": {"type": "number"},
+                "any": {},
+                "type": {"type": "string", "default": {"type": "integer"}},
+            },
+            "$defs": {"count": {"type": ["integer", "null"]}},
+        }))
+        .unwrap();
+        let check = |text: &str| schema.check(&serde_json::from_str(text).unwrap());
+        for text in [
+            r#"{"n": -9223372036854775808, "maybe": 18446744073709551615, "list": [1e3, null]}"#,
+            r#"{"x": 1e30, "any": 1e30, "type": "a"}"#,
+        ] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+        for (text, place) in [
+            (r#"{"n": -9223372036854775809}"#, "`n`"),
+            (r#"{"n": 18446744073709551616}"#, "`n`"),
+            (r#"{"maybe": 15511210043330985984000000}"#, "`maybe`"),
+            (r#"{"list": [1, 1e20]}"#, "`list/1`"),
+        ] {
+            let error = check(text).unwrap_err();
+            let said = "the integer is beyond 64 bits; it must be from -9223372036854775808 to 18446744073709551615";
+            assert!(
+                error.contains(&format!("{place}: {said}")),
+                "{text} {error}"
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::Args;
 use sandglass_manifest::TenantName;
 use serde_json::{Map, Value, json};
 
-use super::tools::{Called, LocalTools};
+use super::tools::{Called, Kept, LocalTools};
 use super::{Exit, Failure, print};
 use crate::invoke::TenantId;
 use crate::sandbox::Usage;
@@ -54,7 +54,7 @@ impl Call {
         })?;
         let tenant = self.tenant.as_ref().map(TenantId::from).unwrap_or_default();
         let tools = match (component, self.config.clone()) {
-            (None, Some(config)) => LocalTools::of_manifest(config, tenant).await?,
+            (None, Some(config)) => LocalTools::of_manifest(config, tenant, Kept::Manifest).await?,
             (component, _) => LocalTools::of_component(component.unwrap_or_default()).await?,
         };
         let Called { result, usage } = tools.call(tool, arguments).await?;

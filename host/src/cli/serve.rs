@@ -212,6 +212,7 @@ impl Serve {
             tasks: tasks.clone(),
             tenants,
             identity,
+            reload,
         });
         let stop = Stop::listen().map_err(|error| usage(format!("signals: {error}")))?;
         if let (Some((listener, address)), Some(metrics)) = (management, metrics) {
@@ -220,7 +221,6 @@ impl Serve {
                 app: app.clone(),
                 metrics,
                 engine,
-                reload,
                 open: is_loopback(&self.management_host) || app.identity.is_none(),
             };
             management.serve(listener, self.guard(&self.management_host));

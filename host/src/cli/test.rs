@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::tools::{Called, LocalTools};
+use super::tools::{Called, Kept, LocalTools};
 use super::{Exit, Failure, print};
 use crate::author::Project;
 use crate::author::cases::Case;
@@ -13,6 +13,9 @@ use crate::invoke::TenantId;
 use crate::sandbox::Usage;
 
 /// Build a project's component, and make the calls of its tests.yaml in the sandbox, with what its sandglass.yaml grants.
+///
+/// The stores that it grants are empty at first, and in memory: cases find nothing of earlier runs, and a host that serves
+/// the project is not disturbed.
 ///
 /// A case has `tool`, `arguments`, and what must come back: `result` (a JSON value) or `error` (a part of its text).
 #[derive(Args)]
@@ -62,7 +65,7 @@ impl Test {
             project.build().await?;
         }
         let config = path(&self.config, "sandglass.yaml");
-        let tools = LocalTools::of_manifest(config, TenantId::default()).await?;
+        let tools = LocalTools::of_manifest(config, TenantId::default(), Kept::Nothing).await?;
         let mut outcomes = Vec::with_capacity(read.len());
         for case in read {
             let called = tools.call(&case.tool, case.arguments.clone()).await;

@@ -20,6 +20,15 @@ pub struct LocalTools {
     tenant: TenantId,
 }
 
+/// What the tools find in the manifest's stores.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// What is kept there.
+    Manifest,
+    /// Nothing: the stores are empty and in memory.
+    Nothing,
+}
+
 /// A call that is over.
 pub struct Called {
     /// What came back; the error in words.
@@ -38,14 +47,22 @@ impl LocalTools {
     }
 
     /// A tenant's tools of a manifest, with its grants.
-    pub async fn of_manifest(config: PathBuf, tenant: TenantId) -> Result<Self, Failure> {
+    pub async fn of_manifest(
+        config: PathBuf,
+        tenant: TenantId,
+        kept: Kept,
+    ) -> Result<Self, Failure> {
         let (manifest, mut sources) = local::setup(Some(config))?.read()?;
         sources.retain(|source| source.tenant == tenant);
         if sources.is_empty() {
             return Err(no_tools(&manifest, &tenant));
         }
         let engine = local::engine(&manifest)?;
-        let stores = Stores::open(&manifest.stores).await?;
+        let stores = match kept {
+            Kept::Manifest => Stores::open(&manifest.stores).await?,
+            Kept::Nothing => Stores::empty(&manifest.stores)
+                .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?,
+        };
         let fetcher = Fetcher::new(config::fetching(&manifest));
         let loader = Loader::new(engine.clone(), stores, fetcher, local::interpreters()?);
         let snapshot = loader.load(sources).await;

@@ -12,6 +12,7 @@ mod ledger;
 mod operation;
 mod outcome;
 mod quota;
+mod rounded;
 mod run;
 mod talk;
 mod tenant;

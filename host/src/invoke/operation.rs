@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::call::{CallTool, Complete, GetPrompt, ReadResource, ToolOutput};
 use super::error::InvokeError;
 use super::outcome::Ending;
+use super::rounded;
 use super::visible::Visible;
 use crate::catalog::{Guest, Prompt, Tool};
 use crate::sandbox::bindings::{
@@ -131,10 +132,14 @@ impl Operation for CallTool {
 }
 
 fn check_success(tool: &Tool, success: Success) -> Result<ToolOutput, InvokeError> {
-    let value: Option<Value> = parse("value", success.value)?;
+    let mut value: Option<Value> = parse("value", success.value)?;
     let meta: Option<Map<String, Value>> = parse("`_meta`", success.meta)?;
     let mut wrap = value.as_ref().is_some_and(|value| !value.is_object());
     if let (Some(schema), false) = (&tool.output, success.is_error) {
+        // To a guest's language a function that returns nothing may be one that returns null.
+        if value.is_none() && schema.check(&Value::Null).is_ok() {
+            value = Some(Value::Null);
+        }
         match &value {
             Some(value) => schema.check(value).map_err(|error| {
                 InvokeError::InvalidResult(format!("it does not match the output schema: {error}"))
@@ -160,9 +165,17 @@ fn parse<T: serde::de::DeserializeOwned>(
     what: &str,
     text: Option<String>,
 ) -> Result<Option<T>, InvokeError> {
-    text.map(|text| serde_json::from_str(&text))
-        .transpose()
-        .map_err(|error| InvokeError::InvalidResult(format!("its {what} is not JSON: {error}")))
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let parsed = serde_json::from_str(&text)
+        .map_err(|error| InvokeError::InvalidResult(format!("its {what} is not JSON: {error}")))?;
+    match rounded::integer(&text) {
+        None => Ok(Some(parsed)),
+        Some(integer) => Err(InvokeError::InvalidResult(format!(
+            "its {what} {integer}, and would be rounded: give integers beyond 64 bits as text, or as floats"
+        ))),
+    }
 }
 
 impl Target for Arc<Prompt> {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::requester::Requester;
 use super::{App, door};
-use crate::invoke::{Caller, scope_of};
+use crate::invoke::{Caller, TenantId, scope_of};
 
 /// Alive: `tools` is their number. Nobody in particular is told the status alone.
 pub async fn health(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
@@ -24,7 +24,8 @@ pub async fn health(State(app): State<App>, asks: Option<Extension<Requester>>) 
 }
 
 /// Ready to be sent calls: `tools` is the list of their names. A source of the tenant's that is
-/// left out makes it `degraded`, still with 200, since the others serve.
+/// left out makes it `degraded`, still with 200, since the others serve. So does a manifest that does not count as it is now:
+/// whose it is, is told why, where there are no other callers.
 pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
     let mut body = json!({"status": "ready"});
     if let Some(Extension(asks)) = asks {
@@ -42,6 +43,11 @@ pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -
         if !failures.is_empty() {
             body["status"] = "degraded".into();
             body["failures"] = failures.into();
+        }
+        let is_owner = app.identity.is_none() && asks.tenant == TenantId::default();
+        if is_owner && let Some(problem) = app.reload.problem() {
+            body["status"] = "degraded".into();
+            body["manifest"] = json!({ "problem": problem });
         }
     }
     body["timestamp"] = timestamp().into();

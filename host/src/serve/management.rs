@@ -21,7 +21,6 @@ use super::guard::Guard;
 use super::requester::Requester;
 use super::rest::ErrorBody;
 use super::{App, health};
-use crate::reload::Reload;
 use crate::sandbox::Engine;
 use crate::telemetry::Metrics;
 
@@ -40,8 +39,6 @@ pub struct Management {
     pub metrics: Arc<Metrics>,
     /// Where they run.
     pub engine: Engine,
-    /// The way to have the sources looked at again.
-    pub reload: Reload,
     /// Whether everybody who reaches the port may ask: it is bound to loopback, or identity is off.
     pub open: bool,
 }
@@ -146,13 +143,13 @@ async fn usage(State(app): State<App>) -> Response {
 
 /// `POST /reload`: looks at the manifest and all sources again; the answer is that of `/ready` afterwards.
 async fn reload(State(management): State<Management>) -> Response {
-    management.reload.now().await;
+    management.app.reload.now().await;
     ready(State(management)).await
 }
 
 /// `GET /ready`: all tenants' tools, and all sources with what became of them.
-async fn ready(State(Management { app, reload, .. }): State<Management>) -> Response {
-    let problem = reload.problem();
+async fn ready(State(Management { app, .. }): State<Management>) -> Response {
+    let problem = app.reload.problem();
     let snapshot = app.invoker.catalog().snapshot();
     let tenants: Map<String, Value> = app
         .invoker

@@ -40,6 +40,7 @@ use identity::Identity;
 use mcp::tasks::Tasks;
 
 use crate::invoke::{Invoker, Tenants};
+use crate::reload::Reload;
 
 /// What all handlers share. On the heap once, for it is handed on several times in each request.
 pub type App = Arc<Shared>;
@@ -56,4 +57,6 @@ pub struct Shared {
     pub tenants: Arc<Tenants>,
     /// Who may call; none: anybody.
     pub identity: Option<Arc<Identity>>,
+    /// What has become of changes, and the way to ask for a look.
+    pub reload: Reload,
 }

@@ -117,6 +117,12 @@ fn endpoints(access: Access) -> Map<String, Value> {
             "status": {"enum": ["ready", "degraded", "draining"]},
             "tools": {"type": "array", "items": {"type": "string"}},
             "failures": {"type": "array", "items": failure, "description": "The components that are left out"},
+            "manifest": {
+                "type": "object",
+                "properties": {"problem": {"type": "string"}},
+                "required": ["problem"],
+                "description": "Why the manifest does not count as it is now",
+            },
             "timestamp": timestamp,
         },
         "required": ["status", "timestamp"],

@@ -52,7 +52,7 @@ impl Doc {
         Ok(doc)
     }
 
-    /// `{type} name - description`, `[name]`, `[name=default]`, or `object.property` of a parameter before.
+    /// `{type} name - description`, `[name]`, `[name=default]`, or `object.property` or `list[].property` of a parameter before.
     fn parameter(&mut self, text: &str) -> Result<(), String> {
         let (kind, rest) = braces(text)?;
         let (kind, marked) = kind
@@ -61,8 +61,7 @@ impl Doc {
             .unwrap_or((Type::Any, false));
         let (name, bracketed, rest) = match rest.strip_prefix('[') {
             Some(inside) => {
-                let (inside, rest) = inside
-                    .split_once(']')
+                let (inside, rest) = in_brackets(inside)
                     .ok_or_else(|| format!("`@param {text}`: `]` is missing"))?;
                 let name = inside.split_once('=').map_or(inside, |(name, _)| name);
                 (name.trim(), true, rest)
@@ -84,39 +83,70 @@ impl Doc {
             kind,
             description: some(rest.trim_start().trim_start_matches("- ")),
         };
-        match name.split_once('.') {
-            None => self.parameters.push(parameter),
-            Some((parent, path)) => {
-                let problem =
-                    || format!("`@param {name}`: write `@param {{object}} {parent}` before it");
-                let parent = self
-                    .parameters
-                    .iter_mut()
-                    .find(|known| known.name == parent);
-                let kind = &mut parent.ok_or_else(problem)?.kind;
-                add_property(kind, path, parameter).ok_or_else(problem)?;
+        match first_of(name) {
+            (_, "") => self.parameters.push(parameter),
+            (first, path) => {
+                let first = self.parameters.iter_mut().find(|known| known.name == first);
+                first
+                    .and_then(|first| add_property(&mut first.kind, path, parameter))
+                    .ok_or_else(|| {
+                        let before = name.rsplit_once('.').map_or(name, |(before, _)| before);
+                        let (before, kind) = match before.strip_suffix("[]") {
+                            Some(list) => (list, "object[]"),
+                            None => (before, "object"),
+                        };
+                        format!("`@param {name}`: write `@param {{{kind}}} {before}` before it")
+                    })?;
             }
         }
         Ok(())
     }
 }
 
-/// Makes an object with properties of an object; none where it is something else.
+/// The first name of `name.other` or `name[].other`, and what follows it.
+fn first_of(path: &str) -> (&str, &str) {
+    path.split_at(path.find(['.', '[']).unwrap_or(path.len()))
+}
+
+/// What stands before the bracket that closes, and after it.
+fn in_brackets(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 1_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some((&text[..at], &text[at + 1..]));
+        }
+    }
+    None
+}
+
+/// Makes an object with properties of an object, or of a list's items with `[]`; none where it is something else.
 fn add_property(kind: &mut Type, path: &str, parameter: Parameter) -> Option<()> {
+    if let Some(path) = path.strip_prefix("[]") {
+        let Type::List(item) = kind else {
+            return None;
+        };
+        return add_property(item, path, parameter);
+    }
+    let path = path.strip_prefix('.')?;
     if matches!(kind, Type::Any | Type::Plain("object")) {
         *kind = Type::Object(Vec::new());
     }
     let Type::Object(properties) = kind else {
         return None;
     };
-    match path.split_once('.') {
-        None => properties.push(Property {
-            name: path.to_owned(),
+    match first_of(path) {
+        (name, "") => properties.push(Property {
+            name: name.to_owned(),
             kind: parameter.kind,
             optional: parameter.optional,
             description: parameter.description,
         }),
-        Some((name, path)) => {
+        (name, path) => {
             let parent = properties
                 .iter_mut()
                 .find(|property| property.name == name)?;
@@ -240,12 +270,47 @@ mod tests {
     }
 
     #[test]
+    fn properties_of_a_lists_items_are_read() {
+        let doc = Doc::parse(
+            "/**\n * @param {object} u\n * @param {object[]} u.kids - All.\n * @param {string} u.kids[].name - Name.\n \
+             * @param {number} [u.kids[].age=3] - Years.\n * @param {Array<object>} list\n * @param {number} list[].n\n */",
+        );
+        let doc = doc.expect("a comment");
+        let [u, list] = &doc.parameters[..] else {
+            panic!("{doc:?}");
+        };
+        let kid = serde_json::json!({
+            "type": "object",
+            "properties": {
+                "name": { "type": "string", "description": "Name." },
+                "age": { "type": "number", "description": "Years." },
+            },
+            "required": ["name"],
+            "additionalProperties": false,
+        });
+        assert_eq!(
+            serde_json::Value::Object(u.kind.schema())["properties"]["kids"],
+            serde_json::json!({ "type": "array", "items": kid, "description": "All." })
+        );
+        let list = serde_json::Value::Object(list.kind.schema());
+        assert_eq!(list["items"]["required"], serde_json::json!(["n"]));
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_told() {
         for (tag, problem) in [
             ("@param {number a", "`{number a`: `}` is missing"),
             ("@param {number}", "has no name"),
             ("@param {number} [a", "`]` is missing"),
             ("@param {number} a.b", "write `@param {object} a` before it"),
+            (
+                "@param {number} a[].b",
+                "write `@param {object[]} a` before it",
+            ),
+            (
+                "@param {object} a\n@param {number} a.b[].c",
+                "write `@param {object[]} a.b` before it",
+            ),
             ("@returns {Foo}", "`Foo` is not known"),
         ] {
             let told = Doc::parse(&format!("/** {tag} */")).expect_err(tag);

@@ -212,7 +212,9 @@
     }
 
     async text() {
-      return host.decode(this.#body, false).replace(/^\uFEFF/, "");
+      const text = host.decode(this.#body, false);
+      // Not by a pattern: the engine would look for it at each place of the text.
+      return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
     }
 
     async json() {

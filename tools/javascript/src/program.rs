@@ -1,7 +1,7 @@
 //! What `list-tools` keeps of a source text, and what a call makes of it.
 
 use rquickjs::module::{WriteOptions, WriteOptionsEndianness};
-use rquickjs::{Ctx, Function, Module, Value, function::Args};
+use rquickjs::{Ctx, Exception, Function, Module, Object, Value, function::Args};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Thrown, caught, evaluate, settle};
@@ -129,10 +129,19 @@ fn json<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Option<String>, Thrown
         return Ok(None);
     }
     let kind = value.type_name();
-    let written = caught(ctx, || {
-        ctx.json_stringify(value)?
+    let write = || -> rquickjs::Result<Option<String>> {
+        ctx.json_stringify(value.clone())?
             .map(|json| json.to_string())
             .transpose()
+    };
+    let written = caught(ctx, || {
+        let written = write()?;
+        // Few results have it, and only then one may have been a map or a set.
+        if written.as_ref().is_some_and(|json| json.contains("{}")) {
+            refuse_collections(ctx)?;
+            return write();
+        }
+        Ok(written)
     })
     .map_err(|thrown| Thrown {
         message: format!(
@@ -148,6 +157,26 @@ fn json<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Option<String>, Thrown
             stack: None,
         }),
     }
+}
+
+/// Maps and sets are `{}` to JSON, whatever they hold. The tool has run: nothing of its own sees this.
+fn refuse_collections(ctx: &Ctx<'_>) -> rquickjs::Result<()> {
+    for (name, mend) in [
+        ("Map", "a Map has no JSON, return Object.fromEntries(map)"),
+        ("Set", "a Set has no JSON, return [...set]"),
+    ] {
+        let Ok(class) = ctx.globals().get::<_, Object<'_>>(name) else {
+            continue;
+        };
+        let prototype: Object<'_> = class.get("prototype")?;
+        if !prototype.contains_key("toJSON")? {
+            let refuse = move |ctx: Ctx<'_>| -> rquickjs::Result<()> {
+                Err(Exception::throw_type(&ctx, mend))
+            };
+            prototype.set("toJSON", Function::new(ctx.clone(), refuse)?)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -231,6 +260,26 @@ mod tests {
         assert_eq!(
             thrown("return () => 1;"),
             "the tool's result can't be written as JSON: it is a function"
+        );
+        for (value, mend) in [
+            (
+                "{ a: [new Map([[1, 2]])] }",
+                "a Map has no JSON, return Object.fromEntries(map)",
+            ),
+            ("new Set([1])", "a Set has no JSON, return [...set]"),
+        ] {
+            assert_eq!(
+                thrown(&format!("return {value};")),
+                format!("the tool's result can't be written as JSON: {mend}")
+            );
+        }
+        assert_eq!(
+            call(
+                "Set.prototype.toJSON = function () { return [...this]; };
+                 export function f() { return [new Set([1]), JSON.stringify(new Map())]; }",
+                "{}"
+            ),
+            Ok(Some(r#"[[1],"{}"]"#.to_owned()))
         );
         assert_eq!(
             thrown("await fetch('http://a/');"),

@@ -10,7 +10,7 @@ globalThis.fetch = async function fetch(resource, options) {
   }
 };
 
-/** The engine tells a refusal by the host from a server that is out of reach no better than a browser does. */
+/** The engine tells a refusal by the host, or a limit, from a server that is out of reach no better than a browser does. */
 function explain(resource, { message }) {
   let url;
   try {
@@ -19,5 +19,5 @@ function explain(resource, { message }) {
     return message;
   }
   const port = url.port || (url.protocol === "https:" ? "443" : "80");
-  return `cannot fetch ${url.origin}: it is not granted or out of reach; an operator grants it at this tool's source, \`allow: { http: [ { host: ${url.hostname}, port: ${port} } ] }\``;
+  return `cannot fetch ${url.origin}: it is not granted, out of reach, or over this call's limit of requests; an operator changes that at this tool's source: \`allow: { http: [ { host: ${url.hostname}, port: ${port} } ] }\`, \`limits: { http: { requests: .. } }\``;
 }

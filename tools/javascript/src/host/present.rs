@@ -182,10 +182,13 @@ fn read_body(response: &IncomingResponse) -> Result<Vec<u8>, String> {
             Ok(chunk) => bytes.extend(chunk),
             Err(StreamError::Closed) => break,
             Err(StreamError::LastOperationFailed(error)) => {
-                return Err(format!(
-                    "the answer was cut off: {}",
-                    error.to_debug_string()
-                ));
+                let told = error.to_debug_string();
+                // wasmtime 48 gives no code for what ends an answer's body, only words.
+                return Err(if told.contains("response body size exceeds limit") {
+                    over("all the bytes that it may receive", "received")
+                } else {
+                    format!("the answer was cut off: {told}")
+                });
             }
         }
     }
@@ -194,11 +197,19 @@ fn read_body(response: &IncomingResponse) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// A limit of the call's.
+fn over(had: &str, limit: &str) -> String {
+    format!(
+        "this call has had {had}: raise it at this tool's source, `limits: {{ http: {{ {limit}: .. }} }}`"
+    )
+}
+
 /// The host's reason in words.
 fn told(code: &ErrorCode) -> String {
     match code {
         ErrorCode::HttpRequestDenied => "it is not granted".to_owned(),
         ErrorCode::InternalError(Some(reason)) => reason.clone(),
+        ErrorCode::ConnectionLimitReached => over("as many requests as it may", "requests"),
         other => other.to_string(),
     }
 }

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sandglass_manifest::{ManifestError, Store, StoreKind, StoreName};
+use sandglass_manifest::{ByteSize, ManifestError, Store, StoreKind, StoreName};
 
 use bucket::{Backend, Bucket, OpenStore};
 use embedded::Embedded;
@@ -84,6 +84,18 @@ impl Stores {
         Ok(Self(open))
     }
 
+    /// Stores of these names and quotas that are empty, in memory: nothing of theirs is opened, read or kept.
+    ///
+    /// # Errors
+    /// No memory for one.
+    pub fn empty(stores: &BTreeMap<StoreName, Store>) -> Result<Self, NoRecords> {
+        let empty = |(name, store): (&StoreName, &Store)| {
+            let store = in_memory(name.as_str(), store.quota)?;
+            Ok((name.clone(), Arc::new(store)))
+        };
+        stores.iter().map(empty).collect::<Result<_, _>>().map(Self)
+    }
+
     /// What the host keeps itself in the store of this name; without a name, in memory.
     ///
     /// # Errors
@@ -98,11 +110,7 @@ impl Stores {
                 let store = self.0.get(name);
                 Arc::clone(store.ok_or_else(|| UnknownStore(name.as_str().to_owned()))?)
             }
-            None => {
-                let embedded = Embedded::in_memory(kind).map_err(NoRecords::Memory)?;
-                let backend = Backend::Embedded(embedded);
-                Arc::new(OpenStore::new(kind, Store::QUOTA, backend))
-            }
+            None => Arc::new(in_memory(kind, Store::QUOTA)?),
         };
         Ok(Records::new(store, kind))
     }
@@ -123,6 +131,11 @@ impl Stores {
         let buckets: Result<_, _> = names.iter().map(grant).collect();
         Ok(KeyValue(Arc::new(buckets?)))
     }
+}
+
+fn in_memory(name: &str, quota: ByteSize) -> Result<OpenStore, NoRecords> {
+    let embedded = Embedded::in_memory(name).map_err(NoRecords::Memory)?;
+    Ok(OpenStore::new(name, quota, Backend::Embedded(embedded)))
 }
 
 impl KeyValue {
