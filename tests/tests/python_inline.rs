@@ -288,6 +288,10 @@ async fn a_source_that_cannot_be_read_names_file_line_and_mend() {
                 "`a`: tools.py, line 5: parameter `x`: `D`: an annotation names `Foo`, which is not defined",
             ],
         ),
+        (
+            "class Odd:\n    def __iter__(self): raise KeyError('k')\ndef a(x=Odd()): pass\n",
+            &["`a`: tools.py, line 3: KeyError: 'k'"],
+        ),
         ("while True: pass\n", &["Fuel limit exceeded"]),
         (
             "import sys; sys.exit(1)\n",

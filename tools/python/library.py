@@ -37,6 +37,10 @@ def tools_of(name, module):
         except functions.NotATool as reason:
             problems.append((key, f"{name}, line {_line(value)}: {reason}"))
             continue
+        except Exception as error:
+            # What the author's own defaults and classes fail with when they are asked.
+            problems.append((key, f"{name}, line {_line(value)}: {type(error).__name__}: {error}"))
+            continue
         found.append((key, value, description))
     if not found and not problems:
         raise BadSource(f"{name} defines no function: each `def` at the top level is a tool (unless its name starts with `_`)")
