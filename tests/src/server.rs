@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 /// | `/stall` | a head, a few bytes, and then nothing |
 /// | `/bytes?N` | that many bytes |
 /// | `/endless` | bytes without end |
+/// | `/status/N` | that status, with the body `hello` |
 /// | any other | `hello`, once the request was read to its end |
 #[derive(Debug)]
 pub struct Server {
@@ -146,6 +147,11 @@ async fn answer(State(record): State<Arc<Record>>, request: Request) -> Response
     let ok = Ok::<_, Error>;
     match head.uri.path() {
         "/redirect" => (StatusCode::FOUND, [(header::LOCATION, query.to_owned())]).into_response(),
+        path if path.starts_with("/status/") => {
+            let status = path["/status/".len()..].parse();
+            let status = status.expect("the test names a status");
+            (StatusCode::from_u16(status).expect("it is one"), "hello").into_response()
+        }
         "/hang" => std::future::pending().await,
         "/stall" => {
             let begin = stream::iter([ok(Bytes::from_static(b"begin"))]);

@@ -239,16 +239,17 @@ async fn in_an_interpreted_language(language: &str, source: &str) {
         (answer == json!({"result": "Hi, Bo!"})).then_some(())
     })
     .await;
-    let broken = if language == "python" {
-        "def ("
+    let (broken, told) = if language == "python" {
+        ("def (", "tools.py, line 1, column 5: ")
     } else {
-        "tool(("
+        ("tool((", "waiting for a change")
     };
     std::fs::write(project.folder().join(source), broken).expect("the folder is ours");
     within(BUILD, "it says so", async || {
         host.log().contains("waiting for a change").then_some(())
     })
     .await;
+    assert!(host.log().contains(told), "{}", host.log());
     greets(&host, "Hi, Bo!").await;
 }
 

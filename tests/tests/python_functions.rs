@@ -74,6 +74,82 @@ del logged
 }
 
 #[tokio::test]
+async fn a_function_that_is_cached_is_a_tool() {
+    let source = "import functools\n@functools.lru_cache\ndef fib(n: int) -> int:\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\ncached = functools.cache(len)\n";
+    let host = serve(source).await;
+    assert_eq!(host.tools().await, ["fib"]);
+    let answer = host.call("fib", json!({ "n": 50 })).await;
+    assert_eq!(answer.json()["result"], 12_586_269_025_u64, "{answer:?}");
+}
+
+#[tokio::test]
+async fn none_is_a_result_where_its_type_takes_it() {
+    let source = r#"
+from typing import Literal, Optional
+
+def optional() -> Optional[str]: return None
+def union() -> dict | None: return None
+def literal() -> Literal["a", None]: return None
+def anything() -> object: return None
+def text() -> str: return None
+"#;
+    let host = serve(source).await;
+    for tool in ["optional", "union", "literal", "anything"] {
+        let answer = host.call(tool, json!({})).await;
+        assert_eq!(answer.json(), json!({ "result": null }), "{tool}");
+        let answer = Way::Modern.call(&host, tool, json!({})).await;
+        assert_eq!(
+            answer["structuredContent"],
+            json!({ "result": null }),
+            "{tool}: {answer}"
+        );
+    }
+    let answer = host.call("text", json!({})).await;
+    assert!(answer.error().contains("returned no value"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn asyncio_runs_where_it_is_called_and_has_no_threads() {
+    let source = r#"
+import asyncio
+import concurrent.futures
+
+async def _later():
+    await asyncio.sleep(0.001)
+    return 1
+
+def runs() -> int:
+    return asyncio.run(_later())
+
+def loops() -> int:
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(_later())
+    finally:
+        loop.close()
+
+async def thread() -> int:
+    return await asyncio.to_thread(len, "abc")
+
+def pool() -> list:
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        return list(threads.map(len, ["abc"]))
+"#;
+    let host = serve(source).await;
+    for tool in ["runs", "loops"] {
+        let answer = host.call(tool, json!({})).await;
+        assert_eq!(answer.json()["result"], 1, "{tool}: {answer:?}");
+    }
+    for tool in ["thread", "pool"] {
+        let answer = host.call(tool, json!({})).await;
+        assert!(
+            answer.error().contains("there are no threads"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_library_works_without_files() {
     let source = r#"
 import asyncio, base64, csv, datetime, decimal, fractions, hashlib, hmac, html, io, random, re, statistics, string, textwrap, uuid, zoneinfo
@@ -149,6 +225,34 @@ async fn exceptions_are_the_calls_errors() {
     }
     // Where it happened is the operator's to see.
     assert!(host.log().contains("line 2, in boom"), "{}", host.log());
+}
+
+#[tokio::test]
+async fn what_utf8_does_not_have_is_told_all_the_same() {
+    let source = r#"
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+def half(kind: str):
+    """A half of a character, which JSON and the contract do not have."""
+    half = "x\ud800y"
+    if kind == "raised":
+        raise ValueError(half)
+    if kind == "speechless":
+        raise Speechless
+    return half if kind == "text" else [half]
+"#;
+    let host = serve(source).await;
+    for (kind, told) in [
+        ("raised", "x\\ud800y"),
+        ("speechless", "Speechless"),
+        ("text", "it holds '\\ud800', which is half a character"),
+        ("list", "it holds '\\ud800', which is half a character"),
+    ] {
+        let answer = host.call("half", json!({ "kind": kind })).await;
+        assert!(answer.error().ends_with(told), "{kind}: {answer:?}");
+    }
 }
 
 #[tokio::test]

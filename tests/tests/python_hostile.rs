@@ -17,6 +17,16 @@ async fn what_is_not_granted_fails_and_says_so() {
                 "eat",
                 "Memory limit exceeded: the call needs more than 128MiB",
             ),
+            (
+                "eat_at_once",
+                "Memory limit exceeded: the call needs more than 128MiB",
+            ),
+            (
+                "eat_more_than_there_is",
+                "Memory limit exceeded: the call needs more than 128MiB",
+            ),
+            ("lie_about_memory", "the fridge is full"),
+            ("nest_source", "Parser stack overflowed"),
             ("recurse", "maximum recursion depth exceeded"),
             ("recurse_without_limit", "Memory limit exceeded"),
             ("deep_result", "call stack exhausted"),

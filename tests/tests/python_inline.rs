@@ -261,6 +261,37 @@ async fn a_source_that_cannot_be_read_names_file_line_and_mend() {
                 "each `def` at the top level is a tool",
             ],
         ),
+        (
+            "x = 1\ndef a():\n  await x\n",
+            &["tools.py, line 3, column 3: 'await' outside async function: `await x`"],
+        ),
+        (
+            "return 1\n",
+            &["tools.py, line 1, column 1: 'return' outside function: `return 1`"],
+        ),
+        (
+            "def a(x: [int]): pass\n",
+            &[
+                "`a`: tools.py, line 1: ",
+                "parameter `x`: `[int]` is a value and no type: write `list[int]`",
+            ],
+        ),
+        (
+            "def a() -> {'b': int}: pass\n",
+            &[
+                "`a`: tools.py, line 1: its result: `{'b': int}` is a value and no type: write `dict[str, T]`",
+            ],
+        ),
+        (
+            "from dataclasses import dataclass\n@dataclass\nclass D:\n    a: Foo = 1\ndef a(x: D): pass\n",
+            &[
+                "`a`: tools.py, line 5: parameter `x`: `D`: an annotation names `Foo`, which is not defined",
+            ],
+        ),
+        (
+            "class Odd:\n    def __iter__(self): raise KeyError('k')\ndef a(x=Odd()): pass\n",
+            &["`a`: tools.py, line 3: KeyError: 'k'"],
+        ),
         ("while True: pass\n", &["Fuel limit exceeded"]),
         (
             "import sys; sys.exit(1)\n",

@@ -14,7 +14,7 @@ def load(name, text, module):
     try:
         code = compile(text, name, "exec", dont_inherit=True, optimize=0)
     except SyntaxError as error:
-        raise BadSource(_syntax_error(name, error)) from None
+        raise BadSource(_syntax_error(name, text, error)) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise BadSource(f"{name}: {error}") from None
     try:
@@ -37,6 +37,10 @@ def tools_of(name, module):
         except functions.NotATool as reason:
             problems.append((key, f"{name}, line {_line(value)}: {reason}"))
             continue
+        except Exception as error:
+            # What the author's own defaults and classes fail with when they are asked.
+            problems.append((key, f"{name}, line {_line(value)}: {type(error).__name__}: {error}"))
+            continue
         found.append((key, value, description))
     if not found and not problems:
         raise BadSource(f"{name} defines no function: each `def` at the top level is a tool (unless its name starts with `_`)")
@@ -45,20 +49,32 @@ def tools_of(name, module):
 
 def _is_own(key, value, module):
     """Whether it is a function of the source itself, under the name that its `def` gave it."""
-    if key.startswith("_") or not isinstance(value, FunctionType) or value.__module__ != module.__name__:
+    if key.startswith("_") or _function_in(value) is None or getattr(value, "__module__", None) != module.__name__:
         return False
-    return value.__name__ == key or value.__name__ not in (*module.__dict__, "<lambda>")
+    called = getattr(value, "__name__", key)
+    return called == key or called not in (*module.__dict__, "<lambda>")
 
 
-def _line(function):
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return function.__code__.co_firstlineno
+def _function_in(value):
+    """The function itself, or the one that a decorator such as `functools.cache` has made a callable object of."""
+    while not isinstance(value, FunctionType) or "__wrapped__" in vars(value):
+        # Of the object's own, for there are objects that have an attribute of any name.
+        value = getattr(value, "__dict__", {}).get("__wrapped__")
+        if value is None or isinstance(value, type):
+            return None
+    return value
 
 
-def _syntax_error(name, error):
+def _line(value):
+    return _function_in(value).__code__.co_firstlineno
+
+
+def _syntax_error(name, text, error):
     place = f"{name}, line {error.lineno}, column {error.offset}" if error.lineno else name
-    line = (error.text or "").strip()
+    lines = text.splitlines()
+    # The compiler, other than the parser, does not have the line at hand.
+    line = error.text or (lines[error.lineno - 1] if error.lineno and error.lineno <= len(lines) else "")
+    line = line.strip()
     shown = f": `{line[:200]}`" if line else ""
     return f"{place}: {error.msg}{shown}"
 

@@ -1,5 +1,7 @@
 """Puts the classes that componentize-py looks for into the app's module."""
 
+import inspect
+
 try:
     from wit_world import exports
 except ModuleNotFoundError:
@@ -7,12 +9,17 @@ except ModuleNotFoundError:
     exports = None
 
 
+#: What they are called there.
+NAMES = ("Tools", "Prompts", "Resources", "Completion")
+
+
 def tools(function):
     """A module with this function has tools."""
     if exports is not None:
         from . import guest
 
-        module = function.__globals__
+        # A decorator's own function is one of the decorator's module.
+        module = inspect.unwrap(function).__globals__
         module.setdefault("Tools", guest.Tools)
         if _is_component():
             _others(module)

@@ -5,7 +5,7 @@ import types as python
 import typing
 
 from .functions import note_of
-from .types import MISSING, Mismatch, UnknownType, kind_of
+from .types import MISSING, Mismatch, UnknownType, hints_of, kind_of
 from .values import to_json_value
 
 _FIELDS = "str, int, float, bool, date, datetime, Literal or Enum of texts, a list of such a choice, or `| None` with these"
@@ -49,7 +49,7 @@ def read(form, content):
 
 def _fields(form):
     """The fields, their types without `None`, and whether they may be left empty."""
-    hints = typing.get_type_hints(form, include_extras=True)
+    hints = hints_of(form)
     for field in dataclasses.fields(form):
         hint, nullable = _without_none(hints[field.name])
         has_default = field.default is not MISSING or field.default_factory is not MISSING

@@ -7,8 +7,8 @@ import typing
 
 from . import docstrings, tasks, types
 from .content import Block
-from .types import MISSING, Mismatch, UnknownType, kind_of
-from .values import NotJson, to_json, to_json_value
+from .types import MISSING, Mismatch, NoType, UnknownType, hints_of, kind_of
+from .values import NotJson, to_json, to_json_value, utf8
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -69,18 +69,19 @@ def plan(function):
     """What of a call need not be found out again in each: in the types of `marshal`."""
     hints = _hints(function)
     decode, positional = {}, []
+    output = _output_kind(hints.get("return", MISSING))
     for parameter in _parameters(function):
         hint = hints.get(parameter.name, MISSING)
         if not _kind(hint, parameter.name).plain:
             decode[parameter.name] = hint.__name__ if hint in (int, float) else None
         if parameter.kind is parameter.POSITIONAL_ONLY:
             positional.append(parameter.name)
-    return decode, tuple(positional), inspect.iscoroutinefunction(function)
+    return decode, tuple(positional), inspect.iscoroutinefunction(function), output is not None and _takes_none(output)
 
 
 def call(function, planned, arguments):
     """Calls a function with the arguments of a JSON object; what it returns."""
-    decode, positional, is_async = planned
+    decode, positional, is_async, _ = planned
     hints = None
     for name, simple in decode.items():
         if name not in arguments:
@@ -95,10 +96,14 @@ def call(function, planned, arguments):
         except Mismatch as problem:
             raise InvalidArguments(f"`{name}`: {problem}") from None
     first = []
-    for name in positional:
-        if name not in arguments:
+    for index, name in enumerate(positional):
+        if name in arguments:
+            first.append(arguments.pop(name))
+        elif any(later in arguments for later in positional[index:]):
+            # It stands before one that is given.
+            first.append(inspect.signature(function).parameters[name].default)
+        else:
             break
-        first.append(arguments.pop(name))
     result = function(*first, **arguments)
     if is_async:
         return tasks.run(result)
@@ -123,25 +128,47 @@ def from_text(kind, text):
         return kind.decode(value)
 
 
+def nothing_text(planned):
+    """What a function returned that returned `None`, as JSON text: nothing, unless its type says that `None` is a value."""
+    return "null" if planned[-1] else None
+
+
 def result_text(result):
     """What a function returned as JSON text. Fails with `ToolError`."""
-    if type(result) in (int, str, bool):
-        # By the encoder that is there already.
-        return json.dumps(result)
     try:
+        if type(result) in (int, str, bool):
+            # By the encoder that is there already.
+            return json.dumps(utf8(result) if type(result) is str else result)
         return to_json(result)
     except NotJson as problem:
         raise ToolError(f"the tool's result cannot be JSON: {problem}") from None
 
 
+def told_text(text):
+    """Text of a block of content. Fails with `ToolError`."""
+    try:
+        return utf8(text)
+    except NotJson as problem:
+        raise ToolError(f"the tool's text cannot be told: {problem}") from None
+
+
 def failure_text(error):
     """What the caller is told of an exception: its own words, and its type where they are none."""
-    if isinstance(error, SystemExit):
-        return f"the tool ended itself with sys.exit({error.code!r}) instead of returning a result"
-    text = str(error)
+    kind = type(error).__name__
+    try:
+        if isinstance(error, SystemExit):
+            text = f"the tool ended itself with sys.exit({error.code!r}) instead of returning a result"
+        else:
+            text = str(error)
+    except BaseException:
+        # Words of its own it has none, if their making fails.
+        text = ""
     if not text:
-        return type(error).__name__
-    return f"{type(error).__name__}: {text}" if isinstance(error, LookupError) else text
+        text = kind
+    elif isinstance(error, LookupError):
+        text = f"{kind}: {text}"
+    # What UTF-8 does not have is shown as an escape.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _parameters(function):
@@ -154,13 +181,10 @@ def _parameters(function):
 
 
 def _hints(function):
-    function = inspect.unwrap(function)
     try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise NotATool(f"an annotation names `{error.name}`, which is not defined: define it, or import it") from None
-    except (TypeError, SyntaxError, AttributeError) as error:
-        raise NotATool(f"an annotation is no type: {error}") from None
+        return hints_of(inspect.unwrap(function))
+    except UnknownType as problem:
+        raise NotATool(str(problem)) from None
 
 
 def _kind(hint, what):
@@ -178,14 +202,31 @@ def note_of(hint):
     return next((note for note in notes if isinstance(note, str)), None)
 
 
-def _output(hint):
+def _output_kind(hint):
+    """The kind of what is returned; none where it may be anything."""
     # Of a bare `list` nothing is known but that it is wrapped anyway; FastMCP says nothing there either.
     if hint in (MISSING, None, type(None), typing.Any, list) or _is_content(hint):
         return None
     try:
-        kind = kind_of(hint)
+        return kind_of(hint)
+    except NoType as problem:
+        raise NotATool(f"its result: {problem}") from None
     except UnknownType:
         # What it returns is no matter of the caller's: a result is checked when there is one.
+        return None
+
+
+def _takes_none(kind):
+    try:
+        kind.decode(None)
+    except Mismatch:
+        return False
+    return True
+
+
+def _output(hint):
+    kind = _output_kind(hint)
+    if kind is None:
         return None
     definitions = {}
     schema = kind.schema(definitions)

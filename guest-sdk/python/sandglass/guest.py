@@ -10,12 +10,16 @@ from wit_world import exports
 from wit_world.exports import tools as wit
 from wit_world.imports import sandglass_tool_types as types
 
-from . import content, functions, http, tools
+from . import content, functions, http, tasks, tools
+
+#: Nearly all of 32 bits' address space, in bytes.
+_MORE_THAN_ANY_LIMIT = sys.maxsize - (1 << 16)
 
 #: Lines of an exception's way that are logged.
 _TRACE = 10
 
 http.install()
+tasks.install()
 
 
 class Tools(exports.Tools):
@@ -60,7 +64,7 @@ def answer(function, planned, arguments):
     try:
         result = functions.call(function, planned, json.loads(arguments))
         if result is None:
-            return wit.Outcome_Done(wit.Success(None, None, False, None))
+            return wit.Outcome_Done(wit.Success(None, functions.nothing_text(planned), False, None))
         blocks = content.blocks_of(result)
         if blocks is not None:
             return wit.Outcome_Done(wit.Success([block_of(block) for block in blocks], None, False, None))
@@ -78,14 +82,24 @@ def failed(error):
 
 def told(error):
     """What the caller is told of an exception; where it was raised goes to the log."""
-    if isinstance(error, MemoryError):
-        # The host knows the limit, and says so.
-        os.abort()
+    if isinstance(error, MemoryError) and not error.args:
+        # One with words is somebody's own, or that of Python's parser.
+        _out_of_memory()
+    text = functions.failure_text(error)
     if not isinstance(error, functions.ToolError):
         for line in _trace(error):
             print(line, file=sys.stderr)
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-    return functions.failure_text(error)
+        print(text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}", file=sys.stderr)
+    return text
+
+
+def _out_of_memory():
+    """Ends the call where memory is at its end: the host knows the limit, and says so of a tool that dies of it."""
+    try:
+        # CPython may have refused a size that it cannot even ask for; what it can ask for the host has to refuse.
+        bytearray(_MORE_THAN_ANY_LIMIT)
+    except MemoryError:
+        os.abort()
 
 
 def _trace(error):
@@ -105,7 +119,7 @@ def block_of(block):
     """A block of content as the contract has it."""
     match block:
         case content.Text(text):
-            return types.Content_Text(types.TextContent(text, None, None))
+            return types.Content_Text(types.TextContent(functions.told_text(text), None, None))
         case content.Image(data, mime_type):
             return types.Content_Image(types.MediaContent(data, mime_type, None, None))
         case content.Audio(data, mime_type):
@@ -120,5 +134,5 @@ def block_of(block):
 def contents_of(contents):
     """What a resource holds, as the contract has it."""
     body = contents.body
-    body = types.ResourceBody_Text(body) if isinstance(body, str) else types.ResourceBody_Blob(bytes(body))
+    body = types.ResourceBody_Text(functions.told_text(body)) if isinstance(body, str) else types.ResourceBody_Blob(bytes(body))
     return types.ResourceContents(contents.uri, contents.mime_type, body, None)

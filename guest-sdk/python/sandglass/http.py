@@ -6,11 +6,12 @@ not to be had.
 
 import http.client
 import io
+import re
 import urllib.error
 import urllib.request
 import urllib.response
 from email.message import Message
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from componentize_py_types import Err
 from wit_world.imports import outgoing_handler
@@ -20,6 +21,10 @@ from wit_world.imports.streams import StreamError_Closed
 # A body's stream takes so many bytes at once (wasi:io, `blocking-write-and-flush`).
 _CHUNK = 4096
 _READ = 1 << 16
+
+# What a URL cannot have (CPython, `http.client`), and what it has but as `%XX` (RFC 3986, section 2).
+_CONTROL = re.compile("[\x00-\x20\x7f]")
+_AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
 
 # Their values are the host's to give.
 _NOT_OURS = ("connection", "host", "transfer-encoding")
@@ -63,13 +68,15 @@ def install():
 
 def _send(request):
     parts = urlsplit(request.full_url)
+    target = _target(request.host, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    method = request.get_method()
+    known = _METHODS.get(method)
     try:
         outgoing = wasi.OutgoingRequest(_fields(request))
-        method = _METHODS.get(request.get_method())
-        outgoing.set_method(method() if method else wasi.Method_Other(request.get_method()))
+        _set(outgoing.set_method, known() if known else wasi.Method_Other(method), f"{method!r} is no method of HTTP")
         outgoing.set_scheme(wasi.Scheme_Https() if request.type == "https" else wasi.Scheme_Http())
-        outgoing.set_authority(request.host)
-        outgoing.set_path_with_query((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        _set(outgoing.set_authority, request.host, f"{request.host!r} is no host of a URL")
+        _set(outgoing.set_path_with_query, target, f"{target!r} is no path of a URL")
         body = outgoing.body()
         future = outgoing_handler.handle(outgoing, _options(request))
         _write(body, request.data)
@@ -80,6 +87,24 @@ def _send(request):
     for name, value in response.headers().entries():
         headers[name] = value.decode("latin-1")
     return Response(io.BufferedReader(_Body(response.consume()), _READ), headers, request.full_url, response.status())
+
+
+def _target(host, target):
+    """The path and query as they are sent. Fails as CPython's `http.client` does, and in its words."""
+    if "@" in host:
+        raise http.client.InvalidURL("a URL has no user and no password here: send them in the header `Authorization`")
+    for part in (host, target):
+        if found := _CONTROL.search(part):
+            raise http.client.InvalidURL(f"URL can't contain control characters. {part!r} (found at least {found[0]!r})")
+    return quote(target, safe=_AS_IT_IS)
+
+
+def _set(setter, value, wrong):
+    """Sets a part of a request; the contract gives no reason where it cannot be."""
+    try:
+        setter(value)
+    except Err:
+        raise http.client.InvalidURL(wrong) from None
 
 
 def _fields(request):
@@ -126,11 +151,23 @@ def _wait(future):
 class _Body(io.RawIOBase):
     """A response's body as a file."""
 
+    #: The bodies whose streams are not closed yet. A stream is its body's child (wasi:http, `incoming-body`), and to drop
+    #: the parent first is a trap; the garbage collector knows nothing of that.
+    _open = set()
+
     def __init__(self, body):
-        # The stream is the body's child, which is kept for as long.
-        self._incoming = body
         self._stream = body.stream()
+        self._incoming = body
+        self._open.add(body)
         self._ended = False
+
+    def close(self):
+        # Also called by the file's own finalizer, for who reads no further and closes nothing.
+        if not self.closed:
+            super().close()
+            self._stream.__exit__(None, None, None)
+            self._open.discard(self._incoming)
+            self._incoming.__exit__(None, None, None)
 
     def readable(self):
         return True
@@ -146,7 +183,7 @@ class _Body(io.RawIOBase):
             self._ended = True
             if isinstance(error.value, StreamError_Closed):
                 return 0
-            raise http.client.IncompleteRead(b"") from None
+            raise OSError(f"the response ended early: {error.value.value.to_debug_string()}") from None
         buffer[: len(piece)] = piece
         return len(piece)
 
@@ -156,5 +193,7 @@ def _reason(code, parts):
         return f"this tool is not allowed to reach {parts.scheme}://{parts.netloc}: its operator has to grant it"
     if isinstance(code, wasi.ErrorCode_DestinationIpProhibited):
         return f"{parts.hostname} is a private or reserved address, which this tool is not allowed to reach: its operator has to grant it"
+    if isinstance(code, wasi.ErrorCode_ConnectionLimitReached):
+        return "the call has sent as many requests as it may (limits.http.requests)"
     name = type(code).__name__.removeprefix("ErrorCode_")
     return f"{parts.hostname}: {getattr(code, 'value', None) or name}"

@@ -1,7 +1,7 @@
 """`@tool`, and the tools of a module that uses it."""
 
 from . import export
-from .functions import describe, plan
+from .functions import NotATool, describe, plan
 
 #: The component's tools by name: the function, and what of a call was found out when the component was built.
 tools = {}
@@ -34,7 +34,10 @@ def tool(function=None, /, *, name=None, title=None, read_only=None, destructive
     if options.name in tools and tools[options.name][0] is not function:
         raise ValueError(f"two tools are named `{options.name}`: rename one")
     # What cannot be a tool is found when the component is built.
-    describe(function, options.name)
+    try:
+        describe(function, options.name)
+    except NotATool as reason:
+        raise NotATool(f"`{options.name}`: {reason}") from None
     tools[options.name] = function, plan(function)
     export.tools(function)
     return function

@@ -23,6 +23,10 @@ class UnknownType(Exception):
     """An annotation that no schema can be made of; the text says which, and what to write instead."""
 
 
+class NoType(UnknownType):
+    """An annotation that is a value, where a type belongs."""
+
+
 class Mismatch(Exception):
     """A JSON value that is not of the type; the text says where, and what is due."""
 
@@ -183,10 +187,13 @@ class _Dict(Kind):
     def decode(self, value):
         if type(value) is not dict:
             raise Mismatch(f"{_shown(value)} is not of type object")
+        return {self._key(key): _at(key, self.item, item) for key, item in value.items()}
+
+    def _key(self, key):
         try:
-            return {self.key(key): _at(key, self.item, item) for key, item in value.items()}
-        except ValueError as error:
-            raise Mismatch(str(error)) from None
+            return self.key(key)
+        except ValueError:
+            raise Mismatch(f"the key {_shown(key)} is not of type {_JSON_NAMES[self.key]}") from None
 
 
 class _Union(Kind):
@@ -256,6 +263,14 @@ _JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", 
 
 ANY = _Any()
 
+
+def _decimal(value):
+    try:
+        return decimal.Decimal(str(value))
+    except decimal.InvalidOperation:
+        raise ValueError("it is no decimal number") from None
+
+
 _SIMPLE = {
     typing.Any: ANY,
     object: ANY,
@@ -270,9 +285,7 @@ _SIMPLE = {
     datetime.time: _Text({"type": "string", "format": "time"}, datetime.time.fromisoformat),
     uuid.UUID: _Text({"type": "string", "format": "uuid"}, uuid.UUID),
     bytes: _Text({"type": "string", "format": "binary"}, str.encode),
-    decimal.Decimal: _Text(
-        {"anyOf": [{"type": "number"}, {"type": "string"}]}, lambda value: decimal.Decimal(str(value))
-    ),
+    decimal.Decimal: _Text({"anyOf": [{"type": "number"}, {"type": "string"}]}, _decimal),
 }
 
 # A tool's own tests may run on a Python that has not all of them yet.
@@ -297,11 +310,24 @@ _ABSTRACT = {
 }
 
 
+def hints_of(thing):
+    """The annotations of a function or a class, by their names. Fails with `UnknownType`."""
+    try:
+        return typing.get_type_hints(thing, include_extras=True)
+    except NameError as error:
+        raise UnknownType(f"an annotation names `{error.name}`, which is not defined: define it, or import it") from None
+    except Exception as error:
+        # Whatever the annotation's own expression fails with.
+        raise UnknownType(f"an annotation is no type: {error}") from None
+
+
 def kind_of(annotation, seen=None):
     """The kind that an annotation stands for. Fails with `UnknownType`."""
     seen = {} if seen is None else seen
     if isinstance(annotation, str):
         raise UnknownType(f"`{annotation}` is not defined; define it above the function, or import it")
+    if isinstance(annotation, (list, tuple, set, dict)):
+        raise NoType(f"`{_written(annotation)}` is a value and no type: write {_meant(annotation)}")
     try:
         if annotation in _SIMPLE:
             return _SIMPLE[annotation]
@@ -321,7 +347,11 @@ def kind_of(annotation, seen=None):
     if origin is typing.Literal:
         return _literal(arguments)
     if origin in (typing.Union, types.UnionType):
+        if not arguments:
+            raise UnknownType("`Union` says of no type: write Union[A, B] or A | B")
         return _Union([kind_of(argument, seen) for argument in arguments])
+    if not isinstance(origin, type):
+        raise UnknownType(f"{_named(annotation)} is not a type that JSON can have: use {KNOWN}")
     origin = _ABSTRACT.get(origin, origin)
     if origin in _LISTS:
         item = kind_of(arguments[0], seen) if arguments else ANY
@@ -335,20 +365,23 @@ def kind_of(annotation, seen=None):
         if key not in (str, int, float, typing.Any):
             raise UnknownType(f"{_named(annotation)} has keys that JSON does not: write dict[str, T]")
         return _Dict(str if key is typing.Any else key, kind_of(item, seen))
-    if isinstance(origin, type):
-        if issubclass(origin, enum.Enum):
-            values = [member.value for member in origin]
-            if any(type(value) not in _JSON_NAMES for value in values):
-                raise UnknownType(f"the values of {origin.__name__} are not text or numbers: give them such values")
-            return _Choice(values, origin, _docstring(origin))
-        if typing.is_typeddict(origin):
-            return _typed_dict(origin, seen)
-        if dataclasses.is_dataclass(origin):
-            return _dataclass(origin, seen)
+    if issubclass(origin, enum.Enum):
+        values = [member.value for member in origin]
+        if not values:
+            raise UnknownType(f"{origin.__name__} has no members, so that no value is one: add them")
+        if any(type(value) not in _JSON_NAMES for value in values):
+            raise UnknownType(f"the values of {origin.__name__} are not text or numbers: give them such values")
+        return _Choice(values, origin, _docstring(origin))
+    if typing.is_typeddict(origin):
+        return _typed_dict(origin, seen)
+    if dataclasses.is_dataclass(origin):
+        return _dataclass(origin, seen)
     raise UnknownType(f"{_named(annotation)} is not a type that JSON can have: use {KNOWN}")
 
 
 def _literal(values):
+    if not values:
+        raise UnknownType('`Literal` names no value: write Literal["a", "b"]')
     for value in values:
         if isinstance(value, enum.Enum) or type(value) not in _JSON_NAMES:
             raise UnknownType(f"Literal[{value!r}] is not text, a number, a boolean or None: write those")
@@ -356,29 +389,62 @@ def _literal(values):
 
 
 def _dataclass(cls, seen):
-    from .values import to_json_value
+    from .values import NotJson, to_json_value
 
     kind = seen[cls] = _Fields(cls.__name__, cls, _docstring(cls))
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = _hints_in(cls)
     for field in dataclasses.fields(cls):
         if not field.init:
             continue
         default, optional = MISSING, False
         if field.default is not MISSING:
-            default, optional = to_json_value(field.default), True
+            optional = True
+            try:
+                default = to_json_value(field.default)
+            except NotJson:
+                # It has no place in a schema; the field is optional all the same.
+                pass
         elif field.default_factory is not MISSING:
             optional = True
-        kind.fields[field.name] = (kind_of(hints[field.name], seen), optional, default)
+        kind.fields[field.name] = (_kind_in(cls, field.name, hints[field.name], seen), optional, default)
     del seen[cls]
     return kind
 
 
 def _typed_dict(cls, seen):
     kind = seen[cls] = _Fields(cls.__name__, dict, _docstring(cls))
-    for name, hint in typing.get_type_hints(cls, include_extras=True).items():
-        kind.fields[name] = (kind_of(hint, seen), name not in cls.__required_keys__, MISSING)
+    for name, hint in _hints_in(cls).items():
+        required = _says_required(hint)
+        if required is None:
+            required = name in cls.__required_keys__
+        kind.fields[name] = (_kind_in(cls, name, hint, seen), not required, MISSING)
     del seen[cls]
     return kind
+
+
+def _says_required(hint):
+    """What `Required` and `NotRequired` say. Where annotations are text, the class knows nothing of them."""
+    while (origin := typing.get_origin(hint)) in _WRAPPERS:
+        if origin is getattr(typing, "Required", None):
+            return True
+        if origin is getattr(typing, "NotRequired", None):
+            return False
+        hint = typing.get_args(hint)[0]
+    return None
+
+
+def _hints_in(cls):
+    try:
+        return hints_of(cls)
+    except UnknownType as problem:
+        raise UnknownType(f"`{cls.__name__}`: {problem}") from None
+
+
+def _kind_in(cls, name, hint, seen):
+    try:
+        return kind_of(hint, seen)
+    except UnknownType as problem:
+        raise type(problem)(f"`{cls.__name__}.{name}`: {problem}") from None
 
 
 def _docstring(cls):
@@ -407,6 +473,34 @@ def _at(place, kind, value):
 def _shown(value):
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _written(annotation):
+    """An annotation as the author has it."""
+    match annotation:
+        case list():
+            return f"[{', '.join(map(_written, annotation))}]"
+        case tuple():
+            return f"({', '.join(map(_written, annotation))})"
+        case set():
+            return "{" + ", ".join(map(_written, annotation)) + "}"
+        case dict():
+            return "{" + ", ".join(f"{key!r}: {_written(value)}" for key, value in annotation.items()) + "}"
+    return getattr(annotation, "__name__", None) or repr(annotation)
+
+
+def _meant(annotation):
+    """The type that who annotated with a value most likely means."""
+    match annotation:
+        case [item] if isinstance(annotation, list):
+            return f"`list[{_written(item)}]`"
+        case tuple():
+            return f"`tuple[{', '.join(map(_written, annotation))}]`"
+        case set():
+            return f"`set[{' | '.join(map(_written, annotation))}]`"
+        case dict():
+            return "`dict[str, T]`, or a TypedDict with these keys"
+    return "`list[T]`"
 
 
 def _named(annotation):

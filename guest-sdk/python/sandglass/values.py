@@ -18,11 +18,21 @@ class NotJson(Exception):
 def to_json(value):
     """Compact JSON text. Dataclasses become objects, dates text, sets and generators lists."""
     try:
-        return json.dumps(value, default=_simpler, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return utf8(json.dumps(value, default=_simpler, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
     except RecursionError:
         raise NotJson("it is nested too deeply, or holds itself") from None
     except (TypeError, ValueError) as error:
         raise NotJson(str(error)) from None
+
+
+def utf8(text):
+    """The same text, if UTF-8 has it: Python's strings can hold halves of characters, JSON's cannot (RFC 8259, section 8.2)."""
+    try:
+        # Of text in ASCII it is known.
+        text.isascii() or text.encode()
+    except UnicodeEncodeError as error:
+        raise NotJson(f"it holds {text[error.start]!r}, which is half a character") from None
+    return text
 
 
 def to_json_value(value):

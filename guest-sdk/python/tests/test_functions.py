@@ -1,12 +1,14 @@
 import dataclasses
 import datetime
+import decimal
 import enum
+import functools
 import typing
 import unittest
 
 from sandglass import Image, tool, tools
 from sandglass.content import Text, blocks_of
-from sandglass.functions import InvalidArguments, NotATool, ToolError, call, describe, failure_text, plan, result_text
+from sandglass.functions import InvalidArguments, NotATool, ToolError, call, describe, failure_text, nothing_text, plan, result_text, told_text
 
 
 class Color(enum.Enum):
@@ -17,6 +19,11 @@ class Color(enum.Enum):
 class Point:
     x: int
     y: float = 2
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError
 
 
 def called(function, **arguments):
@@ -75,13 +82,48 @@ class Functions(unittest.TestCase):
 
         self.assertEqual(called(add, a=1, c=10), 13)
 
+    def test_a_positional_only_parameter_may_be_left_out_before_one_that_is_given(self):
+        def pair(a: int = 1, b: int = 2, /):
+            return a, b
+
+        self.assertEqual(called(pair, b=5), (1, 5))
+        self.assertEqual(called(pair, a=5), (5, 2))
+        self.assertEqual(called(pair), (1, 2))
+
+    def test_none_is_a_value_where_the_type_of_the_result_takes_it(self):
+        for hint in (typing.Optional[str], typing.Union[dict, None], typing.Literal["a", None], object):
+            def function() -> hint: ...
+
+            self.assertEqual(nothing_text(plan(function)), "null", hint)
+        for hint in (str, None, typing.Any, list, Point, typing.Optional[Image]):
+            def function() -> hint: ...
+
+            self.assertIsNone(nothing_text(plan(function)), hint)
+
     def test_what_can_be_no_tool_says_what_to_write(self):
         def star(*items): ...
         def stars(**options): ...
         def unknown(x: "Missing"): ...
         def pattern(x: typing.Pattern): ...
 
+        def of_list(x: [int]): ...
+        def of_tuple(x: (int, str)): ...
+        def of_dict(x: {"a": int}): ...
+        def to_list() -> [int]: ...
+        def failing(x: "1 / 0"): ...
+        def union(x: typing.Union): ...
+        def literal(x: typing.Literal[()]): ...
+        def empty(x: enum.Enum("Nothing", [])): ...
+
         for function, told in [
+            (of_list, r"parameter `x`: `\[int\]` is a value and no type: write `list\[int\]`"),
+            (of_tuple, r"`\(int, str\)` is a value and no type: write `tuple\[int, str\]`"),
+            (of_dict, r"`\{'a': int\}` is a value and no type: write `dict\[str, T\]`"),
+            (to_list, r"its result: `\[int\]` is a value and no type"),
+            (failing, "an annotation is no type: division by zero"),
+            (union, r"write Union\[A, B\]"),
+            (literal, "`Literal` names no value"),
+            (empty, "Nothing has no members"),
             (star, r"instead of `\*items` write `items: list`"),
             (stars, r"instead of `\*\*options` write `options: dict`"),
             (unknown, "names `Missing`, which is not defined"),
@@ -113,8 +155,74 @@ class Functions(unittest.TestCase):
             (KeyError("k"), "KeyError: 'k'"),
             (RuntimeError(), "RuntimeError"),
             (SystemExit(3), "the tool ended itself with sys.exit(3) instead of returning a result"),
+            (ValueError("x\ud800y"), "x\\ud800y"),
+            (Speechless(), "Speechless"),
         ]:
             self.assertEqual(failure_text(error), text)
+
+    def test_halves_of_characters_are_no_result(self):
+        for result in ("\ud800", ["\ud800"], {"\ud800": 1}):
+            with self.assertRaisesRegex(ToolError, r"it holds '\\ud800', which is half a character"):
+                result_text(result)
+        with self.assertRaisesRegex(ToolError, "half a character"):
+            told_text("\ud800")
+
+    def test_what_is_no_number_and_no_key_is_named(self):
+        def takes(d: decimal.Decimal = None, keys: typing.Dict[int, str] = None):
+            return d, keys
+
+        self.assertEqual(called(takes, d="1.5", keys={"1": "a"}), (decimal.Decimal("1.5"), {1: "a"}))
+        with self.assertRaisesRegex(InvalidArguments, "^`d`: 'abc': it is no decimal number$"):
+            called(takes, d="abc")
+        with self.assertRaisesRegex(InvalidArguments, "^`keys`: the key 'b' is not of type integer$"):
+            called(takes, keys={"b": "x"})
+
+    def test_a_dataclass_may_have_defaults_that_json_has_not(self):
+        @dataclasses.dataclass
+        class Odd:
+            far: float = float("inf")
+            thing: typing.Any = dataclasses.field(default=object, repr=False)
+            near: int = 1
+
+        def takes(odd: Odd): ...
+
+        properties = describe(takes).input_schema["properties"]["odd"]["properties"]
+        self.assertEqual(properties, {"far": {"type": "number"}, "thing": {}, "near": {"type": "integer", "default": 1}})
+
+    def test_a_class_with_an_annotation_that_is_none_is_named(self):
+        @dataclasses.dataclass
+        class Undefined:
+            a: "Foo" = 1
+
+        @dataclasses.dataclass
+        class Listed:
+            a: [int]
+
+        def undefined(x: Undefined): ...
+        def listed(x: Listed): ...
+
+        with self.assertRaisesRegex(NotATool, "parameter `x`: `Undefined`: an annotation names `Foo`"):
+            describe(undefined)
+        with self.assertRaisesRegex(NotATool, r"parameter `x`: `Listed.a`: `\[int\]` is a value"):
+            describe(listed)
+
+    def test_required_and_not_required_count_where_annotations_are_text(self):
+        class Some(typing.TypedDict):
+            a: "int"
+            b: "typing.NotRequired[str]"
+
+        class Few(typing.TypedDict, total=False):
+            a: "typing.Annotated[typing.Required[int], 'The a.']"
+            b: "str"
+
+        def takes(some: Some, few: Few):
+            return some, few
+
+        properties = describe(takes).input_schema["properties"]
+        self.assertEqual([properties[name]["required"] for name in ("some", "few")], [["a"], ["a"]])
+        self.assertEqual(called(takes, some={"a": 1}, few={"a": 2}), ({"a": 1}, {"a": 2}))
+        with self.assertRaisesRegex(InvalidArguments, "`few`: `a` is missing"):
+            called(takes, some={"a": 1}, few={})
 
     def test_a_decorated_function_is_still_one(self):
         @tool(title="Adds", read_only=True)
@@ -123,5 +231,11 @@ class Functions(unittest.TestCase):
 
         self.assertEqual(adds(1), 2)
         self.assertIn("adds", tools.tools)
+        @tool
+        @functools.lru_cache
+        def doubles(a: int) -> int:
+            return a * 2
+
+        self.assertEqual(called(tools.tools["doubles"][0], a=4), 8)
         with self.assertRaisesRegex(ValueError, "two tools are named `adds`"):
             tool(lambda a: a, name="adds")

@@ -9,8 +9,8 @@ use super::project::BuildError;
 
 const INSTALL: &str = "run `python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1` in the project's folder";
 
-/// The module of the tools.
-const MODULE: &str = "tools";
+/// What loads the module of the tools, and tells its author what is wrong with it.
+const MODULE: &str = "sandglass.app";
 
 /// What of `pyproject.toml` counts here (PyPA, "pyproject.toml specification").
 #[derive(Deserialize)]
