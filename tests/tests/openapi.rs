@@ -45,8 +45,17 @@ async fn each_tool_is_an_operation_with_its_schemas() {
     let list = host.get("/mcp/tools").await.json();
     assert_eq!(list["tools"][0]["name"], "add");
     let schemas = &document["components"]["schemas"];
-    assert_eq!(schemas["add.input"], list["tools"][0]["inputSchema"]);
-    assert_eq!(schemas["add.output"], list["tools"][0]["outputSchema"]);
+    // With the bounds of integers, which have 64 bits here.
+    let mut input = list["tools"][0]["inputSchema"].clone();
+    for name in ["a", "b"] {
+        input["properties"][name]["minimum"] = json!(i64::MIN);
+        input["properties"][name]["maximum"] = json!(u64::MAX);
+    }
+    assert_eq!(schemas["add.input"], input);
+    let mut output = list["tools"][0]["outputSchema"].clone();
+    output["minimum"] = json!(i64::MIN);
+    output["maximum"] = json!(u64::MAX);
+    assert_eq!(schemas["add.output"], output);
     let add = &document["paths"]["/mcp/tools/add"]["post"];
     assert_eq!(
         add["requestBody"]["content"]["application/json"]["schema"],

@@ -32,22 +32,44 @@ pub fn are_asked_for(schema: &Map<String, Value>) -> bool {
 
 /// Adds the keyword wherever a schema asks for integers.
 pub fn ask_for_64_bits(schema: &mut Value) {
+    change(schema, &|schema| {
+        schema.insert(KEYWORD.to_owned(), Value::Bool(true));
+    });
+}
+
+/// Says so in standard keywords, for who does not know ours.
+pub fn bound(schema: &mut Value) {
+    let bounds = [
+        ("minimum", "exclusiveMinimum", Value::from(i64::MIN)),
+        ("maximum", "exclusiveMaximum", Value::from(u64::MAX)),
+    ];
+    change(schema, &|schema| {
+        for (keyword, exclusive, bound) in &bounds {
+            if !schema.contains_key(*exclusive) {
+                schema.entry(*keyword).or_insert_with(|| bound.clone());
+            }
+        }
+    });
+}
+
+/// Changes each schema that asks for integers.
+fn change(schema: &mut Value, with: &impl Fn(&mut Map<String, Value>)) {
     match schema {
         Value::Object(schema) => {
             for (keyword, value) in schema.iter_mut() {
                 match value {
                     Value::Object(named) if NAMED.contains(&keyword.as_str()) => {
-                        named.values_mut().for_each(ask_for_64_bits);
+                        named.values_mut().for_each(|value| change(value, with));
                     }
-                    value if !VALUES.contains(&keyword.as_str()) => ask_for_64_bits(value),
+                    value if !VALUES.contains(&keyword.as_str()) => change(value, with),
                     _ => {}
                 }
             }
             if are_asked_for(schema) {
-                schema.insert(KEYWORD.to_owned(), Value::Bool(true));
+                with(schema);
             }
         }
-        Value::Array(schemas) => schemas.iter_mut().for_each(ask_for_64_bits),
+        Value::Array(schemas) => schemas.iter_mut().for_each(|schema| change(schema, with)),
         _ => {}
     }
 }

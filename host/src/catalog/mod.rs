@@ -21,7 +21,7 @@ mod assemble;
 mod checked;
 mod definition;
 mod guest;
-mod integers;
+pub mod integers;
 mod interpreters;
 mod load;
 pub mod loader;

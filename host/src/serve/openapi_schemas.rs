@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::catalog::integers;
 use crate::catalog::schema::Schema;
 
 /// Schemas by their keys.
@@ -57,6 +58,7 @@ impl Schemas {
         parts.insert(0, (key, Value::Object(schema)));
         for (key, mut schema) in parts {
             place.rebase(&mut schema);
+            integers::bound(&mut schema);
             self.put(key, schema);
         }
         reference
