@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use super::schema::SchemaError;
+use super::subschemas::BY_NAME;
 
 /// Applications that a schema may have, all its subschemas written out; those with more, and recursive
 /// ones, are counted for each instance.
@@ -296,22 +297,13 @@ impl<'a> Reader<'a> {
     fn read_all(&mut self, keyword: &str, value: &'a Value) -> Result<Vec<usize>, SchemaError> {
         match value {
             Value::Array(schemas) => schemas.iter().map(|schema| self.read(schema)).collect(),
-            Value::Object(schemas) if IN_MAPS.contains(&keyword) => {
+            Value::Object(schemas) if BY_NAME.contains(&keyword) => {
                 schemas.values().map(|schema| self.read(schema)).collect()
             }
             schema => Ok(vec![self.read(schema)?]),
         }
     }
 }
-
-/// Keywords that hold schemas by name.
-const IN_MAPS: [&str; 5] = [
-    "dependentSchemas",
-    "dependencies",
-    "patternProperties",
-    "$defs",
-    "definitions",
-];
 
 /// What a reference within the document points to. An anchor is looked for in the whole document.
 fn target<'a>(root: &'a Value, reference: &str) -> Result<&'a Value, SchemaError> {

@@ -4,20 +4,10 @@
 use jsonschema::{Keyword, ValidationError};
 use serde_json::{Map, Value};
 
+use super::subschemas;
+
 /// What [`ask_for_64_bits`] adds.
 pub const KEYWORD: &str = "x-sandglass-64-bits";
-
-/// Keywords with schemas by names of the author's.
-const NAMED: [&str; 5] = [
-    "$defs",
-    "definitions",
-    "dependentSchemas",
-    "patternProperties",
-    "properties",
-];
-
-/// Keywords with values that are no schemas.
-const VALUES: [&str; 4] = ["const", "default", "enum", "examples"];
 
 /// Whether a schema takes integers and no other numbers.
 pub fn are_asked_for(schema: &Map<String, Value>) -> bool {
@@ -32,45 +22,25 @@ pub fn are_asked_for(schema: &Map<String, Value>) -> bool {
 
 /// Adds the keyword wherever a schema asks for integers.
 pub fn ask_for_64_bits(schema: &mut Value) {
-    change(schema, &|schema| {
-        schema.insert(KEYWORD.to_owned(), Value::Bool(true));
+    subschemas::change(schema, &|schema| {
+        if are_asked_for(schema) {
+            schema.insert(KEYWORD.to_owned(), Value::Bool(true));
+        }
     });
 }
 
-/// Says so in standard keywords, for who does not know ours.
-pub fn bound(schema: &mut Value) {
-    let bounds = [
+/// Says so in a schema's standard keywords, for who does not know ours.
+pub fn bound(schema: &mut Map<String, Value>) {
+    if !are_asked_for(schema) {
+        return;
+    }
+    for (keyword, exclusive, bound) in [
         ("minimum", "exclusiveMinimum", Value::from(i64::MIN)),
         ("maximum", "exclusiveMaximum", Value::from(u64::MAX)),
-    ];
-    change(schema, &|schema| {
-        for (keyword, exclusive, bound) in &bounds {
-            if !schema.contains_key(*exclusive) {
-                schema.entry(*keyword).or_insert_with(|| bound.clone());
-            }
+    ] {
+        if !schema.contains_key(exclusive) {
+            schema.entry(keyword).or_insert(bound);
         }
-    });
-}
-
-/// Changes each schema that asks for integers.
-fn change(schema: &mut Value, with: &impl Fn(&mut Map<String, Value>)) {
-    match schema {
-        Value::Object(schema) => {
-            for (keyword, value) in schema.iter_mut() {
-                match value {
-                    Value::Object(named) if NAMED.contains(&keyword.as_str()) => {
-                        named.values_mut().for_each(|value| change(value, with));
-                    }
-                    value if !VALUES.contains(&keyword.as_str()) => change(value, with),
-                    _ => {}
-                }
-            }
-            if are_asked_for(schema) {
-                with(schema);
-            }
-        }
-        Value::Array(schemas) => schemas.iter_mut().for_each(|schema| change(schema, with)),
-        _ => {}
     }
 }
 

@@ -32,6 +32,7 @@ mod resource;
 pub mod schema;
 mod served;
 mod snapshot;
+pub mod subschemas;
 pub mod tool;
 mod uri_template;
 

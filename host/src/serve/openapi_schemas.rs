@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::integers;
 use crate::catalog::schema::Schema;
+use crate::catalog::{integers, subschemas};
 
 /// Schemas by their keys.
 #[derive(Default)]
@@ -57,8 +57,10 @@ impl Schemas {
         let reference = json!({"$ref": place.schema});
         parts.insert(0, (key, Value::Object(schema)));
         for (key, mut schema) in parts {
-            place.rebase(&mut schema);
-            integers::bound(&mut schema);
+            subschemas::change(&mut schema, &|schema| {
+                place.rebase(schema);
+                integers::bound(schema);
+            });
             self.put(key, schema);
         }
         reference
@@ -83,18 +85,8 @@ fn is_key(name: &str) -> bool {
 /// Keywords that name a schema's parts.
 const NAMING: [&str; 2] = ["$defs", "definitions"];
 
-/// Keywords that hold schemas by name.
-const IN_MAPS: [&str; 6] = [
-    "properties",
-    "patternProperties",
-    "dependentSchemas",
-    "dependencies",
-    "$defs",
-    "definitions",
-];
-
-/// Keywords that hold data.
-const DATA: [&str; 5] = ["const", "enum", "default", "example", "examples"];
+/// Keywords that refer to a schema.
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 
 /// Where a schema lies in the document.
 struct Place {
@@ -106,33 +98,18 @@ struct Place {
 impl Place {
     /// Has a schema's references to its own parts, `#/..`, lead to where they lie in the document now. They are the only
     /// ones that there are, besides anchors, which stay what they are.
-    fn rebase(&self, schema: &mut Value) {
-        match schema {
-            Value::Object(keywords) => {
-                // Would make another document of it.
-                if keywords.get("$id").is_some_and(Value::is_string) {
-                    keywords.shift_remove("$id");
-                }
-                for (keyword, value) in keywords {
-                    let keyword = keyword.as_str();
-                    match value {
-                        Value::String(reference) if is_reference(keyword) => {
-                            if let Some(pointer) = reference.strip_prefix('#')
-                                && (pointer.is_empty() || pointer.starts_with('/'))
-                            {
-                                *reference = self.of(pointer);
-                            }
-                        }
-                        Value::Object(schemas) if IN_MAPS.contains(&keyword) => {
-                            schemas.values_mut().for_each(|schema| self.rebase(schema));
-                        }
-                        _ if DATA.contains(&keyword) => {}
-                        value => self.rebase(value),
-                    }
-                }
+    fn rebase(&self, schema: &mut Map<String, Value>) {
+        // Would make another document of it.
+        if schema.get("$id").is_some_and(Value::is_string) {
+            schema.shift_remove("$id");
+        }
+        for keyword in REFERENCES {
+            if let Some(Value::String(reference)) = schema.get_mut(keyword)
+                && let Some(pointer) = reference.strip_prefix('#')
+                && (pointer.is_empty() || pointer.starts_with('/'))
+            {
+                *reference = self.of(pointer);
             }
-            Value::Array(schemas) => schemas.iter_mut().for_each(|schema| self.rebase(schema)),
-            _ => {}
         }
     }
 
@@ -146,10 +123,6 @@ impl Place {
             None => format!("{}{pointer}", self.schema),
         }
     }
-}
-
-fn is_reference(keyword: &str) -> bool {
-    matches!(keyword, "$ref" | "$dynamicRef" | "$recursiveRef")
 }
 
 #[cfg(test)]

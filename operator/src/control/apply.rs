@@ -67,19 +67,16 @@ pub struct Refusal {
 impl ApplyError {
     /// What waits for somebody; the error where it may pass by itself.
     pub fn refusal(self) -> Result<Refusal, kube::Error> {
-        let reason = match &self {
+        let reason = match self {
             Self::NameTaken { .. } => "NameTaken",
             Self::Refused { .. } => "Refused",
             Self::HostFull => "TooLarge",
-            Self::Api(_) => "Unavailable",
+            Self::Api(error) => return Err(error),
         };
-        match self {
-            Self::Api(error) => Err(error),
-            other => Ok(Refusal {
-                reason,
-                message: other.to_string(),
-            }),
-        }
+        Ok(Refusal {
+            reason,
+            message: self.to_string(),
+        })
     }
 }
 
@@ -209,13 +206,14 @@ impl Applier<'_> {
 
     /// Whether the Secret with the key that seals sessions is there.
     pub fn has_state_key(&self, name: &str) -> Result<bool, ApplyError> {
-        let found = self
+        let kind = ReferenceKind::Secret;
+        let owned = self
             .caches
-            .metadata(ReferenceKind::Secret, self.namespace, name);
-        match found {
+            .metadata(kind, self.namespace, name, |found| self.whose.owns(found));
+        match owned {
             None => Ok(false),
-            Some(found) if self.whose.owns(&found) => Ok(true),
-            Some(_) => Err(ApplyError::NameTaken {
+            Some(true) => Ok(true),
+            Some(false) => Err(ApplyError::NameTaken {
                 kind: "Secret".to_owned(),
                 name: name.to_owned(),
             }),

@@ -157,18 +157,24 @@ impl Caches {
         self.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The metadata of a ConfigMap or Secret, if there is one.
-    pub fn metadata(&self, kind: ReferenceKind, namespace: &str, name: &str) -> Option<ObjectMeta> {
-        Some(match kind {
+    /// Something of the metadata of a ConfigMap or Secret, if there is one.
+    pub fn metadata<T>(
+        &self,
+        kind: ReferenceKind,
+        namespace: &str,
+        name: &str,
+        of: impl FnOnce(&ObjectMeta) -> T,
+    ) -> Option<T> {
+        match kind {
             ReferenceKind::ConfigMap => {
                 let key = ObjectRef::new(name).within(namespace);
-                self.config_maps.get(&key)?.metadata.clone()
+                self.config_maps.get(&key).map(|found| of(&found.metadata))
             }
             ReferenceKind::Secret => {
                 let key = ObjectRef::new(name).within(namespace);
-                self.secrets.get(&key)?.metadata.clone()
+                self.secrets.get(&key).map(|found| of(&found.metadata))
             }
-        })
+        }
     }
 }
 

@@ -71,9 +71,9 @@ impl Reconciler {
             // Kubernetes removes what belongs to it.
             return match self.depart(server).await {
                 Ok(()) => Ok(Action::await_change()),
-                Err(ApplyError::Api(error)) => Err(error.into()),
                 Err(error) => {
-                    tracing::warn!(%error, server = %key, "is not let go yet");
+                    let refusal = error.refusal()?;
+                    tracing::warn!(error = %refusal.message, server = %key, "is not let go yet");
                     Ok(Action::requeue(self.attempts.failed(&key)))
                 }
             };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::ObjectMeta;
 use kube::{Api, Client};
 
 use super::caches::Caches;
@@ -99,11 +100,11 @@ impl References {
         name: &str,
     ) -> Result<Option<Keys>, kube::Error> {
         let key = (kind, namespace.to_owned(), name.to_owned());
-        let Some(found) = caches.metadata(kind, namespace, name) else {
+        let version = |found: &ObjectMeta| found.resource_version.clone().unwrap_or_default();
+        let Some(version) = caches.metadata(kind, namespace, name, version) else {
             self.known().remove(&key);
             return Ok(None);
         };
-        let version = found.resource_version.unwrap_or_default();
         if let Some((known, keys)) = self.known().get(&key)
             && *known == version
         {

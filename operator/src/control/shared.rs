@@ -1,6 +1,6 @@
 //! Servers that share a host: their objects, and those of the host.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::apply::{Applier, ApplyError, Whose};
 use super::ports::Ports;
 use super::reconcile::Reconciler;
 use crate::crd::MCPServer;
-use crate::objects::shared::{self, MAX_MANIFEST, Tenant};
+use crate::objects::shared::{self, Tenant};
 use crate::objects::{self, Kind, Owner};
 use crate::plan::{Placement, Plan};
 
@@ -92,12 +92,18 @@ impl Reconciler {
         let applier = self.applier(namespace, Whose::SharedHost);
         let mut waited = false;
         loop {
-            let (tenants, too_large) = self.tenants(namespace).await.map_err(ApplyError::Api)?;
-            if tenants.is_empty() {
+            let config_map = self.caches.object(Kind::ConfigMap, namespace, shared::NAME);
+            let before = config_map
+                .map(|config_map| shared::recorded(&config_map.data))
+                .unwrap_or_default();
+            let tenants = self.tenants(namespace, &before).await;
+            let tenants = tenants.map_err(ApplyError::Api)?;
+            let (desired, too_large) =
+                shared::within_limit(namespace, tenants, &before, &self.settings);
+            if desired.is_empty() {
                 self.remove_host(&applier).await?;
                 return Ok(too_large);
             }
-            let desired = shared::of_host(namespace, &tenants, &self.settings);
             if applier.has_state_key(shared::STATE_SECRET)?
                 && desired.iter().all(|object| applier.is_made(object))
             {
@@ -136,20 +142,17 @@ impl Reconciler {
         Ok(())
     }
 
-    /// The tenants of a namespace's host, by name. One goes on as it was while its spec fails, while something that it names is
-    /// missing, while it is too large, and until it has a host of its own. And the names of those that are too large.
+    /// The tenants of a namespace's host, by name. One goes on as it was `before` while its spec fails, while something that it
+    /// names is missing, and until it has a host of its own.
     async fn tenants(
         &self,
         namespace: &str,
-    ) -> Result<(Vec<Tenant>, BTreeSet<String>), kube::Error> {
+        before: &BTreeMap<String, Tenant>,
+    ) -> Result<Vec<Tenant>, kube::Error> {
         let servers = self.caches.servers.state_filter(|server| {
             server.metadata.namespace.as_deref() == Some(namespace)
                 && server.metadata.deletion_timestamp.is_none()
         });
-        let config_map = self.caches.object(Kind::ConfigMap, namespace, shared::NAME);
-        let before = config_map
-            .map(|config_map| shared::recorded(&config_map.data))
-            .unwrap_or_default();
         let mut tenants = Vec::new();
         for server in servers {
             let name = server.name_any();
@@ -165,20 +168,7 @@ impl Reconciler {
             tenants.extend(tenant);
         }
         tenants.sort_by(|a, b| a.name.cmp(&b.name));
-        // What is too much is what is new: it is left as it was, the largest first.
-        let mut too_large = BTreeSet::new();
-        while shared::size(&tenants) > MAX_MANIFEST {
-            let news = tenants.iter().enumerate();
-            let news = news.filter(|(_, tenant)| before.get(&tenant.name) != Some(tenant));
-            let largest = news.max_by_key(|(_, tenant)| json!(tenant.tools).to_string().len());
-            let Some((index, _)) = largest else { break };
-            let tenant = tenants.remove(index);
-            if let Some(before) = before.get(&tenant.name) {
-                tenants.insert(index, before.clone());
-            }
-            too_large.insert(tenant.name);
-        }
-        Ok((tenants, too_large))
+        Ok(tenants)
     }
 
     async fn is_resolved(&self, plan: &Plan) -> Result<bool, kube::Error> {

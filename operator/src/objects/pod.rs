@@ -223,7 +223,7 @@ fn manifest(plan: &Plan) -> String {
 fn volumes(plan: &Plan) -> (Vec<Value>, Vec<Value>) {
     let (mut volumes, mut mounts) = own_volumes(&state_secret_of(&plan.name));
     if let Source::Mounted(MountedKey { kind, name, key }) = &plan.source {
-        volumes.push(volume("tools", *kind, name, [&**key]));
+        volumes.push(volume("tools", *kind, name, files([&**key])));
         mounts.push(json!({ "name": "tools", "mountPath": Placement::Alone.tools_folder(*kind, name), "readOnly": true }));
     }
     if let Some(key) = plan.entry.key() {
@@ -231,13 +231,13 @@ fn volumes(plan: &Plan) -> (Vec<Value>, Vec<Value>) {
             "keys",
             ReferenceKind::ConfigMap,
             &key.name,
-            [&*key.key],
+            files([&*key.key]),
         ));
         mounts.push(json!({ "name": "keys", "mountPath": Placement::Alone.keys_folder(&key.name), "readOnly": true }));
     }
     for (index, ((kind, object), keys)) in plan.environment.files().into_iter().enumerate() {
         let name = format!("env-{index}");
-        volumes.push(volume(&name, kind, object, keys));
+        volumes.push(volume(&name, kind, object, files(keys)));
         mounts.push(
             json!({ "name": name, "mountPath": object_folder(kind, object), "readOnly": true }),
         );
@@ -245,23 +245,28 @@ fn volumes(plan: &Plan) -> (Vec<Value>, Vec<Value>) {
     (volumes, mounts)
 }
 
-/// Some keys of an object: the others are not for this pod.
-fn volume<'a>(
-    volume: &str,
-    kind: ReferenceKind,
-    object: &str,
-    keys: impl IntoIterator<Item = &'a str>,
-) -> Value {
+/// Some keys of an object, as files: the others are not for this pod.
+fn files<'a>(keys: impl IntoIterator<Item = &'a str>) -> (&'static str, Value) {
     let items = keys
         .into_iter()
         .map(|key| json!({ "key": key, "path": key }))
-        .collect::<Vec<_>>();
+        .collect();
+    ("items", Value::Array(items))
+}
+
+/// An object as a volume, with something more that is said of it.
+pub(super) fn volume(
+    volume: &str,
+    kind: ReferenceKind,
+    object: &str,
+    (key, value): (&str, Value),
+) -> Value {
     match kind {
         ReferenceKind::ConfigMap => {
-            json!({ "name": volume, "configMap": { "name": object, "items": items } })
+            json!({ "name": volume, "configMap": { "name": object, key: value } })
         }
         ReferenceKind::Secret => {
-            json!({ "name": volume, "secret": { "secretName": object, "items": items } })
+            json!({ "name": volume, "secret": { "secretName": object, key: value } })
         }
     }
 }

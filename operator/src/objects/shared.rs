@@ -93,10 +93,41 @@ pub fn is_recorded(config_map: &Value, name: &str) -> bool {
     config_map["data"].get(key_of(name)).is_some()
 }
 
-/// The bytes of the ConfigMap of these tenants.
-pub fn size(tenants: &[Tenant]) -> usize {
-    let data = config_map(tenants, &manifest(tenants));
-    data["data"].to_string().len()
+/// The objects of the host of these tenants, none where there is no tenant, and the names of those that it has no place for:
+/// what is too much is what is new, and is left as it was `before`, the largest first.
+pub fn within_limit(
+    namespace: &str,
+    mut tenants: Vec<Tenant>,
+    before: &BTreeMap<String, Tenant>,
+    settings: &Settings,
+) -> (Vec<Desired>, BTreeSet<String>) {
+    let mut too_large = BTreeSet::new();
+    loop {
+        if tenants.is_empty() {
+            return (Vec::new(), too_large);
+        }
+        let host = of_host(namespace, &tenants, settings);
+        if size(&host) <= MAX_MANIFEST {
+            return (host, too_large);
+        }
+        let news = tenants.iter().enumerate();
+        let news = news.filter(|(_, tenant)| before.get(&tenant.name) != Some(tenant));
+        let largest = news.max_by_key(|(_, tenant)| json!(tenant.tools).to_string().len());
+        let Some((index, _)) = largest else {
+            return (host, too_large);
+        };
+        let tenant = tenants.remove(index);
+        if let Some(before) = before.get(&tenant.name) {
+            tenants.insert(index, before.clone());
+        }
+        too_large.insert(tenant.name);
+    }
+}
+
+/// The bytes of the ConfigMap.
+fn size(host: &[Desired]) -> usize {
+    let config_map = host.iter().find(|object| object.kind == Kind::ConfigMap);
+    config_map.map_or(0, |found| found.object["data"].to_string().len())
 }
 
 fn key_of(tenant: &str) -> String {
@@ -123,7 +154,7 @@ pub fn labels() -> Value {
 }
 
 /// The objects of the host, of which there is one for these tenants.
-pub fn of_host(namespace: &str, tenants: &[Tenant], settings: &Settings) -> Vec<Desired> {
+pub(super) fn of_host(namespace: &str, tenants: &[Tenant], settings: &Settings) -> Vec<Desired> {
     let ports = tenants
         .iter()
         .map(|tenant| json!({ "port": tenant.port, "protocol": "TCP" }));
@@ -206,14 +237,8 @@ fn deployment(tenants: &[Tenant], manifest: &str, settings: &Settings) -> Map<St
     for (index, (kind, object)) in objects.into_iter().enumerate() {
         let name = format!("object-{index}");
         // One that goes takes its own tenant along, and no other.
-        volumes.push(match kind {
-            ReferenceKind::ConfigMap => {
-                json!({ "name": name, "configMap": { "name": object, "optional": true } })
-            }
-            ReferenceKind::Secret => {
-                json!({ "name": name, "secret": { "secretName": object, "optional": true } })
-            }
-        });
+        let more = ("optional", json!(true));
+        volumes.push(pod::volume(&name, *kind, object, more));
         mounts.push(
             json!({ "name": name, "mountPath": object_folder(*kind, object), "readOnly": true }),
         );
