@@ -12,6 +12,8 @@ pub struct Limits {
     pub fuel: Fuel,
     /// All linear memories and tables of a call's instance.
     pub memory: ByteSize,
+    /// What the host holds for a call: requests, streams, listings of folders.
+    pub host_memory: ByteSize,
     /// Wall clock of a call, host calls included.
     pub timeout: Duration,
     /// Calls of a tool at once.
@@ -57,6 +59,7 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         fuel: Fuel::new(2_000_000_000).expect("more than zero"),
         memory: ByteSize::mib(128),
+        host_memory: ByteSize::mib(16),
         // Below the 30 s after which gateways give up.
         timeout: Duration::secs(10),
         concurrency: Count::new(32).expect("more than zero"),
@@ -83,6 +86,7 @@ impl Limits {
         Self {
             fuel: or(&patch.fuel, self.fuel),
             memory: or(&patch.memory, self.memory),
+            host_memory: or(&patch.host_memory, self.host_memory),
             timeout: or(&patch.timeout, self.timeout),
             concurrency: or(&patch.concurrency, self.concurrency),
             queue: match patch.queue.value() {
@@ -135,6 +139,9 @@ pub(crate) struct LimitsPatch {
     /// `engine.max_memory`.
     #[schemars(extend("default" = Limits::DEFAULT.memory))]
     pub memory: Field<ByteSize>,
+    /// What the host holds for a call beside its instance: open files, requests, streams, listings of folders; at least 1MiB.
+    #[schemars(extend("default" = Limits::DEFAULT.host_memory))]
+    pub host_memory: Field<ByteSize>,
     /// Wall clock of a call, host calls included.
     #[schemars(extend("default" = Limits::DEFAULT.timeout))]
     pub timeout: Field<Duration>,

@@ -18,15 +18,18 @@ use super::engine::{Engine, YIELD_INTERVAL};
 use super::fault::{Fault, OutputExceeded};
 use super::kind::Kind;
 use super::lanes::Lane;
-use super::memory::MemoryCap;
+use super::meter::{Settle, noted};
 use super::origin::Secret;
-use super::output::{GuestOutput, Observer, Silent};
+use super::output::{Observer, Silent};
 use super::provided::Provided;
 use super::reflect::LeftOut;
 use super::request::Request;
 use super::script::{Bound, Script, View};
 use super::state::CallState;
 use crate::source::Digest;
+
+/// Handles that the parts of a component have, to what the host and what one another made.
+const MAX_HANDLES: usize = 10_000;
 
 /// How long listing a component's tools waits for an instance slot.
 const DESCRIBE_WAIT: Duration = Duration::from_secs(60);
@@ -224,12 +227,18 @@ impl Component {
             dialogue: Dialogue::default(),
             secret: &Secret::new(b"what lists has no secrets"),
         };
-        let mut store = self.store(&kind, run, script);
+        let lane = self.engine.lane();
+        let mut store = self.store(&kind, run, script, &lane);
         let limits = *limits;
         let listing = async move {
-            let listed = tokio::time::timeout(limits.timeout.get(), kind.list(&mut store)).await;
+            let bill = store.data().meter.bill.clone();
+            let listing = noted(bill, kind.list(&mut store));
+            let listed = tokio::time::timeout(limits.timeout.get(), listing).await;
             store.data().output.finish();
             match listed {
+                Ok(Ok(_)) if used(&store, &limits) > limits.fuel.get() => {
+                    Err(out_of_fuel(&limits).into())
+                }
                 Ok(Ok(Ok(provided))) => {
                     let script = store.data_mut().script.as_mut();
                     let left_out = script.map(View::finish).unwrap_or_default();
@@ -243,7 +252,7 @@ impl Component {
                 .into()),
             }
         };
-        self.engine.lane().run(listing).await
+        lane.run(listing).await
     }
 
     async fn kind(&self) -> Result<&Kind, Fault> {
@@ -272,19 +281,21 @@ impl Component {
             return (Ran::never(Fault::Busy, run.dialogue), payer);
         };
         let mut running = Running {
-            store: self.store(&kind, run, self.script.as_ref().map(View::of)),
+            store: self.store(&kind, run, self.script.as_ref().map(View::of), lane),
             started: Instant::now(),
-            fuel: limits.fuel.get(),
+            limits,
             payer: Some(payer),
             _slot: slot,
         };
         lane.run(async move {
             let store = &mut running.store;
-            let calling = request.call(&kind, store, limits.output.get());
+            let bill = store.data().meter.bill.clone();
+            let calling = noted(bill, request.call(&kind, store, limits.output.get()));
             let called = tokio::time::timeout(limits.timeout.get(), calling).await;
             store.data().output.finish();
             let mut dialogue = std::mem::take(&mut store.data_mut().dialogue);
             let ended = match called {
+                Ok(Ok(_)) if used(store, &limits) > limits.fuel.get() => Err(out_of_fuel(&limits)),
                 Ok(Ok(reply)) => Ok(Ended::Returned(reply)),
                 Ok(Err(error)) if error.is::<Asked>() => {
                     Ok(Ended::Asked(std::mem::take(&mut dialogue.asked)))
@@ -300,12 +311,18 @@ impl Component {
         .await
     }
 
-    fn store(&self, kind: &Kind, run: Run<'_>, script: Option<View>) -> Store<CallState> {
+    fn store(
+        &self,
+        kind: &Kind,
+        run: Run<'_>,
+        script: Option<View>,
+        lane: &Lane,
+    ) -> Store<CallState> {
         let limits = run.limits;
-        let output = Arc::new(GuestOutput::new(Arc::clone(&self.name), limits.log.get()));
-        let state = CallState::new(MemoryCap::new(limits.memory.get()), output, run, script);
+        let state = CallState::new(&self.name, run, script, lane.file_threads());
         let mut store = Store::new(&self.engine.wasmtime, state);
         store.limiter(|state| &mut state.memory);
+        store.call_hook_async(Settle);
         store
             .set_fuel(limits.fuel.get())
             .expect("the engine is configured to consume fuel");
@@ -313,7 +330,21 @@ impl Component {
             .fuel_async_yield_interval(Some(YIELD_INTERVAL))
             .expect("the engine is configured to consume fuel");
         store.set_hostcall_fuel(kind.lift_budget(limits.output.get()));
+        store.set_max_component_handles(MAX_HANDLES);
         store
+    }
+}
+
+/// Units of fuel that a call has used, those that it has not paid yet included.
+fn used(store: &Store<CallState>, limits: &Limits) -> u64 {
+    let left = store.get_fuel().unwrap_or(0);
+    let burnt = limits.fuel.get().saturating_sub(left);
+    burnt.saturating_add(store.data().meter.bill.owed())
+}
+
+fn out_of_fuel(limits: &Limits) -> Fault {
+    Fault::Fuel {
+        budget: limits.fuel.get(),
     }
 }
 
@@ -321,8 +352,7 @@ impl Component {
 struct Running<P: Payer> {
     store: Store<CallState>,
     started: Instant,
-    /// The budget that it began with.
-    fuel: u64,
+    limits: Limits,
     payer: Option<P>,
     /// Free once the store is dropped.
     _slot: OwnedSemaphorePermit,
@@ -332,7 +362,7 @@ impl<P: Payer> Running<P> {
     fn settle(&mut self) -> Option<P> {
         let mut payer = self.payer.take()?;
         let usage = Usage {
-            fuel: self.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0)),
+            fuel: used(&self.store, &self.limits).min(self.limits.fuel.get()),
             peak_memory: self.store.data().memory.peak(),
             duration: self.started.elapsed(),
         };
@@ -352,9 +382,7 @@ impl<P: Payer> Drop for Running<P> {
 fn fault(error: &wasmtime::Error, store: &Store<CallState>, limits: &Limits) -> Fault {
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::OutOfFuel) {
-        return Fault::Fuel {
-            budget: limits.fuel.get(),
-        };
+        return out_of_fuel(limits);
     }
     // A guest that is refused memory fails in ways of its own (`abort`, `unreachable`,
     // an exception): the refusal is the reason.

@@ -12,7 +12,8 @@ use super::compile::Compiler;
 use super::compiled::Compiled;
 use super::lanes::{Lane, Lanes};
 use super::shared::Shared;
-use super::state::{self, CallState};
+use super::linked;
+use super::state::CallState;
 use crate::open_files;
 
 /// Fuel between two yields of a running guest to the scheduler: about half a
@@ -88,7 +89,7 @@ impl Engine {
                 (engine, false)
             }
         };
-        let linker = state::linker(&wasmtime).map_err(EngineError)?;
+        let linker = linked::linker(&wasmtime).map_err(EngineError)?;
         Ok(Self {
             wasmtime,
             linker: Arc::new(linker),

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use async_task::Runnable;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio_util::context::TokioContext;
 
 /// CPU time after which a call is a long one. A hand-over to another thread costs some ten
@@ -31,6 +32,9 @@ const SHORT: Duration = Duration::from_micros(200);
 /// request waits for the end of a long call's time slice, some milliseconds; from 5 on it does not.
 /// At 19 long calls would get next to nothing of a machine that is busy with other programs.
 const NICENESS: i32 = 10;
+
+/// Threads that wait for files for the calls of one lane.
+const FILE_THREADS: usize = 16;
 
 /// The long calls of an engine. The threads start with the first one, and end with the last
 /// handle to it.
@@ -45,6 +49,7 @@ pub(super) struct Lanes {
 pub struct Lane {
     id: u64,
     lanes: Lanes,
+    file_threads: Arc<Semaphore>,
 }
 
 struct Shared {
@@ -85,6 +90,7 @@ impl Lanes {
         Lane {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             lanes: self.clone(),
+            file_threads: Arc::new(Semaphore::new(FILE_THREADS)),
         }
     }
 }
@@ -97,6 +103,11 @@ impl Default for Lane {
 }
 
 impl Lane {
+    /// Its share of the threads that wait for files.
+    pub(super) fn file_threads(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.file_threads)
+    }
+
     /// Runs a call to its end: here while it is short, and on the long threads from then on.
     /// Dropping the returned future drops the call, at the latest at its next turn.
     pub(super) async fn run<T: Send + 'static>(

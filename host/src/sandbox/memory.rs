@@ -1,4 +1,7 @@
-//! The cap on guest memory: all linear memories and tables of an instance together.
+//! The caps on memory: a guest's own, all linear memories and tables of an instance together, and what the host holds for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::ResourceLimiter;
 
@@ -46,6 +49,57 @@ impl MemoryCap {
     }
 }
 
+/// Bytes of the host that a handle of the guest stands for at most: a request has its headers, its path and its authority.
+const HANDLE: u64 = 24 << 10;
+
+/// What the host holds for one call (`limits.host_memory`): one half is for what the guest has handles of, which are counted,
+/// the other for what is weighed by bytes. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct HostMemory {
+    limit: u64,
+    /// Bytes that are weighed.
+    left: Arc<AtomicU64>,
+}
+
+/// Bytes of the host that are in use until this is dropped.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    bytes: u64,
+    of: Arc<AtomicU64>,
+}
+
+impl HostMemory {
+    pub(super) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            left: Arc::new(AtomicU64::new(limit / 2)),
+        }
+    }
+
+    /// The handles that a guest can have at once.
+    pub(super) fn handles(&self) -> usize {
+        usize::try_from(self.limit / 2 / HANDLE).unwrap_or(usize::MAX)
+    }
+
+    /// The right to hold so many bytes; none where they are not left.
+    pub(super) fn reserve(&self, bytes: u64) -> Option<Reserved> {
+        let take = |left: u64| left.checked_sub(bytes);
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .ok()?;
+        Some(Reserved {
+            bytes,
+            of: Arc::clone(&self.left),
+        })
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.of.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl ResourceLimiter for MemoryCap {
     fn memory_growing(
         &mut self,
@@ -84,6 +138,16 @@ mod tests {
         assert!(!cap.memory_growing(512, 513, None).unwrap());
         assert!(cap.refused());
         assert_eq!(cap.peak(), 1024);
+    }
+
+    #[test]
+    fn what_the_host_holds_is_bounded_and_given_back() {
+        let memory = HostMemory::new(1 << 20);
+        assert_eq!(memory.handles(), 21);
+        let all = memory.reserve(512 << 10).unwrap();
+        assert!(memory.clone().reserve(1).is_none());
+        drop(all);
+        assert!(memory.reserve(512 << 10).is_some());
     }
 
     #[test]

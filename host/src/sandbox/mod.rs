@@ -15,7 +15,8 @@
 //! - [`lanes`]: where guests run: long calls share the CPU by lane.
 //! - [`capability`]: what a guest may be granted, one file each.
 //! - [`state`]: what a running instance can reach: the store's data and its denials.
-//! - [`memory`], [`output`]: the caps on guest memory and on what a guest writes.
+//! - [`linked`], [`meter`]: the functions that a guest can call, what each costs, and how that is paid.
+//! - [`memory`], [`output`]: the caps on a guest's memory, on what the host holds for it, and on what it writes.
 //! - [`fault`]: why a call ended early, in words for people.
 
 pub mod bindings;
@@ -29,8 +30,10 @@ pub mod engine;
 pub mod fault;
 mod kind;
 pub mod lanes;
+mod linked;
 mod listing;
 mod memory;
+mod meter;
 pub mod origin;
 mod output;
 mod provided;

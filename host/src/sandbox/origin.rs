@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use wasmtime_wasi::HostWallClock;
 
+use super::meter::Bill;
+
 /// Told apart from other uses of the same key.
 const PURPOSE: &[u8] = b"sandglass/random/1";
 
@@ -80,8 +82,12 @@ fn fill_nonce(bytes: &mut [u8]) {
     NONCES.with_borrow_mut(|nonces| nonces.fill_bytes(bytes));
 }
 
+/// Fuel for each number of up to 64 bits: WASI draws bytes one by one.
+const DRAWN: u64 = 8;
+
 /// A call's randomness; it costs nothing until it is used.
 pub(super) struct Random {
+    bill: Bill,
     origin: Origin,
     secret: Secret,
     stream: u64,
@@ -90,8 +96,9 @@ pub(super) struct Random {
 
 impl Random {
     /// One of several independent streams of a call.
-    pub(super) fn new(origin: &Origin, secret: &Secret, stream: u64) -> Self {
+    pub(super) fn new(origin: &Origin, secret: &Secret, stream: u64, bill: Bill) -> Self {
         Self {
+            bill,
             origin: origin.clone(),
             secret: secret.clone(),
             stream,
@@ -112,14 +119,17 @@ impl TryRng for Random {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.bill.charge(DRAWN);
         Ok(self.generator().next_u32())
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.bill.charge(DRAWN);
         Ok(self.generator().next_u64())
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.bill.bytes(bytes.len());
         self.generator().fill_bytes(bytes);
         Ok(())
     }
@@ -160,7 +170,7 @@ mod tests {
         let (origin, other) = (Origin::default(), Origin::default());
         let (secret, foreign) = (Secret::new(b"secret"), Secret::new(b"foreign"));
         let first = |origin: &Origin, secret: &Secret, stream| {
-            Random::new(origin, secret, stream).next_u64()
+            Random::new(origin, secret, stream, Bill::default()).next_u64()
         };
         let number = first(&origin, &secret, 0);
         assert_eq!(number, first(&origin, &secret, 0));

@@ -12,6 +12,8 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use super::meter::Bill;
+
 /// Bytes of a line that are kept while its end has not come yet.
 const MAX_LINE: usize = 8 << 10;
 
@@ -20,6 +22,9 @@ const KEPT_STDERR: usize = 4 << 10;
 
 /// Bytes that one log message costs beside its text, so that empty ones are not free.
 const MESSAGE_COST: usize = 64;
+
+/// Fuel for a byte that goes to the log: it is checked, escaped and written.
+const LOGGED: u64 = 8;
 
 /// Severity of a guest's log message (RFC 5424).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +65,7 @@ impl Observer for Silent {
 pub(super) struct GuestOutput {
     /// The component's name in the log.
     source: Arc<str>,
+    bill: Bill,
     state: Mutex<State>,
 }
 
@@ -80,9 +86,10 @@ pub(super) enum Stream {
 }
 
 impl GuestOutput {
-    pub(super) fn new(source: Arc<str>, budget: u64) -> Self {
+    pub(super) fn new(source: Arc<str>, budget: u64, bill: Bill) -> Self {
         Self {
             source,
+            bill,
             state: Mutex::new(State {
                 budget: usize::try_from(budget).unwrap_or(usize::MAX),
                 dropped: 0,
@@ -95,7 +102,12 @@ impl GuestOutput {
 
     /// Takes `bytes` from the budget; false where it is used up.
     pub(super) fn spend(&self, bytes: usize) -> bool {
-        self.lock().spend(bytes.saturating_add(MESSAGE_COST))
+        let bytes = bytes.saturating_add(MESSAGE_COST);
+        let is_left = self.lock().spend(bytes);
+        if is_left {
+            self.bill.charge(LOGGED.saturating_mul(bytes as u64));
+        }
+        is_left
     }
 
     pub(super) fn log(&self, severity: Severity, logger: Option<&str>, data: &str) {
@@ -123,6 +135,7 @@ impl GuestOutput {
         if !state.spend(bytes.len()) {
             return;
         }
+        self.bill.charge(LOGGED.saturating_mul(bytes.len() as u64));
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let line = state.line(stream);
             line.extend_from_slice(part);
@@ -274,7 +287,7 @@ mod tests {
     use super::*;
 
     fn output(budget: u64) -> GuestOutput {
-        GuestOutput::new("test".into(), budget)
+        GuestOutput::new("test".into(), budget, Bill::default())
     }
 
     #[test]

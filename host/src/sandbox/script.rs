@@ -6,6 +6,7 @@ use bytes::Bytes;
 use wasmtime::component::{HasData, Linker};
 
 use self::bindings::sandglass::tool::source;
+use super::meter::Bill;
 use super::reflect::LeftOut;
 use super::state::CallState;
 use crate::source::Digest;
@@ -100,7 +101,10 @@ impl View {
 }
 
 /// Gives an instance the text that its component is bound to, if it is.
-pub(super) struct Host<'a>(pub Option<&'a mut View>);
+pub(super) struct Host<'a> {
+    pub view: Option<&'a mut View>,
+    pub bill: &'a Bill,
+}
 
 impl HasData for View {
     type Data<'a> = Host<'a>;
@@ -108,12 +112,13 @@ impl HasData for View {
 
 impl source::Host for Host<'_> {
     fn bound(&mut self) -> wasmtime::Result<Option<source::Script>> {
-        Ok(self.0.as_ref().map(|view| {
+        Ok(self.view.as_ref().map(|view| {
             let Script {
                 name,
                 text,
                 partial,
             } = &view.bound.script;
+            self.bill.bytes(name.len() + text.len());
             source::Script {
                 name: name.clone(),
                 text: text.to_string(),
@@ -123,6 +128,7 @@ impl source::Host for Host<'_> {
     }
 
     fn keep(&mut self, program: Vec<u8>) -> wasmtime::Result<()> {
+        self.bill.bytes(program.len());
         if let Some(reading) = self.reading() {
             reading.program = Some(program);
         }
@@ -130,11 +136,13 @@ impl source::Host for Host<'_> {
     }
 
     fn kept(&mut self) -> wasmtime::Result<Option<Vec<u8>>> {
-        let kept = self.0.as_ref().and_then(|view| view.bound.kept.get());
+        let kept = self.view.as_ref().and_then(|view| view.bound.kept.get());
+        self.bill.bytes(kept.map_or(0, Bytes::len));
         Ok(kept.map(|program| program.to_vec()))
     }
 
     fn leave_out(&mut self, function: String, reason: String) -> wasmtime::Result<()> {
+        self.bill.bytes(function.len() + reason.len());
         if let Some(reading) = self.reading()
             && reading.left_out.len() < MAX_LEFT_OUT
         {
@@ -146,7 +154,7 @@ impl source::Host for Host<'_> {
 
 impl Host<'_> {
     fn reading(&mut self) -> Option<&mut Reading> {
-        self.0.as_mut()?.reading.as_mut()
+        self.view.as_mut()?.reading.as_mut()
     }
 }
 
@@ -160,8 +168,15 @@ pub(super) fn add_to_linker(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::source::Host as _;
     use super::*;
+
+    fn host(view: Option<&mut View>) -> Host<'_> {
+        static BILL: LazyLock<Bill> = LazyLock::new(Bill::default);
+        Host { view, bill: &BILL }
+    }
 
     fn bound() -> Arc<Bound> {
         Arc::new(Bound::new(Script {
@@ -175,14 +190,14 @@ mod tests {
     fn calls_get_what_the_listing_kept_and_cannot_change_it() {
         let bound = bound();
         let mut listing = View::reading(&bound);
-        Host(Some(&mut listing)).keep(vec![1]).unwrap();
-        assert_eq!(Host(Some(&mut View::of(&bound))).kept().unwrap(), None);
+        host(Some(&mut listing)).keep(vec![1]).unwrap();
+        assert_eq!(host(Some(&mut View::of(&bound))).kept().unwrap(), None);
         listing.finish();
         let mut call = View::of(&bound);
-        Host(Some(&mut call)).keep(vec![2]).unwrap();
+        host(Some(&mut call)).keep(vec![2]).unwrap();
         call.finish();
         assert_eq!(
-            Host(Some(&mut View::of(&bound))).kept().unwrap(),
+            host(Some(&mut View::of(&bound))).kept().unwrap(),
             Some(vec![1])
         );
     }
@@ -193,7 +208,7 @@ mod tests {
         let mut listing = View::reading(&bound);
         for number in 0..=MAX_LEFT_OUT {
             let (function, reason) = (number.to_string(), String::new());
-            Host(Some(&mut listing))
+            host(Some(&mut listing))
                 .leave_out(function, reason)
                 .unwrap();
         }
@@ -202,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_component_without_text_has_none() {
-        assert!(Host(None).bound().unwrap().is_none());
-        assert_eq!(Host(None).kept().unwrap(), None);
+        assert!(host(None).bound().unwrap().is_none());
+        assert_eq!(host(None).kept().unwrap(), None);
     }
 }

@@ -1,46 +1,50 @@
-//! What a running instance can reach: the data of its store, and the linker that leads there.
-//!
-//! All of WASI 0.2 that the host offers is linked for every component; a grant
-//! lives in the store and is looked at when the guest calls. So an import
-//! without a grant is a refused call, never a failed load.
+//! What a running instance can reach: the data of its store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use tokio::sync::Semaphore;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
+use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::bindings::sandglass::tool::{host, resource_updates, types};
 use super::capability::http::Outbound;
-use super::capability::keyvalue::{self, KeyValueView};
+use super::capability::keyvalue::KeyValueView;
 use super::capability::{KeyValue, Trail};
 use super::component::Run;
 use super::dialogue::Dialogue;
-use super::memory::MemoryCap;
+use super::linked::{Folders, Streams};
+use super::memory::{HostMemory, MemoryCap, Reserved};
+use super::meter::Meter;
 use super::origin::{Clock, Random};
 use super::output::{GuestOutput, Observer, Pipe, Severity, Stream};
 use super::script;
 
-/// Resources (streams, pollables, requests, ..) that a guest can hold at once. One costs the host up to 64 KiB: a URL,
-/// headers, what was written of a body and not sent.
-const MAX_RESOURCES: usize = 1_000;
-
 /// Bytes of the headers of a request, as the host holds them.
-const MAX_FIELDS: usize = 32 << 10;
+const MAX_FIELDS: usize = 14 << 10;
 
 /// Bytes of randomness that a guest gets in one host call.
-const MAX_RANDOM: u64 = 1 << 20;
+const MAX_RANDOM: u64 = 64 << 10;
 
 /// Everything that belongs to one call.
 pub struct CallState {
-    wasi: WasiCtx,
-    table: ResourceTable,
+    wasi: Wasi,
     http: Outbound,
     http_context: WasiHttpCtx,
-    config: Arc<WasiConfigVariables>,
+    pub(super) config: Arc<WasiConfigVariables>,
+    /// Bytes of the variables that it is granted.
+    environment: usize,
     keyvalue: KeyValue,
+    pub(super) meter: Meter,
     pub(super) memory: MemoryCap,
+    pub(super) host_memory: HostMemory,
+    /// What listings of folders hold, by their handles.
+    listings: HashMap<u32, Reserved>,
+    /// Its tenant's share of the threads that wait for files.
+    file_threads: Arc<Semaphore>,
     pub(super) output: Arc<GuestOutput>,
     pub(super) trail: Trail,
     /// The text that its component is bound to, if it is.
@@ -49,13 +53,19 @@ pub struct CallState {
     observer: Arc<dyn Observer>,
 }
 
+/// WASI's own part, and what the guest has handles of.
+struct Wasi {
+    context: WasiCtx,
+    table: ResourceTable,
+}
+
 impl CallState {
     /// Clocks, randomness and captured output, and what is granted.
     pub(super) fn new(
-        memory: MemoryCap,
-        output: Arc<GuestOutput>,
+        name: &Arc<str>,
         run: Run<'_>,
         script: Option<script::View>,
+        file_threads: Arc<Semaphore>,
     ) -> Self {
         let Run {
             limits,
@@ -64,7 +74,12 @@ impl CallState {
             dialogue,
             secret,
         } = run;
-        let random = |stream| Random::new(&dialogue.origin, secret, stream);
+        let meter = Meter::new(limits.fuel.get());
+        let bill = &meter.bill;
+        let output = GuestOutput::new(Arc::clone(name), limits.log.get(), bill.clone());
+        let output = Arc::new(output);
+        let host_memory = HostMemory::new(limits.host_memory.get());
+        let random = |stream| Random::new(&dialogue.origin, secret, stream, bill.clone());
         let pipe = |stream| Pipe {
             output: Arc::clone(&output),
             stream,
@@ -81,19 +96,26 @@ impl CallState {
             .allow_udp(false)
             .allow_ip_name_lookup(false);
         let trail = Trail::default();
-        let (config, http) = grants.prepare(&limits.http, &trail, &mut wasi);
+        let (config, http) = grants.prepare(&limits.http, &host_memory, &trail, &mut wasi);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(MAX_RESOURCES);
+        table.set_max_capacity(host_memory.handles());
         let mut http_context = WasiHttpCtx::new();
         http_context.set_field_size_limit(MAX_FIELDS);
         Self {
-            wasi: wasi.build(),
-            table,
+            wasi: Wasi {
+                context: wasi.build(),
+                table,
+            },
             http,
             http_context,
             config,
+            environment: grants.env.bytes(),
             keyvalue: grants.keyvalue.clone(),
-            memory,
+            memory: MemoryCap::new(limits.memory.get()),
+            host_memory,
+            listings: HashMap::new(),
+            file_threads,
+            meter,
             output,
             trail,
             script,
@@ -103,31 +125,58 @@ impl CallState {
     }
 }
 
-/// A linker with everything that a component may import.
-pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<CallState>> {
-    let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut CallState| {
-        WasiConfig::from(&*state.config)
-    })?;
-    keyvalue::add_to_linker(&mut linker, |state: &mut CallState| KeyValueView {
-        granted: &state.keyvalue,
-        table: &mut state.table,
-        trail: &mut state.trail,
-    })?;
-    script::add_to_linker(&mut linker, |state| script::Host(state.script.as_mut()))?;
-    host::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)?;
-    resource_updates::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)?;
-    Ok(linker)
+impl CallState {
+    /// Charges for the variables that the guest was granted, all of which it gets at once.
+    pub(super) fn charge_environment(&self) {
+        self.meter.bill.bytes(self.environment);
+    }
+
+    pub(super) fn streams(&mut self) -> Streams<'_> {
+        Streams {
+            table: &mut self.wasi.table,
+            bill: &self.meter.bill,
+        }
+    }
+
+    pub(super) fn folders(&mut self) -> Folders<'_> {
+        Folders {
+            wasi: self.wasi.filesystem(),
+            bill: &self.meter.bill,
+            threads: &self.file_threads,
+            memory: &self.host_memory,
+            listings: &mut self.listings,
+        }
+    }
+
+    pub(super) fn keyvalue(&mut self) -> KeyValueView<'_> {
+        KeyValueView {
+            granted: &self.keyvalue,
+            table: &mut self.wasi.table,
+            trail: &mut self.trail,
+            bill: &self.meter.bill,
+        }
+    }
+
+    pub(super) fn source(&mut self) -> script::Host<'_> {
+        script::Host {
+            view: self.script.as_mut(),
+            bill: &self.meter.bill,
+        }
+    }
+}
+
+impl WasiView for Wasi {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.context,
+            table: &mut self.table,
+        }
+    }
 }
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        self.wasi.ctx()
     }
 }
 
@@ -135,7 +184,7 @@ impl WasiHttpView for CallState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView {
             hooks: &mut self.http,
-            table: &mut self.table,
+            table: &mut self.wasi.table,
             ctx: &mut self.http_context,
         }
     }
@@ -151,6 +200,7 @@ impl host::Host for CallState {
         logger: Option<String>,
     ) -> wasmtime::Result<()> {
         let bytes = data.len() + logger.as_ref().map_or(0, String::len);
+        self.meter.bill.bytes(bytes);
         if self.output.spend(bytes) && self.dialogue.is_news() {
             let severity = severity(level);
             // Guests are not trusted to send JSON: what is none travels as a JSON string.
@@ -171,6 +221,7 @@ impl host::Host for CallState {
         message: Option<String>,
     ) -> wasmtime::Result<()> {
         let bytes = message.as_ref().map_or(0, String::len);
+        self.meter.bill.bytes(bytes);
         if self.output.spend(bytes) && self.dialogue.is_news() {
             self.observer.progress(progress, total, message.as_deref());
         }
@@ -185,15 +236,31 @@ impl host::Host for CallState {
         &mut self,
         questions: Vec<types::Question>,
     ) -> wasmtime::Result<Result<Vec<types::Answer>, host::AskError>> {
+        self.meter
+            .bill
+            .bytes(questions.iter().map(question_size).sum());
         Ok(self.dialogue.ask(questions)?)
     }
 }
 
 impl resource_updates::Host for CallState {
     fn updated(&mut self, uri: String) -> wasmtime::Result<()> {
+        self.meter.bill.bytes(uri.len());
         self.trail.updated(uri);
         Ok(())
     }
+}
+
+/// Bytes of a question.
+fn question_size(question: &types::Question) -> usize {
+    use types::QuestionKind;
+    let asked = match &question.ask {
+        QuestionKind::ElicitForm(form) => form.message.len() + form.requested_schema.len(),
+        QuestionKind::ElicitUrl(page) => page.message.len() + page.url.len(),
+        QuestionKind::Sample(parameters) => parameters.len(),
+        QuestionKind::ListRoots => 0,
+    };
+    question.key.len() + asked
 }
 
 fn severity(level: types::LogLevel) -> Severity {

@@ -11,6 +11,9 @@ use crate::{
 /// WebAssembly's page size: no memory is smaller.
 const PAGE: ByteSize = ByteSize::kib(64);
 
+/// Less is not enough for a request and its response.
+const LEAST_HOST_MEMORY: ByteSize = ByteSize::mib(1);
+
 /// What 32-bit addresses reach: no memory is larger.
 const LARGEST_MEMORY: ByteSize = ByteSize::mib(4096);
 
@@ -60,6 +63,16 @@ impl Resolver<'_> {
         };
         if let Some((memory, place)) = patch.memory.get() {
             self.check_memory(*memory, engine, place)?;
+        }
+        if let Some((memory, place)) = patch.host_memory.get()
+            && *memory < LEAST_HOST_MEMORY
+        {
+            return self.refuse(
+                place,
+                format!(
+                    "limits.host_memory {memory} is less than {LEAST_HOST_MEMORY}, which a call's requests and files need; raise it"
+                ),
+            );
         }
         if let Some((output, place)) = patch.output.get()
             && output.get() == 0

@@ -39,6 +39,14 @@ impl Env {
         })
     }
 
+    /// Bytes of all names and values.
+    pub(in crate::sandbox) fn bytes(&self) -> usize {
+        let variables = self.variables.iter();
+        variables
+            .map(|(name, value)| name.len() + value.0.len())
+            .sum()
+    }
+
     /// Gives a call its environment and its configuration.
     pub(super) fn prepare(&self, wasi: &mut WasiCtxBuilder) -> Arc<WasiConfigVariables> {
         for (name, value) in &*self.variables {

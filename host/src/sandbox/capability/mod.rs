@@ -18,6 +18,8 @@ use sandglass_manifest::{Allow, HttpLimits, ManifestError};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi_config::WasiConfigVariables;
 
+use super::memory::HostMemory;
+
 pub use self::env::Env;
 pub use self::files::Files;
 pub use self::http::Http;
@@ -64,13 +66,15 @@ impl Grants {
     pub(super) fn prepare(
         &self,
         limits: &HttpLimits,
+        host_memory: &HostMemory,
         trail: &Trail,
         wasi: &mut WasiCtxBuilder,
     ) -> (Arc<WasiConfigVariables>, http::Outbound) {
         self.files.prepare(wasi, trail);
         (
             self.env.prepare(wasi),
-            self.http.prepare(limits, trail.clone()),
+            self.http
+                .prepare(limits, host_memory.clone(), trail.clone()),
         )
     }
 }

@@ -29,6 +29,7 @@ use self::budget::Budgets;
 use self::resolve::{Resolve, System};
 use self::rule::Rule;
 pub(in crate::sandbox) use self::send::Outbound;
+use super::super::memory::HostMemory;
 use super::trail::Trail;
 
 /// The requests that a source's tools may make.
@@ -63,9 +64,15 @@ impl Http {
     }
 
     /// What a call may send.
-    pub(super) fn prepare(&self, limits: &HttpLimits, trail: Trail) -> Outbound {
+    pub(super) fn prepare(
+        &self,
+        limits: &HttpLimits,
+        host_memory: HostMemory,
+        trail: Trail,
+    ) -> Outbound {
         Outbound {
             http: self.clone(),
+            host_memory,
             budgets: Arc::new(Budgets::new(limits)),
             trail,
         }

@@ -18,14 +18,21 @@ use tokio_rustls::TlsConnector;
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::super::super::memory::HostMemory;
 use super::super::trail::Trail;
 use super::Http;
 use super::address::Kind;
 use super::budget::{Budgets, Received, Sent};
 use super::rule::{Rule, Target, strip};
 
-/// Bytes that a connection holds of what was received and not read, heads of responses included.
+/// Bytes that a connection holds of what was received and not read.
 const MAX_BUFFER: usize = 64 << 10;
+
+/// Bytes of the head of a response.
+const MAX_HEAD: usize = 24 << 10;
+
+/// Bytes that the host holds of a connection: both directions, and TLS.
+const CONNECTION: u64 = 128 << 10;
 
 /// Headers of a response.
 const MAX_HEADERS: usize = 128;
@@ -43,6 +50,7 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 pub(in crate::sandbox) struct Outbound {
     pub(super) http: Http,
     pub(super) budgets: Arc<Budgets>,
+    pub(super) host_memory: HostMemory,
     pub(super) trail: Trail,
 }
 
@@ -77,6 +85,11 @@ impl Outbound {
         })?;
         let rule = self.permit(request.method(), &target)?;
         let request = self.prepare(request, rule, &target)?;
+        let Some(reserved) = self.host_memory.reserve(CONNECTION) else {
+            let limit = "limits.host_memory is used up";
+            self.trail.denied(format!("http {target}: {limit}"));
+            return Err(Error::ConnectionLimitReached);
+        };
         let stream = within(options.connect_timeout, Error::ConnectionTimeout, async {
             let addresses = self.addresses(&target, rule).await?;
             self.connect(&addresses, &target, rule).await
@@ -84,7 +97,7 @@ impl Outbound {
         .await?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
-            .max_header_size(MAX_BUFFER)
+            .max_header_size(MAX_HEAD)
             .max_headers(MAX_HEADERS)
             .handshake(TokioIo::new(stream))
             .await
@@ -112,6 +125,7 @@ impl Outbound {
         });
         // What fails here is told by the response's body.
         let work = async move {
+            let _reserved = reserved;
             _ = connection.await;
             Ok(())
         };

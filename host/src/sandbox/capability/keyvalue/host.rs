@@ -5,6 +5,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTabl
 use self::bindings::wasi::keyvalue::{atomics, batch, store};
 use super::super::trail::Trail;
 use super::KeyValue;
+use crate::sandbox::meter::Bill;
 use super::bucket::{Bucket, BucketError};
 
 /// Characters of a store's name that a denial keeps: a guest chooses them.
@@ -29,6 +30,7 @@ pub(in crate::sandbox) struct KeyValueView<'a> {
     pub(in crate::sandbox) granted: &'a KeyValue,
     pub(in crate::sandbox) table: &'a mut ResourceTable,
     pub(in crate::sandbox) trail: &'a mut Trail,
+    pub(in crate::sandbox) bill: &'a Bill,
 }
 
 /// Links the interfaces of `wasi:keyvalue`.
@@ -70,13 +72,25 @@ impl From<ResourceTableError> for Error {
 }
 
 impl KeyValueView<'_> {
-    fn bucket(&self, handle: &Resource<Bucket>) -> Result<Bucket, ResourceTableError> {
+    /// The bucket, for a function that was given so many bytes.
+    fn bucket(
+        &self,
+        handle: &Resource<Bucket>,
+        given: usize,
+    ) -> Result<Bucket, ResourceTableError> {
+        self.bill.bytes(given);
         self.table.get(handle).cloned()
     }
 }
 
+/// Bytes of texts.
+fn size(texts: &[String]) -> usize {
+    texts.iter().map(String::len).sum()
+}
+
 impl store::Host for KeyValueView<'_> {
     async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Error> {
+        self.bill.bytes(identifier.len());
         let Some(bucket) = self.granted.open(&identifier) else {
             let shown: String = identifier.chars().take(SHOWN_NAME).collect();
             self.trail.denied(format!("key-value store {shown:?}"));
@@ -100,7 +114,9 @@ impl store::HostBucket for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.bucket(&bucket)?.get(key).await?)
+        let value = self.bucket(&bucket, key.len())?.get(key).await?;
+        self.bill.bytes(value.as_ref().map_or(0, Vec::len));
+        Ok(value)
     }
 
     async fn set(
@@ -109,15 +125,16 @@ impl store::HostBucket for KeyValueView<'_> {
         key: String,
         value: Vec<u8>,
     ) -> Result<(), Error> {
-        Ok(self.bucket(&bucket)?.set(vec![(key, value)]).await?)
+        let bucket = self.bucket(&bucket, key.len() + value.len())?;
+        Ok(bucket.set(vec![(key, value)]).await?)
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Error> {
-        Ok(self.bucket(&bucket)?.delete(vec![key]).await?)
+        Ok(self.bucket(&bucket, key.len())?.delete(vec![key]).await?)
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
-        Ok(self.bucket(&bucket)?.exists(key).await?)
+        Ok(self.bucket(&bucket, key.len())?.exists(key).await?)
     }
 
     async fn list_keys(
@@ -125,7 +142,8 @@ impl store::HostBucket for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         cursor: Option<u64>,
     ) -> Result<store::KeyResponse, Error> {
-        let page = self.bucket(&bucket)?.list(cursor).await?;
+        let page = self.bucket(&bucket, 0)?.list(cursor).await?;
+        self.bill.bytes(size(&page.keys));
         Ok(store::KeyResponse {
             keys: page.keys,
             cursor: page.cursor,
@@ -145,7 +163,7 @@ impl atomics::Host for KeyValueView<'_> {
         key: String,
         delta: u64,
     ) -> Result<u64, Error> {
-        Ok(self.bucket(&bucket)?.increment(key, delta).await?)
+        Ok(self.bucket(&bucket, key.len())?.increment(key, delta).await?)
     }
 }
 
@@ -155,7 +173,10 @@ impl batch::Host for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, Error> {
-        let values = self.bucket(&bucket)?.get_many(keys.clone()).await?;
+        let bucket = self.bucket(&bucket, size(&keys))?;
+        let values = bucket.get_many(keys.clone()).await?;
+        self.bill
+            .bytes(values.iter().flatten().map(Vec::len).sum());
         let pairs = keys.into_iter().zip(values);
         Ok(pairs
             .map(|(key, value)| value.map(|value| (key, value)))
@@ -167,7 +188,8 @@ impl batch::Host for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         key_values: Vec<(String, Vec<u8>)>,
     ) -> Result<(), Error> {
-        Ok(self.bucket(&bucket)?.set(key_values).await?)
+        let bytes = key_values.iter().map(|(key, value)| key.len() + value.len());
+        Ok(self.bucket(&bucket, bytes.sum())?.set(key_values).await?)
     }
 
     async fn delete_many(
@@ -175,7 +197,7 @@ impl batch::Host for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Result<(), Error> {
-        Ok(self.bucket(&bucket)?.delete(keys).await?)
+        Ok(self.bucket(&bucket, size(&keys))?.delete(keys).await?)
     }
 }
 
@@ -206,6 +228,7 @@ mod tests {
             granted: &stores.grant("t", &["mine".parse().unwrap()]).unwrap(),
             table: &mut ResourceTable::new(),
             trail: &mut Trail::default(),
+            bill: &Bill::default(),
         };
         let long = "x".repeat(1_000);
         for name in ["theirs", "none", "", &long] {

@@ -49,7 +49,11 @@ async fn what_no_rule_covers_is_denied_before_any_connection() {
 #[tokio::test]
 async fn without_rules_nothing_passes() {
     let server = Server::answering(HELLO).await;
-    let outbound = Http::default().prepare(&Limits::DEFAULT.http, Trail::default());
+    let outbound = Http::default().prepare(
+        &Limits::DEFAULT.http,
+        HostMemory::new(1 << 20),
+        Trail::default(),
+    );
     let error = get(&outbound, &server.url("/")).await.unwrap_err();
     assert!(matches!(error, Error::HttpRequestDenied));
     assert_eq!(server.connections(), 0);
