@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use super::graph::{Graph, Subschema, Way};
 
-/// What a check may cost.
-pub(super) const MAX: Cost = Cost(20_000_000_000);
+/// What a check may cost, its errors told.
+pub(super) const MAX: Cost = Cost(50_000_000_000);
 
 /// How deep a check may go: levels of the value, each with what is applied to it in place. jsonschema calls itself for each.
 const MAX_DEPTH: usize = 1_500;
 
-/// What it costs to tell an error, of each subschema that may have one.
-const ERROR: u64 = 5;
+/// What it costs to look for errors and tell them, of what it costs to know that there are some.
+const ERRORS: u64 = 8;
 
 /// CPU time as it is counted, in picoseconds. A machine takes up to ten times as long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,8 +121,15 @@ impl Times {
         self.marks = self.marks.saturating_add(other.marks);
     }
 
+    /// Walks over a string or another value.
+    fn walks(self) -> u64 {
+        self.checks
+            .saturating_add(self.errors)
+            .saturating_add(self.marks)
+    }
+
     fn total(self) -> u64 {
-        let errors = self.errors.saturating_mul(ERROR);
+        let errors = self.errors.saturating_mul(ERRORS);
         self.checks
             .saturating_add(errors)
             .saturating_add(self.marks)
@@ -191,13 +198,14 @@ impl Count<'_> {
             let subschema = &self.graph.subschemas[index];
             let bytes = match value {
                 Value::String(text) => {
-                    self.spend(subschema.string.with(text.len()), times);
+                    let cost = subschema.string.with(text.len());
+                    self.spent.add(cost.saturating_mul(times.walks()));
                     text.len()
                 }
                 _ => 8,
             };
             self.spend(subschema.own.with(bytes), times);
-            whole += subschema.whole.times(times.total());
+            whole += subschema.whole.times(times.walks());
             own_depth = own_depth.max(subschema.depth + 1);
             for &(next, way) in &subschema.in_place {
                 self.apply(&mut applied, next, times.in_place(subschema, way));
@@ -221,7 +229,8 @@ impl Count<'_> {
             Value::Object(properties) => properties.iter().all(|(name, child)| {
                 let (mut below, mut names) = (Applied::new(), Applied::new());
                 for (subschema, times) in &here {
-                    self.spend(subschema.name.with(name.len()), *times);
+                    let cost = subschema.name.with(name.len());
+                    self.spent.add(cost.saturating_mul(times.walks()));
                     let times = times.below(subschema);
                     let property = subschema.property.get(name);
                     for &next in property.into_iter().chain(&subschema.any_property) {
@@ -250,9 +259,11 @@ impl Count<'_> {
     }
 
     fn below(&mut self, applied: Applied, child: &Value, depth: usize) -> bool {
-        // Looking at it, where there is nothing to apply.
-        self.spent.add(1_000);
-        self.spent <= self.limit && (applied.is_empty() || self.place(applied, child, depth))
+        if applied.is_empty() {
+            // An error of what lies above may copy it.
+            return self.size(child).is_some();
+        }
+        self.place(applied, child, depth)
     }
 
     fn spend(&mut self, cost: u64, times: Times) {
@@ -270,7 +281,7 @@ impl Count<'_> {
         let mut size = 0;
         let mut left = vec![value];
         while let Some(value) = left.pop() {
-            self.spent.add(10_000);
+            self.spent.add(20_000);
             if self.spent > self.limit {
                 return None;
             }

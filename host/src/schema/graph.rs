@@ -15,7 +15,11 @@ use super::subschemas::BY_NAME;
 const MAX_SUBSCHEMAS: usize = 10_000;
 
 /// Subschemas that a place of an instance can lead through, one applied by the other. jsonschema calls itself for each.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 128;
+
+/// Levels of subschemas within one another; of a schema with references, of which jsonschema follows eight within one another.
+const MAX_LEVELS: usize = 100;
+const MAX_LEVELS_REFERRED: usize = 24;
 
 /// Bytes of a schema as it is compiled.
 const MAX_COMPILED: u64 = 16 << 20;
@@ -117,10 +121,11 @@ impl Graph {
         subschemas.sort_unstable_by_key(|(index, _)| *index);
         let mut this = Self {
             subschemas: subschemas.into_iter().map(|(_, one)| one).collect(),
-            compiled: compiled(&reader.parts)?,
+            compiled: 0,
             has_references: reader.parts.iter().any(|part| !part.references.is_empty()),
         };
         this.rank()?;
+        this.compiled = compiled(&reader.parts)?;
         Ok(this)
     }
 
@@ -137,7 +142,7 @@ impl Graph {
     /// Ranks the subschemas so that each comes before those that it applies in place.
     fn rank(&mut self) -> Result<(), SchemaError> {
         let count = self.subschemas.len();
-        let order = post_order(count, |index| {
+        let order = post_order(count, count, |index| {
             self.subschemas[index]
                 .in_place
                 .iter()
@@ -163,14 +168,16 @@ impl Graph {
     }
 }
 
-/// The vertices of a graph, each after all that it leads to; none where one leads back to itself.
+/// The vertices of a graph that the first ones lead to, each after all that it leads to; none where one leads back to
+/// itself.
 fn post_order<I: Iterator<Item = usize>>(
+    firsts: usize,
     count: usize,
     next: impl Fn(usize) -> I,
 ) -> Option<Vec<usize>> {
     let mut order = Vec::with_capacity(count);
     let mut states = vec![Seen::Not; count];
-    for first in 0..count {
+    for first in 0..firsts {
         if states[first] != Seen::Not {
             continue;
         }
@@ -237,9 +244,19 @@ fn compiled(parts: &[Part]) -> Result<u64, SchemaError> {
         };
         children.to_vec().into_iter().chain(more)
     };
-    let order = post_order(2 * count, next).ok_or(SchemaError::Unevaluated)?;
+    let order = post_order(count, 2 * count, next).ok_or(SchemaError::Unevaluated)?;
     let mut bytes = vec![0_u64; 2 * count];
+    let mut levels = vec![0_usize; 2 * count];
+    let limit = match parts.iter().any(|part| !part.references.is_empty()) {
+        true => MAX_LEVELS_REFERRED,
+        false => MAX_LEVELS,
+    };
     for vertex in order {
+        let deepest = next(vertex).map(|next| levels[next] + 1).max();
+        levels[vertex] = deepest.unwrap_or_default();
+        if levels[vertex] > limit {
+            return Err(SchemaError::Levels(limit));
+        }
         let below = next(vertex).fold(0, |sum: u64, next| sum.saturating_add(bytes[next]));
         bytes[vertex] = below.saturating_add(parts[vertex % count].bytes);
     }
@@ -299,7 +316,7 @@ impl<'a> Reader<'a, '_> {
 
     fn read(&mut self, next: Next<'a>) -> Result<Subschema, SchemaError> {
         let mut subschema = Subschema {
-            own: Effort::new(100_000, 0),
+            own: Effort::new(30_000, 0),
             ..Subschema::default()
         };
         let mut part = Part {
@@ -324,7 +341,7 @@ impl<'a> Reader<'a, '_> {
         part: &mut Part,
     ) -> Result<(), SchemaError> {
         let is_old = self.references.dialect == Dialect::Old;
-        subschema.own += Effort::new(20_000, 0);
+        subschema.own += Effort::new(8_000, 0);
         match keyword {
             "$ref" | "$dynamicRef" | "$recursiveRef" => {
                 if let Value::String(reference) = value {
@@ -402,18 +419,18 @@ impl<'a> Reader<'a, '_> {
             "minLength" | "maxLength" => subschema.string += Effort::new(0, 100),
             "format" if is_old => {
                 if value.as_str().is_some_and(|name| FORMATS.contains(&name)) {
-                    subschema.string += Effort::new(1_000_000, 20_000);
+                    subschema.string += Effort::new(500_000, 5_000);
                 }
             }
             "contentEncoding" | "contentMediaType" if is_old => {
-                subschema.string += Effort::new(1_000_000, 20_000);
+                subschema.string += Effort::new(500_000, 5_000);
             }
             "const" | "enum" => {
                 subschema.own += text(value);
-                subschema.whole += Effort::new(20_000, 1_000);
+                subschema.whole += Effort::new(10_000, 200);
             }
             // Up to 15 items are compared each with each.
-            "uniqueItems" => subschema.whole += Effort::new(100_000, 10_000),
+            "uniqueItems" => subschema.whole += Effort::new(50_000, 5_000),
             _ => subschema.own += text(value),
         }
         part.is_unevaluated = subschema.is_unevaluated;
@@ -448,14 +465,14 @@ fn listed(value: &Value) -> Effort {
         Value::Array(items) => items.len(),
         _ => 0,
     };
-    Effort::new(50_000 * count as u64, 0)
+    Effort::new(20_000 * count as u64, 0)
 }
 
 /// What comparing with a value costs.
 fn text(value: &Value) -> Effort {
     match value {
         Value::Object(_) | Value::Array(_) | Value::String(_) => {
-            Effort::new(5_000 * value.to_string().len() as u64, 0)
+            Effort::new(2_000 * value.to_string().len() as u64, 0)
         }
         _ => Effort::ZERO,
     }

@@ -85,6 +85,11 @@ pub enum SchemaError {
         "leads through more than {0} subschemas (`$ref`, `allOf`, ..) to the same place of the instance: shorten the chain"
     )]
     Depth(usize),
+    /// Too many levels.
+    #[error(
+        "has more than {0} levels of subschemas within one another: put inner ones in `$defs`, and refer to them"
+    )]
+    Levels(usize),
     /// Something that is not known to be evaluated until itself is.
     #[error(
         "has `unevaluatedProperties` or `unevaluatedItems` within what they depend on, without end"
@@ -140,9 +145,9 @@ impl Schema {
         };
         Ok(Self {
             document: Arc::new(document),
-            patterns,
             refers: graph.has_references(),
-            compiling: Cost::of_compiling(graph.compiled),
+            compiling: Cost::of_compiling(graph.compiled + patterns.bytes()),
+            patterns,
             compiled: OnceLock::new(),
         })
     }

@@ -22,6 +22,9 @@ pub(super) const MAX_COMPILED: usize = 1 << 20;
 /// Bytes of a table, of which a pattern has two. One whose table is larger is matched without.
 const MAX_TABLE: usize = 100 << 10;
 
+/// States of a table.
+const MAX_STATES: usize = 1_000;
+
 /// Bytes of the table as it is made while matching.
 pub(super) const TABLE: usize = 256 << 10;
 
@@ -42,6 +45,8 @@ struct Measured {
     effort: Effort,
     /// Whether it needs the engine that tries.
     looks_around: bool,
+    /// Bytes of it compiled.
+    bytes: u64,
 }
 
 impl Patterns {
@@ -62,6 +67,11 @@ impl Patterns {
     /// Whether one of them looks around.
     pub fn look_around(&self) -> bool {
         self.0.values().any(|pattern| pattern.looks_around)
+    }
+
+    /// Bytes of all of them compiled.
+    pub fn bytes(&self) -> u64 {
+        self.0.values().map(|pattern| pattern.bytes).sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -134,8 +144,9 @@ fn measure(pattern: &str, account: &mut Account) -> Result<Measured, SchemaError
     let bytes = 2 * forward.memory_usage() + groups + 2 * table;
     account.pattern(bytes as u64)?;
     let effort = match is_small {
-        true => Effort::new(200_000, 2_500),
-        false => Effort::new(1_000_000, 5_000 * states as u64),
+        true if looks_around => Effort::new(1_000_000, 4_000),
+        true => Effort::new(200_000, 1_000),
+        false => Effort::new(200_000, 200_000 + 10_000 * states as u64),
     };
     Ok(Measured {
         effort: match looks_around {
@@ -144,6 +155,7 @@ fn measure(pattern: &str, account: &mut Account) -> Result<Measured, SchemaError
             false => effort,
         },
         looks_around,
+        bytes: bytes as u64,
     })
 }
 
@@ -152,8 +164,14 @@ fn table(nfa: &NFA) -> Option<usize> {
     let config = dense::Config::new()
         .dfa_size_limit(Some(MAX_TABLE))
         .determinize_size_limit(Some(MAX_TABLE));
-    let table = dense::Builder::new().configure(config).build_from_nfa(nfa);
-    table.ok().map(|table| table.memory_usage())
+    let table = dense::Builder::new()
+        .configure(config)
+        .build_from_nfa(nfa)
+        .ok()?;
+    let bytes = table.memory_usage();
+    // It is made while matching, which takes its time for each state.
+    let states = bytes / (size_of::<u32>() * table.stride());
+    (states <= MAX_STATES).then_some(bytes)
 }
 
 /// A pattern with what it looks around for in the place where it looks, and nothing where it looks back: of the size of
@@ -175,9 +193,6 @@ fn without_looking(pattern: &str) -> String {
             let back = match escape.as_bytes().get(1) {
                 _ if in_class => None,
                 Some(b'1'..=b'9') => Some(after.trim_start_matches(|c: char| c.is_ascii_digit())),
-                Some(b'k') => after
-                    .strip_prefix('<')
-                    .and_then(|name| Some(name.split_once('>')?.1)),
                 _ => None,
             };
             match back {
