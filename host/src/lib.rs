@@ -20,6 +20,7 @@ pub mod invoke;
 pub mod open_files;
 mod reload;
 pub mod sandbox;
+pub mod schema;
 mod secret;
 pub mod serve;
 pub mod source;

@@ -67,6 +67,8 @@ async fn a_source_that_cannot_be_loaded_is_left_out_with_its_reason() {
         (guest("dup_tools"), "twin"),
         (guest("bad_names"), "name"),
         (guest("bad_schema"), "crooked"),
+        (guest("ref_chain"), "leads through more than 128 subschemas"),
+        (guest("large_patterns"), "has patterns that are too large"),
         (guest("net_schema"), "169.254.169.254"),
         (guest("unknown_import"), "teleporter"),
         (truncated, "truncated"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sandglass_manifest::{Allow, Cosign, Language, Limits, SourceRef, ToolFilter, ToolPrefix};
+use tokio::sync::Semaphore;
 
 use super::definition::Definitions;
 use super::guest::Guest;
@@ -20,6 +21,9 @@ use crate::sandbox::{
 use crate::source::verify::{KeyError, SignerName, Signers};
 use crate::source::{Digest, Fetched, Fetcher, Found, SourceError, Version};
 use crate::watch::Stamp;
+
+/// Components whose schemas are compiled at once.
+const OFFERS_AT_ONCE: usize = 2;
 
 /// A tool source of the manifest, for one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,7 +230,7 @@ impl Tools<'_> {
             admission,
             signed_by,
         });
-        let offer = Offer::new(provided, &source.filter, source.prefix.as_ref(), &guest)?;
+        let offer = offer(source, provided, &guest).await?;
         Ok(Some(Loaded {
             guest,
             offer,
@@ -347,6 +351,21 @@ async fn configure(source: &Source, stores: &Stores) -> Result<Grants, GrantErro
     })
     .await
     .expect("configuring grants does not panic")
+}
+
+/// Compiles schemas, away from the serving threads.
+async fn offer(
+    source: &Source,
+    provided: Provided,
+    guest: &Arc<Guest>,
+) -> Result<Offer, OfferError> {
+    static PLACES: Semaphore = Semaphore::const_new(OFFERS_AT_ONCE);
+    let _place = PLACES.acquire().await.expect("it is never closed");
+    let (filter, prefix) = (source.filter.clone(), source.prefix.clone());
+    let guest = Arc::clone(guest);
+    tokio::task::spawn_blocking(move || Offer::new(provided, &filter, prefix.as_ref(), &guest))
+        .await
+        .expect("checking what is offered does not panic")
 }
 
 /// A filter that names a tool which is not there is a slip of the pen that would serve, or hide, the wrong tools.

@@ -9,19 +9,15 @@
 //! - [`interpreters`]: what runs source text.
 //! - [`assemble`]: from loaded components to a snapshot.
 //! - [`tool`]: a tool as callers see it, with its compiled validators.
-//! - [`prompt`], [`resource`]: prompts and resources likewise; [`uri_template`]: families of them.
+//! - [`prompt`], [`resource`]: prompts, resources, and families of them, likewise.
 //! - [`offer`]: what one component has of all that, and [`guest`]: what runs it.
 //! - [`checked`]: checks that hold for everything that a component says of itself.
 //! - [`definition`], [`pins`]: what a model is told of tools, and whether that has changed behind a reference.
-//! - [`schema`]: JSON schemas, checked and compiled once, at load.
-//! - [`applications`]: what checking an instance costs.
 
-mod applications;
 mod assemble;
 mod checked;
 mod definition;
 mod guest;
-pub mod integers;
 mod interpreters;
 mod load;
 pub mod loader;
@@ -29,12 +25,9 @@ mod offer;
 mod pins;
 mod prompt;
 mod resource;
-pub mod schema;
 mod served;
 mod snapshot;
-pub mod subschemas;
 pub mod tool;
-mod uri_template;
 
 pub use guest::Guest;
 pub use interpreters::Interpreters;

@@ -9,6 +9,7 @@ use super::prompt::{Prompt, PromptError};
 use super::resource::{Resource, ResourceError, ResourceTemplate};
 use super::tool::{Tool, ToolError};
 use crate::sandbox::Provided;
+use crate::schema::Account;
 
 /// What a component offers.
 #[derive(Default)]
@@ -44,10 +45,11 @@ impl Offer {
         let named =
             |name: &str| prefix.map_or_else(|| name.to_owned(), |prefix| prefix.apply(name));
         let mut offer = Self::default();
+        let mut account = Account::default();
         let tools = provided.tools.into_iter();
         for tool in tools.filter(|tool| filter.allows(&tool.name)) {
             let name = named(&tool.name);
-            let tool = Tool::new(tool, name, Arc::clone(guest))?;
+            let tool = Tool::new(tool, name, Arc::clone(guest), &mut account)?;
             offer.tools.push(Arc::new(tool));
         }
         for prompt in provided.prompts {
@@ -60,7 +62,8 @@ impl Offer {
             offer.resources.push(Arc::new(resource));
         }
         for template in provided.templates {
-            let template = ResourceTemplate::new(template, completes, Arc::clone(guest))?;
+            let template =
+                ResourceTemplate::new(template, completes, Arc::clone(guest), &mut account)?;
             offer.templates.push(Arc::new(template));
         }
         check_twins("tools", offer.tools.iter().map(|tool| &tool.own_name))?;

@@ -9,6 +9,9 @@ use super::definition::Definition;
 use super::guest::Guest;
 use crate::sandbox::bindings;
 
+/// Arguments of a prompt: those of a call are held against each of them.
+const MAX_ARGUMENTS: usize = 256;
+
 /// A prompt of a loaded component, checked and ready to be got.
 pub struct Prompt {
     /// Its name in the catalog, with the source's prefix.
@@ -31,6 +34,14 @@ pub enum PromptError {
     /// What it says of itself.
     #[error("prompt {0:?}: {1}")]
     Unfit(String, Unfit),
+    /// Too many arguments.
+    #[error("prompt `{prompt}` has {count} arguments; at most {MAX_ARGUMENTS} are accepted")]
+    Arguments {
+        /// The prompt.
+        prompt: String,
+        /// How many it has.
+        count: usize,
+    },
     /// Two arguments of one name.
     #[error("prompt `{prompt}`: two of its arguments are named `{argument}`")]
     Twins {
@@ -58,6 +69,11 @@ impl Prompt {
             ("description", described.description.as_ref()),
         ])
         .map_err(unfit)?;
+        let count = described.arguments.len();
+        if count > MAX_ARGUMENTS {
+            let prompt = described.name;
+            return Err(PromptError::Arguments { prompt, count });
+        }
         for (index, argument) in described.arguments.iter().enumerate() {
             checked::check_visible([
                 ("argument's name", Some(&argument.name)),

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::checked::{self, Unfit};
 use super::definition::Definition;
 use super::guest::Guest;
-use super::uri_template::{TemplateError, UriTemplate};
 use crate::sandbox::{MAX_URI, bindings};
+use crate::schema::{Account, Exhausted, TemplateError, UriTemplate};
 
 /// A resource of a loaded component, checked and ready to be read.
 pub struct Resource {
@@ -52,6 +52,9 @@ pub enum ResourceError {
     /// The template.
     #[error("resource template {0:?}: {1}")]
     Template(String, TemplateError),
+    /// With all the others of its component it is too much.
+    #[error("its component {0}")]
+    Exhausted(#[from] Exhausted),
 }
 
 impl Resource {
@@ -74,12 +77,14 @@ impl Resource {
 }
 
 impl ResourceTemplate {
-    /// Checks what the component says of a family of resources.
+    /// Checks what the component says of a family of resources; the component's account pays for the look-ups.
     pub fn new(
         described: bindings::ResourceTemplate,
         completes: bool,
         guest: Arc<Guest>,
+        account: &mut Account,
     ) -> Result<Self, ResourceError> {
+        account.template()?;
         check_uri(&described.uri_template)?;
         let template = UriTemplate::parse(&described.uri_template)
             .map_err(|error| ResourceError::Template(described.uri_template.clone(), error))?;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::checked::{self, Unfit};
 use super::definition::Definition;
 use super::guest::Guest;
-use super::schema::{Schema, SchemaError};
 use crate::sandbox::bindings;
+use crate::schema::{Account, Schema, SchemaError};
 
 /// A tool of a loaded component, checked and ready to be called.
 pub struct Tool {
@@ -53,11 +53,13 @@ pub enum ToolError {
 }
 
 impl Tool {
-    /// Checks what the component says of a tool. `name` has the source's prefix.
+    /// Checks what the component says of a tool. `name` has the source's prefix; the component's account pays for the
+    /// schemas.
     pub fn new(
         described: bindings::Tool,
         name: String,
         guest: Arc<Guest>,
+        account: &mut Account,
     ) -> Result<Self, ToolError> {
         let definition = Definition::of(&described);
         let own_name = described.name;
@@ -71,11 +73,11 @@ impl Tool {
         ])
         .map_err(unfit)?;
         let meta = checked::read_meta(described.meta.as_ref()).map_err(unfit)?;
-        let input = Schema::compile_object(&described.input_schema)
+        let input = Schema::compile_object(&described.input_schema, account)
             .map_err(|error| ToolError::Input(own_name.clone(), error))?;
         let output = described
             .output_schema
-            .map(|text| Schema::compile(&text))
+            .map(|text| Schema::compile(&text, account))
             .transpose()
             .map_err(|error| ToolError::Output(own_name.clone(), error))?;
         Ok(Self {

@@ -100,8 +100,11 @@ impl Account {
         }
     }
 
-    /// Waits for the call's places; it has them until it is over.
+    /// Waits for the call's places, unless it has them; it has them until it is over.
     pub(super) async fn admit(&mut self, guest: &Guest) -> Result<(), InvokeError> {
+        if self.places.is_some() {
+            return Ok(());
+        }
         let places = guest.admission.enter(&self.of_tenant.gate).await?;
         self.places = Some(places);
         Ok(())

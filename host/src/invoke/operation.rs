@@ -12,16 +12,20 @@ use super::rounded;
 use super::visible::Visible;
 use crate::catalog::{Guest, Prompt, Tool};
 use crate::sandbox::bindings::{
-    CallError, CallRequest, CompletionRequest, CompletionResult, CompletionTarget, Continuation,
-    Outcome, PromptError, PromptResult, Question, ReadError, ResourceContents, Success,
+    CallError, CallRequest, CompletionRequest, CompletionResult, CompletionTarget, Content,
+    Continuation, Outcome, PromptError, PromptResult, Question, ReadError, ResourceContents,
+    Success,
 };
-use crate::sandbox::{PromptRequest, ReadRequest, Request};
+use crate::sandbox::{Lane, PromptRequest, ReadRequest, Request, SHORT};
 
 /// Suggestions that are passed on (MCP, "Completion": at most 100).
 const MAX_COMPLETIONS: usize = 100;
 
+/// Bytes of JSON that are read in no time.
+const SHORT_TEXT: usize = 64 << 10;
+
 /// What a caller can ask for.
-pub trait Operation: Send + Sync + Sized {
+pub trait Operation: Send + Sync + Sized + 'static {
     /// What of the catalog it is about.
     type Target: Target;
     /// What its guest is given.
@@ -38,21 +42,27 @@ pub trait Operation: Send + Sync + Sized {
     /// Finds what is asked for, as far as it is the caller's.
     fn find(&self, visible: &Visible<'_>) -> Result<Self::Target, InvokeError>;
 
+    /// Whether checking the arguments is long work, for the call's lane.
+    fn is_long(&mut self, _target: &Self::Target) -> bool {
+        false
+    }
+
     /// Checks the arguments. What comes of that is what the guest is given.
     fn prepare(&mut self, target: &Self::Target) -> Result<(), InvokeError>;
 
     /// What the guest is given, in a call that goes on after the questions that it returned.
     fn request(&self, target: &Self::Target, continuation: Option<Continuation>) -> Self::Request;
 
-    /// From what the guest handed over to what is sent on.
+    /// From what the guest handed over to what is sent on. What is long of that is done in the call's lane.
     fn conclude(
         target: &Self::Target,
         reply: <Self::Request as Request>::Reply,
-    ) -> Result<Conclusion<Self::Output>, InvokeError>;
+        lane: &Lane,
+    ) -> impl Future<Output = Result<Conclusion<Self::Output>, InvokeError>> + Send;
 }
 
 /// Something of the catalog.
-pub trait Target: Send + Sync {
+pub trait Target: Send + Sync + 'static {
     /// Its name in the audit, the usage and the metrics.
     fn label(&self) -> Cow<'_, str>;
     /// What runs it.
@@ -94,6 +104,15 @@ impl Operation for CallTool {
         visible.tool(&self.name)
     }
 
+    fn is_long(&mut self, tool: &Arc<Tool>) -> bool {
+        let arguments = Value::Object(std::mem::take(&mut self.arguments));
+        let is_long = tool.input.may_take(&arguments, SHORT);
+        if let Value::Object(arguments) = arguments {
+            self.arguments = arguments;
+        }
+        is_long
+    }
+
     fn prepare(&mut self, tool: &Arc<Tool>) -> Result<(), InvokeError> {
         let mut arguments = Value::Object(std::mem::take(&mut self.arguments));
         tool.input.make_integral(&mut arguments);
@@ -116,9 +135,15 @@ impl Operation for CallTool {
         }
     }
 
-    fn conclude(tool: &Arc<Tool>, outcome: Outcome) -> Result<Conclusion<ToolOutput>, InvokeError> {
+    async fn conclude(
+        tool: &Arc<Tool>,
+        outcome: Outcome,
+        lane: &Lane,
+    ) -> Result<Conclusion<ToolOutput>, InvokeError> {
         match outcome {
-            Outcome::Done(success) => check_success(tool, success).map(Conclusion::Done),
+            Outcome::Done(success) => conclude_success(tool, success, lane)
+                .await
+                .map(Conclusion::Done),
             Outcome::Failed(CallError::Failed(message)) => Err(InvokeError::Failed(message)),
             Outcome::Failed(CallError::InvalidArguments(message)) => {
                 Err(InvokeError::InvalidArguments(message))
@@ -131,9 +156,56 @@ impl Operation for CallTool {
     }
 }
 
-fn check_success(tool: &Tool, success: Success) -> Result<ToolOutput, InvokeError> {
-    let mut value: Option<Value> = parse("value", success.value)?;
-    let meta: Option<Map<String, Value>> = parse("`_meta`", success.meta)?;
+/// A success whose texts are read.
+struct Read {
+    value: Option<Value>,
+    meta: Option<Map<String, Value>>,
+    content: Option<Vec<Content>>,
+    is_error: bool,
+}
+
+impl Read {
+    fn new(success: Success) -> Result<Self, InvokeError> {
+        Ok(Self {
+            value: parse("value", success.value)?,
+            meta: parse("`_meta`", success.meta)?,
+            content: success.content,
+            is_error: success.is_error,
+        })
+    }
+
+    /// Whether checking it is long work.
+    fn is_long(&self, tool: &Tool) -> bool {
+        match (&tool.output, &self.value) {
+            (Some(schema), Some(value)) if !self.is_error => schema.may_take(value, SHORT),
+            _ => false,
+        }
+    }
+}
+
+async fn conclude_success(
+    tool: &Arc<Tool>,
+    success: Success,
+    lane: &Lane,
+) -> Result<ToolOutput, InvokeError> {
+    let tool = Arc::clone(tool);
+    let texts = [&success.value, &success.meta].into_iter().flatten();
+    if texts.map(String::len).sum::<usize>() > SHORT_TEXT {
+        return lane
+            .run_through(move || check_success(&tool, Read::new(success)?))
+            .await;
+    }
+    let success = Read::new(success)?;
+    if success.is_long(&tool) {
+        return lane
+            .run_through(move || check_success(&tool, success))
+            .await;
+    }
+    check_success(&tool, success)
+}
+
+fn check_success(tool: &Tool, success: Read) -> Result<ToolOutput, InvokeError> {
+    let mut value = success.value;
     let mut wrap = value.as_ref().is_some_and(|value| !value.is_object());
     if let (Some(schema), false) = (&tool.output, success.is_error) {
         // To a guest's language a function that returns nothing may be one that returns null.
@@ -156,7 +228,7 @@ fn check_success(tool: &Tool, success: Success) -> Result<ToolOutput, InvokeErro
         value,
         content: success.content,
         is_error: success.is_error,
-        meta,
+        meta: success.meta,
         wrap,
     })
 }
@@ -238,9 +310,10 @@ impl Operation for GetPrompt {
         }
     }
 
-    fn conclude(
+    async fn conclude(
         prompt: &Arc<Prompt>,
         reply: Result<PromptResult, PromptError>,
+        _: &Lane,
     ) -> Result<Conclusion<PromptResult>, InvokeError> {
         match reply {
             Ok(result) => Ok(Conclusion::Done(result)),
@@ -305,9 +378,10 @@ impl Operation for ReadResource {
         }
     }
 
-    fn conclude(
+    async fn conclude(
         readable: &Readable,
         reply: Result<Vec<ResourceContents>, ReadError>,
+        _: &Lane,
     ) -> Result<Conclusion<Vec<ResourceContents>>, InvokeError> {
         match reply {
             // Nothing at all is no content (MCP 2026-07-28, "Resources: Error Handling").
@@ -401,9 +475,10 @@ impl Operation for Complete {
         }
     }
 
-    fn conclude(
+    async fn conclude(
         _: &Completable,
         reply: Result<CompletionResult, String>,
+        _: &Lane,
     ) -> Result<Conclusion<CompletionResult>, InvokeError> {
         let mut result = reply.map_err(InvokeError::Failed)?;
         if result.values.len() > MAX_COMPLETIONS {

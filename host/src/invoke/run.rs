@@ -19,7 +19,7 @@ use super::updates::Updates;
 use super::visible::Visible;
 use crate::catalog::Catalog;
 use crate::sandbox::bindings::{AskError, Question};
-use crate::sandbox::{Askable, Ended, Fresh, Observer, Ran, Run, Usage, dialogue};
+use crate::sandbox::{Askable, Ended, Fresh, Lane, Observer, Ran, Run, Usage, dialogue};
 use crate::telemetry;
 
 /// Runs calls against the catalog.
@@ -163,7 +163,7 @@ impl Invoker {
         let Some(mut account) = self.ledger.open(&tenant, &caller, trace, &self.updates) else {
             return refused(InvokeError::UnknownTool(operation.asked_for().into_owned()));
         };
-        let target = match operation.find(&self.visible(&tenant, &caller)) {
+        let mut target = match operation.find(&self.visible(&tenant, &caller)) {
             Ok(target) => target,
             Err(error) => {
                 account.of_nothing(&operation.asked_for());
@@ -172,7 +172,18 @@ impl Invoker {
             }
         };
         account.of(&target);
-        let checked = operation.prepare(&target);
+        let checked = if operation.is_long(&target) {
+            if let Err(refusal) = account.admit(target.guest()).await {
+                account.arguments(|| operation.arguments());
+                return account.close(Err(refusal));
+            }
+            let checking = move || (operation.prepare(&target), operation, target);
+            let checked;
+            (checked, operation, target) = account.lane().run_through(checking).await;
+            checked
+        } else {
+            operation.prepare(&target)
+        };
         account.arguments(|| operation.arguments());
         if let Err(error) = checked {
             return account.close(Err(error));
@@ -239,7 +250,7 @@ impl<O: Operation> Calling<'_, O> {
                 Err(error) => return (Err(error), account),
             },
         };
-        let mut fresh = match talk.take(resume.answers) {
+        let mut fresh = match self.take(&mut talk, resume.answers, &account).await {
             Ok(fresh) => fresh,
             Err(questions) => return (self.input_required(&talk, questions, true), account),
         };
@@ -259,7 +270,7 @@ impl<O: Operation> Calling<'_, O> {
             };
             account.leave();
             let asked = match account.wait_with(self.operation.arguments().len()) {
-                Some(_room) => ask(client, &questions).await,
+                Some(_room) => ask(client, &questions, &account.lane()).await,
                 None => Err(AskError::Failed(
                     "too many calls wait for answers: try again later".to_owned(),
                 )),
@@ -268,12 +279,32 @@ impl<O: Operation> Calling<'_, O> {
                 // There is no place in a tool's own round for anything but answers.
                 Err(error) if returned => return (Err(unanswered(&error)), account),
                 Err(error) => Fresh::Failure(error),
-                Ok(answers) => talk.take(answers).unwrap_or_default(),
+                Ok(answers) => self
+                    .take(&mut talk, answers, &account)
+                    .await
+                    .unwrap_or_default(),
             };
             if let Err(error) = self.check_unchanged() {
                 return (Err(error), account);
             }
         }
+    }
+
+    /// Takes answers. Holding them against the forms that were asked is long work.
+    async fn take(
+        &self,
+        talk: &mut Talk,
+        answers: BTreeMap<String, Value>,
+        account: &Account,
+    ) -> Result<Fresh, Vec<Question>> {
+        if !talk.has_returned() {
+            return talk.take(answers);
+        }
+        let mut taken = std::mem::take(talk);
+        let taking = move || (taken.take(answers), taken);
+        let fresh;
+        (fresh, *talk) = account.lane().run_through(taking).await;
+        fresh
     }
 
     async fn run_once(
@@ -313,9 +344,12 @@ impl<O: Operation> Calling<'_, O> {
             }
             Ok(Ended::Returned(reply)) => reply,
         };
-        let next = match O::conclude(self.target, reply) {
+        let next = match O::conclude(self.target, reply, &lane).await {
             Ok(Conclusion::Done(output)) => Ok(Next::Done(output)),
-            Ok(Conclusion::Asks(questions, state)) => {
+            Ok(Conclusion::Asks(mut questions, state)) => {
+                if let Err(error) = dialogue::settle(&mut questions) {
+                    return (Err(unsettled(error)), account);
+                }
                 let missing = askable.missing(&questions);
                 if missing.is_nothing() {
                     talk.returned(questions.clone(), state);
@@ -379,16 +413,26 @@ impl<O: Operation> Calling<'_, O> {
 async fn ask(
     client: &dyn Client,
     questions: &[Question],
+    lane: &Lane,
 ) -> Result<BTreeMap<String, Value>, AskError> {
     let answers = tokio::time::timeout(QUESTION_TIMEOUT, client.ask(questions))
         .await
         .unwrap_or(Err(AskError::TimedOut))?;
-    match dialogue::read(questions, &answers) {
-        Some(_) => Ok(answers),
+    let questions = questions.to_vec();
+    let reading = move || dialogue::read(&questions, &answers).map(|_| answers);
+    match lane.run_through(reading).await {
+        Some(answers) => Ok(answers),
         None => Err(AskError::Failed(
             "the client sent what is no answer to the question".to_owned(),
         )),
     }
+}
+
+fn unsettled(error: AskError) -> InvokeError {
+    InvokeError::InvalidResult(match error {
+        AskError::TimedOut => String::new(),
+        AskError::Unsupported(reason) | AskError::Failed(reason) => reason,
+    })
 }
 
 fn unanswered(error: &AskError) -> InvokeError {

@@ -128,6 +128,11 @@ impl Talk {
         Ok(sealed)
     }
 
+    /// Whether the tool has returned questions, for which there are no answers yet.
+    pub(super) fn has_returned(&self) -> bool {
+        self.returned.is_some()
+    }
+
     /// Takes answers to the questions that the tool returned; the others are for the run. The questions again where
     /// they are not answered.
     pub(super) fn take(&mut self, given: BTreeMap<String, Value>) -> Result<Fresh, Vec<Question>> {

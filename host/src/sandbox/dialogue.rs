@@ -13,12 +13,19 @@ use super::bindings::{
     Answer, AskError, ElicitationAction, ElicitationAnswer, Question, QuestionKind, Root,
 };
 use super::origin::Origin;
+use crate::schema::Form;
 
 /// Rounds of questions in one call: each runs it again.
 const MAX_ROUNDS: usize = 32;
 
 /// Questions of one round.
 const MAX_QUESTIONS: usize = 32;
+
+/// Bytes of the forms of one round.
+const MAX_FORMS: usize = 16 << 10;
+
+/// Bytes of what they are filled in with.
+const MAX_FILLED_IN: usize = 64 << 10;
 
 /// What a client can be asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,9 +113,9 @@ impl Dialogue {
     /// The answers where there are some; else the guest must end.
     pub(super) fn ask(
         &mut self,
-        questions: Vec<Question>,
+        mut questions: Vec<Question>,
     ) -> Result<Result<Vec<Answer>, AskError>, Asked> {
-        if let Err(error) = self.check(&questions) {
+        if let Err(error) = self.check(&questions).and_then(|()| settle(&mut questions)) {
             return Ok(Err(error));
         }
         let asked: Vec<_> = questions
@@ -185,13 +192,39 @@ impl Dialogue {
 
 /// The answers to all questions in their order; none where one is missing, or is no answer to its question.
 pub fn read(questions: &[Question], given: &BTreeMap<String, Value>) -> Option<Vec<Answer>> {
+    let mut bytes = 0;
     questions
         .iter()
         .map(|question| {
             let answer = Kind::of(question).read(given.get(&question.key)?)?;
-            fits(question, &answer).then_some(answer)
+            if let Answer::Elicited(answer) = &answer {
+                bytes += answer.content.as_ref().map_or(0, String::len);
+            }
+            (bytes <= MAX_FILLED_IN && fits(question, &answer)).then_some(answer)
         })
         .collect()
+}
+
+/// Brings forms into the shape in which clients get them, which is what their answers are checked against.
+pub fn settle(questions: &mut [Question]) -> Result<(), AskError> {
+    let mut bytes = 0;
+    for question in questions {
+        let QuestionKind::ElicitForm(form) = &mut question.ask else {
+            continue;
+        };
+        bytes += form.requested_schema.len();
+        if bytes > MAX_FORMS {
+            return Err(AskError::Failed(format!(
+                "the forms of one round have more than {} KiB",
+                MAX_FORMS >> 10
+            )));
+        }
+        let read = Form::read(&form.requested_schema).map_err(|error| {
+            AskError::Failed(format!("the question `{}`: {error}", question.key))
+        })?;
+        form.requested_schema = read.text();
+    }
+    Ok(())
 }
 
 /// Whether a form is filled in as its schema says (MCP, "Elicitation: Security Considerations").
@@ -203,12 +236,7 @@ fn fits(question: &Question, answer: &Answer) -> bool {
         return true;
     }
     let content = answer.content.as_deref().unwrap_or("{}");
-    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
-    match (parse(&form.requested_schema), parse(content)) {
-        (Some(schema), Some(content)) => jsonschema::is_valid(&schema, &content),
-        // A schema that is none is the author's to mend, and told where it is sent.
-        (schema, _) => schema.is_none(),
-    }
+    Form::read(&form.requested_schema).is_ok_and(|form| form.takes(content))
 }
 
 impl Askable {

@@ -26,7 +26,7 @@ use tokio_util::context::TokioContext;
 
 /// CPU time after which a call is a long one. A hand-over to another thread costs some ten
 /// microseconds, so it is a small part of what such a call costs in all.
-const SHORT: Duration = Duration::from_micros(200);
+pub const SHORT: Duration = Duration::from_micros(200);
 
 /// How nice the long threads are to those that serve, on the scale of `setpriority(2)`. At 0 a
 /// request waits for the end of a long call's time slice, some milliseconds; from 5 on it does not.
@@ -133,6 +133,14 @@ impl Lane {
             Some(done) => done,
             None => self.run_long(call).await,
         }
+    }
+
+    /// Runs work that is known to be long, and does not yield, on the long threads. Once begun it comes to its end.
+    pub async fn run_through<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        self.run_long(Box::pin(async move { work() })).await
     }
 
     async fn run_long<T: Send + 'static>(
@@ -295,6 +303,13 @@ mod tests {
             .await;
         assert!(name.starts_with("long-calls-"), "{name}");
         assert_eq!(niceness, NICENESS);
+    }
+
+    #[tokio::test]
+    async fn work_that_is_known_to_be_long_runs_on_the_long_threads() {
+        let lane = Lanes::new().lane();
+        let name = lane.run_through(thread_name).await;
+        assert!(name.starts_with("long-calls-"), "{name}");
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ pub use component::{Component, Ended, Listed, Payer, Ran, Run, Usage};
 pub use dialogue::{Askable, Dialogue, Fresh, Round};
 pub use engine::{Engine, EngineSettings};
 pub use fault::Fault;
-pub use lanes::Lane;
+pub use lanes::{Lane, SHORT};
 pub use origin::{Origin, Secret};
 pub use output::{Observer, Severity, Silent};
 pub use provided::Provided;

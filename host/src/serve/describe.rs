@@ -11,10 +11,10 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
-use crate::catalog::schema::Schema;
 use crate::catalog::{Prompt, Tool};
 use crate::invoke::ToolOutput;
 use crate::sandbox::bindings::{self as wit, Content, ResourceBody};
+use crate::schema::Schema;
 
 /// Marks an output schema whose value is wrapped; FastMCP's client unwraps by it.
 const WRAP_MARK: &str = "x-fastmcp-wrap-result";
@@ -303,11 +303,13 @@ fn json_type(schema: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Account;
 
     #[test]
     fn an_output_schema_of_no_object_is_wrapped_with_its_definitions_at_the_root() {
         let schema = Schema::compile(
             r##"{"type":"array","items":{"$ref":"#/$defs/A"},"$defs":{"A":{"type":"string"}}}"##,
+            &mut Account::default(),
         )
         .unwrap();
         assert_eq!(

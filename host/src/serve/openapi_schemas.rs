@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::schema::Schema;
-use crate::catalog::{integers, subschemas};
+use crate::schema::{Schema, integers, subschemas};
 
 /// Schemas by their keys.
 #[derive(Default)]
@@ -128,9 +127,10 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Account;
 
     fn added(schemas: &mut Schemas, schema: &Value) -> Value {
-        let schema = Schema::compile(&schema.to_string()).unwrap();
+        let schema = Schema::compile(&schema.to_string(), &mut Account::default()).unwrap();
         schemas.add("t.input".to_owned(), &schema)
     }
 

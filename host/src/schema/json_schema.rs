@@ -1,23 +1,23 @@
-//! JSON schemas of tools: checked at load, compiled with the first call. A compiled one takes many times the memory of its
+//! A JSON schema: read and bounded at load, compiled with the first check. A compiled one takes many times the memory of its
 //! text, and most tools are idle.
 //!
-//! A schema comes from a guest and is not trusted: nothing is fetched for it,
-//! patterns have a backtracking limit, references must end, and what an instance
-//! would cost to check is counted first where it could be much.
+//! A schema comes from a guest and is not trusted: nothing is fetched for it, all in it is bounded before it is compiled,
+//! and what a value would cost to check is counted first.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
-use super::applications::Applications;
+use super::account::{Account, Exhausted};
+use super::cost::{self, Cost};
+use super::graph::Graph;
 use super::integers;
+use super::pattern::{self, Patterns};
 
 /// Bytes of a schema's JSON text.
 const MAX_SCHEMA: usize = 256 << 10;
-
-/// Steps of one `pattern` match.
-const PATTERN_STEPS: usize = 10_000;
 
 /// Errors of one instance that are reported.
 const REPORTED_ERRORS: usize = 5;
@@ -30,10 +30,20 @@ const REPORTED_CASES: usize = 8;
 pub struct Schema {
     /// The schema as the guest gave it; `true` and `false` in their object forms.
     pub document: Arc<Map<String, Value>>,
+    patterns: Patterns,
+    refers: bool,
+    /// What compiling it costs.
+    compiling: Cost,
     /// From the first instance on.
-    validator: OnceLock<Validator>,
-    /// Where an instance can make the check expensive.
-    applications: Option<Applications>,
+    compiled: OnceLock<Result<Compiled, String>>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    graph: Graph,
+    /// None where it is made for each instance: what patterns that look around keep while they match has no bound but
+    /// time.
+    validator: Option<Validator>,
 }
 
 /// Why a schema is refused.
@@ -56,35 +66,95 @@ pub enum SchemaError {
     /// A reference out of the document.
     #[error("refers to `{0}`: references must stay within the schema (`#/..`), nothing is fetched")]
     Remote(String),
+    /// A dialect that the host does not know.
+    #[error("has the `$schema` `{0}`; the drafts 4, 6, 7, 2019-09 and 2020-12 are known")]
+    Dialect(String),
+    /// A schema within the schema that has a name or a dialect of its own.
+    #[error(
+        "has `{0}` below its root: references must mean the same everywhere in it; remove it, or put the schema in `$defs`"
+    )]
+    Embedded(&'static str),
+    /// Two anchors of a name.
+    #[error("has two anchors of the name `{0}`: a reference to it could mean either")]
+    Anchors(String),
+    /// Too many subschemas.
+    #[error("has more than {0} subschemas")]
+    Subschemas(usize),
+    /// Too long a way in place.
+    #[error(
+        "leads through more than {0} subschemas (`$ref`, `allOf`, ..) to the same place of the instance: shorten the chain"
+    )]
+    Depth(usize),
+    /// Too many levels.
+    #[error(
+        "has more than {0} levels of subschemas within one another: put inner ones in `$defs`, and refer to them"
+    )]
+    Levels(usize),
+    /// Something that is not known to be evaluated until itself is.
+    #[error(
+        "has `unevaluatedProperties` or `unevaluatedItems` within what they depend on, without end"
+    )]
+    Unevaluated,
+    /// Too large when it is compiled.
+    #[error(
+        "takes more than {0} MiB compiled: it is too large, has names that are too long, or too many references under `unevaluatedProperties`"
+    )]
+    Compiled(u64),
+    /// A pattern.
+    #[error("has the pattern `{0}`, which {1}")]
+    Pattern(String, String),
+    /// With all the others of its component it is too much.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// No valid schema.
     #[error("is no valid JSON Schema: {0}")]
     Invalid(String),
 }
 
 impl Schema {
-    /// Compiles a schema.
-    pub fn compile(text: &str) -> Result<Self, SchemaError> {
+    /// Reads a schema, for which a component pays, and looks whether it can be compiled.
+    pub fn compile(text: &str, account: &mut Account) -> Result<Self, SchemaError> {
         if text.len() > MAX_SCHEMA {
             return Err(SchemaError::TooLarge(text.len()));
         }
-        let document: Value = serde_json::from_str(text)?;
-        let applications = Applications::of(&document)?;
-        validator(document.clone()).map_err(SchemaError::Invalid)?;
-        let document = match document {
-            Value::Object(document) => document,
-            Value::Bool(true) => Map::new(),
-            _ => Map::from_iter([("not".to_owned(), json!({}))]),
+        let document = match serde_json::from_str(text)? {
+            Value::Bool(true) => json!({}),
+            Value::Bool(false) => json!({ "not": {} }),
+            document => document,
+        };
+        let schema = Self::read(document, account)?;
+        let document = Value::Object(Map::clone(&schema.document));
+        // What can be wrong with a reference or a pattern its own schema does not say.
+        if schema.refers || !schema.patterns.is_empty() {
+            validator(document, &schema.patterns).map_err(SchemaError::Invalid)?;
+        } else {
+            jsonschema::meta::validate(&document)
+                .map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        }
+        Ok(schema)
+    }
+
+    /// Bounds a schema, whose own schema it is known to fit.
+    pub(super) fn read(document: Value, account: &mut Account) -> Result<Self, SchemaError> {
+        let mut patterns = Patterns::default();
+        let graph = Graph::of(&document, &mut |pattern| patterns.add(pattern, account))?;
+        account.compile(graph.compiled)?;
+        let Value::Object(document) = document else {
+            let wrong = format!("{document} is neither an object nor a boolean");
+            return Err(SchemaError::Invalid(wrong));
         };
         Ok(Self {
             document: Arc::new(document),
-            validator: OnceLock::new(),
-            applications,
+            refers: graph.has_references(),
+            compiling: Cost::of_compiling(graph.compiled + patterns.bytes()),
+            patterns,
+            compiled: OnceLock::new(),
         })
     }
 
-    /// Compiles a schema of arguments: it must be one of an object.
-    pub fn compile_object(text: &str) -> Result<Self, SchemaError> {
-        let schema = Self::compile(text)?;
+    /// Reads a schema of arguments: it must be one of an object.
+    pub fn compile_object(text: &str, account: &mut Account) -> Result<Self, SchemaError> {
+        let schema = Self::compile(text, account)?;
         if schema.is_object() {
             Ok(schema)
         } else {
@@ -106,20 +176,34 @@ impl Schema {
         integral_properties(&self.document, arguments);
     }
 
+    /// Whether checking an instance may take longer than this. To know it takes no longer than that.
+    pub fn may_take(&self, instance: &Value, time: Duration) -> bool {
+        if self.compiled.get().is_none() && self.compiling.exceeds(time) {
+            return true;
+        }
+        match self.compiled() {
+            Ok(compiled) => self.cost(compiled, instance, Cost::of(time)).exceeds(time),
+            Err(_) => false,
+        }
+    }
+
     /// Checks an instance; the error names each offending place by its path.
     pub fn check(&self, instance: &Value) -> Result<(), String> {
-        if let Some(applications) = &self.applications
-            && applications.exceed(instance)
-        {
+        let compiled = self.compiled()?;
+        if self.cost(compiled, instance, cost::MAX) > cost::MAX {
             return Err(
                 "too deep or too large to be checked against this tool's schema; send less at once"
                     .to_owned(),
             );
         }
-        let validator = self.validator.get_or_init(|| {
-            let document = Value::Object(Map::clone(&self.document));
-            validator(document).expect("it could be compiled when it was loaded")
-        });
+        let made;
+        let validator = match &compiled.validator {
+            Some(validator) => validator,
+            None => {
+                made = self.validator()?;
+                &made
+            }
+        };
         if validator.is_valid(instance) {
             return Ok(());
         }
@@ -130,18 +214,61 @@ impl Schema {
             .collect();
         Err(errors.join("; "))
     }
+
+    fn cost(&self, compiled: &Compiled, instance: &Value, limit: Cost) -> Cost {
+        let mut cost = compiled.graph.cost(instance, limit);
+        if compiled.validator.is_none() {
+            cost += self.compiling;
+        }
+        cost
+    }
+
+    fn compiled(&self) -> Result<&Compiled, String> {
+        let compiled = self.compiled.get_or_init(|| {
+            let document = Value::Object(Map::clone(&self.document));
+            let graph = Graph::again(&document, &self.patterns).map_err(|e| e.to_string())?;
+            let is_kept = !self.patterns.look_around();
+            Ok(Compiled {
+                graph,
+                validator: is_kept.then(|| self.validator()).transpose()?,
+            })
+        });
+        compiled.as_ref().map_err(Clone::clone)
+    }
+
+    /// What checking an instance is counted for; none where it is too much.
+    #[cfg(test)]
+    pub(super) fn counted(&self, instance: &Value) -> Option<Duration> {
+        let counted = self.cost(self.compiled().ok()?, instance, cost::MAX);
+        (counted <= cost::MAX).then(|| counted.time())
+    }
+
+    fn validator(&self) -> Result<Validator, String> {
+        let document = Value::Object(Map::clone(&self.document));
+        validator(document, &self.patterns)
+    }
 }
 
-fn validator(mut document: Value) -> Result<Validator, String> {
+fn validator(mut document: Value, patterns: &Patterns) -> Result<Validator, String> {
     integers::ask_for_64_bits(&mut document);
-    jsonschema::options()
+    let options = jsonschema::options()
         .offline()
         .with_keyword(integers::KEYWORD, |_, _, _| {
             Ok(Box::new(integers::Has64Bits))
-        })
-        .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(PATTERN_STEPS))
-        .build(&document)
-        .map_err(|error| error.to_string())
+        });
+    let options = match patterns.look_around() {
+        true => options.with_pattern_options(
+            PatternOptions::fancy_regex()
+                .backtrack_limit(pattern::STEPS)
+                .size_limit(pattern::MAX_COMPILED),
+        ),
+        false => options.with_pattern_options(
+            PatternOptions::regex()
+                .size_limit(pattern::MAX_COMPILED)
+                .dfa_size_limit(pattern::TABLE),
+        ),
+    };
+    options.build(&document).map_err(|error| error.to_string())
 }
 
 fn integral_properties(schema: &Map<String, Value>, instance: &mut Map<String, Value>) {
@@ -239,7 +366,7 @@ mod tests {
     use super::*;
 
     fn compile(schema: &Value) -> Result<Schema, SchemaError> {
-        Schema::compile_object(&schema.to_string())
+        Schema::compile_object(&schema.to_string(), &mut Account::default())
     }
 
     fn point() -> Schema {
@@ -448,7 +575,7 @@ mod tests {
             Err(SchemaError::Invalid(_))
         ));
         assert!(matches!(
-            Schema::compile_object("{"),
+            Schema::compile_object("{", &mut Account::default()),
             Err(SchemaError::NotJson(_))
         ));
     }
