@@ -5,8 +5,11 @@ use wasip2::io::poll::{Pollable, poll};
 
 use crate::{Function, each};
 
-/// Pollables at once: nearly as many resources as a guest can hold.
-const POLLABLES: usize = 900;
+/// Pollables at once: nearly as many as a guest can hold, for each takes two resources.
+const POLLABLES: usize = 450;
+
+/// Bytes that the host counts for a pollable that is named.
+const NAMED: usize = 32;
 
 pub const FUNCTIONS: &[Function] = &[
     ("wasi:clocks/monotonic-clock#now", |_| {
@@ -40,7 +43,7 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     ("wasi:io/poll#poll of one that is named often", |size| {
         let pollable: &Pollable = Box::leak(Box::new(ready()));
-        let all = vec![pollable; (size / size_of::<u32>()).max(1)];
+        let all = vec![pollable; size / NAMED + 1];
         each(move || poll(&all))
     }),
 ];
