@@ -1,4 +1,4 @@
-//! What must have been built before: the `echo` tool, a hostile guest, the interpreters, and `sandglass` itself.
+//! What must have been built before: the `echo` tool, hostile guests, the interpreters, and `sandglass` itself.
 
 use std::env;
 use std::path::PathBuf;
@@ -12,6 +12,10 @@ pub struct Parts {
     pub echo: PathBuf,
     /// A component with a tool that spins.
     pub hostile: PathBuf,
+    /// A component that calls the host without end.
+    pub flood: PathBuf,
+    /// A component whose arguments are expensive to check.
+    pub schema_cost: PathBuf,
     /// The folder of the interpreters of source text.
     pub interpreters: PathBuf,
     /// The server.
@@ -24,7 +28,7 @@ impl Parts {
     /// Finds them: the components in SANDGLASS_TOOLS_DIR and SANDGLASS_GUESTS_DIR, the server beside this program.
     pub fn find() -> Result<Self> {
         let echo = component("SANDGLASS_TOOLS_DIR", "target/tools", "echo.wasm")?;
-        let hostile = component("SANDGLASS_GUESTS_DIR", "target/guests", "hostile.wasm")?;
+        let guest = |name| component("SANDGLASS_GUESTS_DIR", "target/guests", name);
         let bench = env::current_exe().context("the path of this program is not known")?;
         let sandglass = bench.with_file_name("sandglass");
         ensure!(
@@ -34,7 +38,9 @@ impl Parts {
         );
         Ok(Self {
             echo,
-            hostile,
+            hostile: guest("hostile.wasm")?,
+            flood: guest("flood.wasm")?,
+            schema_cost: guest("schema_cost.wasm")?,
             interpreters: Installation::of(sandglass.clone()).interpreters(),
             sandglass,
             bench,

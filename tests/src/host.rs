@@ -432,6 +432,11 @@ impl Host {
         self.status_field("VmHWM:") * 1024
     }
 
+    /// The memory that the process holds now, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.status_field("VmRSS:") * 1024
+    }
+
     fn status_field(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it is running");

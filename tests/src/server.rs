@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 /// | `/hang` | nothing, ever |
 /// | `/stall` | a head, a few bytes, and then nothing |
 /// | `/bytes?N` | that many bytes |
+/// | `/cut` | a head, a few bytes, and then the connection ends |
 /// | `/endless` | bytes without end |
 /// | `/status/N` | that status, with the body `hello` |
 /// | any other | `hello`, once the request was read to its end |
@@ -156,6 +157,15 @@ async fn answer(State(record): State<Arc<Record>>, request: Request) -> Response
         "/stall" => {
             let begin = stream::iter([ok(Bytes::from_static(b"begin"))]);
             Body::from_stream(begin.chain(stream::pending())).into_response()
+        }
+        "/cut" => {
+            let begin = stream::iter([ok(Bytes::from_static(b"begin"))]);
+            let cut = stream::once(async {
+                // What came before is sent while this waits.
+                tokio::task::yield_now().await;
+                Err(Error::other("cut"))
+            });
+            Body::from_stream(begin.chain(cut)).into_response()
         }
         "/bytes" => vec![b'x'; query.parse().unwrap_or_default()].into_response(),
         "/endless" => {

@@ -1,10 +1,18 @@
-//! A host that may open few files answers, however many components it is to serve.
+//! A host that may open few files answers, however many components it is to serve, and whatever these open.
 
-use sandglass_tests::{Folder, Launch, manifest};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::{Either, join_all, select};
+use sandglass_tests::flood::Flood;
+use sandglass_tests::{Folder, Launch, manifest, raw};
 use serde_json::json;
 
 /// Half of them are for components.
 const FILES: usize = 100;
+
+/// What somebody who connects waits at most.
+const PROMPT: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn components_leave_files_to_those_who_call_them() {
@@ -35,4 +43,34 @@ async fn components_leave_files_to_those_who_call_them() {
     assert_eq!(ready["status"], "degraded");
     let reason = "100 files may be open, and those of them that are for components are (25): serve fewer, or lift the limit";
     assert!(ready["failures"].to_string().contains(reason), "{ready}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_leave_files_to_those_who_connect() {
+    // A few of such calls could open them all.
+    const CALLS: usize = 4;
+    let limits = json!({ "timeout": "5s", "concurrency": CALLS });
+    let flood = Flood::launch(&limits, |launch| {
+        launch.through(&["sh", "-c", "ulimit -n 1024; exec \"$0\" \"$@\""])
+    })
+    .await;
+    let host = &flood.host;
+    let hold = json!({ "kind": "files" });
+    let held = join_all((0..CALLS).map(|_| host.call("hold", hold.clone())));
+    let connecting = async {
+        loop {
+            let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            let health = tokio::time::timeout(PROMPT, raw(host, request)).await;
+            assert_eq!(health.expect("it is answered at once").status, 200);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    match select(pin!(held), pin!(connecting)).await {
+        Either::Left((answers, _)) => {
+            for answer in answers {
+                assert_eq!(answer.status, 500, "each ends with its time: {answer:?}");
+            }
+        }
+        Either::Right((never, _)) => never,
+    }
 }

@@ -58,7 +58,7 @@ pub enum Question {
     Listeners,
     /// What a call over stdio costs beside a native rmcp tool
     Stdio,
-    /// What a tenant notices of another one that spins on all the places it has
+    /// What a tenant notices of another one that takes all the places it has
     Neighbour,
     /// What a call of inline Python and JavaScript costs, beside the same function in FastMCP
     Inline,

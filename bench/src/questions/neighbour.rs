@@ -1,35 +1,50 @@
-//! What a tenant notices of another one that spins on all the places it has.
+//! What a tenant notices of another one that takes all the places it has: to spin, or to have the host work for it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::Bench;
 use crate::http::{self, Connection, load_over};
+use crate::parts::Parts;
 use crate::report::{Bar, Quantity, Row};
-use crate::rounds::take_turns;
+use crate::rounds::{Series, Subject, take_turns};
 use crate::server::Server;
 
 const BAR: Bar = Bar::at_most(2.0, 1.3);
 
-/// Calls at once of the tenant that spins: more than it has places.
-const SPINNING: usize = 48;
+/// Calls at once of the tenant that is not quiet: more than it has places.
+const AT_ONCE: usize = 48;
 
 /// From the first of them until all places are taken.
 const WARM_UP: Duration = Duration::from_millis(300);
 
+/// Bytes that the host gets or gives in one call of its own.
+const LARGE: usize = 64 << 10;
+
+/// Bytes of a string that is checked against a schema.
+const CHECKED: usize = 1 << 20;
+
 /// Measures.
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
+    let Parts {
+        echo,
+        hostile,
+        flood,
+        schema_cost,
+        ..
+    } = &bench.parts;
     let server = Server::with_manifest(
         &bench.parts,
         json!({
-            "tools": [bench.parts.echo],
-            "tenants": {"spinner": {"tools": [bench.parts.hostile]}},
+            "tools": [echo],
+            "tenants": {"loud": {"tools": [hostile, flood, schema_cost]}},
         }),
     )?;
     let request = http::post(
@@ -50,43 +65,70 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             },
         )
     };
-    let [beside, alone] = take_turns(
+    let beside = |tool: &str, arguments: Value| -> Subject<'_> {
+        let request: Arc<[u8]> = http::post(
+            "/t/loud/mcp/tools",
+            "",
+            &json!({"tool": tool, "arguments": arguments}),
+        )
+        .into();
+        Box::new(move || {
+            let _neighbour = Neighbour::start(server.address, Arc::clone(&request));
+            thread::sleep(WARM_UP);
+            quiet()
+        })
+    };
+    let [spinning, host_calls, schemas, logs, alone] = take_turns(
         bench.effort.rounds,
         [
-            Box::new(|| {
-                let _spinner = Spinner::start(server.address);
-                thread::sleep(WARM_UP);
-                quiet()
-            }),
+            beside("spin_forever", json!({})),
+            beside(
+                "flood",
+                json!({"function": "wasi:random/random#get-random-bytes", "size": LARGE}),
+            ),
+            beside("check", json!({"text": "x".repeat(CHECKED)})),
+            beside(
+                "flood",
+                json!({"function": "sandglass:tool/host#log", "size": LARGE}),
+            ),
             Box::new(quiet),
         ],
     )?;
+    let p99 = |what: &'static str, beside: &Series| {
+        Row::compare(what, beside, &alone, Quantity::P99).with_bar(BAR)
+    };
     Ok(vec![
-        Row::compare(
+        p99(
             "p99 of a quiet tenant beside a spinning one / alone",
-            &beside,
-            &alone,
-            Quantity::P99,
-        )
-        .with_bar(BAR),
-        Row::compare("the same, p50", &beside, &alone, Quantity::P50),
+            &spinning,
+        ),
+        Row::compare("the same, p50", &spinning, &alone, Quantity::P50),
         Row::compare(
             "the same, throughput",
-            &beside,
+            &spinning,
             &alone,
             Quantity::THROUGHPUT,
         ),
+        p99(
+            "p99 of a quiet tenant beside a flood of host calls / alone",
+            &host_calls,
+        ),
+        p99(
+            "p99 of a quiet tenant beside a flood of expensive schemas / alone",
+            &schemas,
+        ),
+        p99("p99 of a quiet tenant beside a flood of log / alone", &logs),
     ])
 }
 
-/// A tenant that spins until this is dropped.
-struct Spinner {
+/// A tenant that sends the same call on many connections until this is dropped.
+struct Neighbour {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Spinner {
-    fn start(address: SocketAddr) -> Self {
+impl Neighbour {
+    fn start(address: SocketAddr, request: Arc<[u8]>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let Ok(runtime) = super::runtime() else {
@@ -94,7 +136,7 @@ impl Spinner {
             };
             runtime.block_on(async {
                 tokio::select! {
-                    _ = join_all((0..SPINNING).map(|_| spin(address))) => {}
+                    _ = join_all((0..AT_ONCE).map(|_| call(address, &request))) => {}
                     _ = stopped => {}
                 }
             });
@@ -106,7 +148,7 @@ impl Spinner {
     }
 }
 
-impl Drop for Spinner {
+impl Drop for Neighbour {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -116,14 +158,9 @@ impl Drop for Spinner {
 }
 
 /// Whatever the answer is, the next call follows: its limit ended this one, or there was no place for it.
-async fn spin(address: SocketAddr) -> Result<()> {
-    let request = http::post(
-        "/t/spinner/mcp/tools",
-        "",
-        &json!({"tool": "spin_forever", "arguments": {}}),
-    );
+async fn call(address: SocketAddr, request: &[u8]) -> Result<()> {
     let mut connection = Connection::open(address).await?;
     loop {
-        connection.exchange(&request).await?;
+        connection.exchange(request).await?;
     }
 }
