@@ -54,7 +54,7 @@ fn call(request: CallRequest) -> Outcome {
     match request.name.as_str() {
         "ask_bomb" => value(match host::ask(&[form(kind)]) {
             Ok(_) => "answered".into(),
-            Err(types::AskError::Failed(reason)) => reason.into(),
+            Err(host::AskError::Failed(reason)) => reason.into(),
             Err(other) => format!("{other:?}").into(),
         }),
         "return_bomb" => Outcome::InputRequired(InputRequest {
