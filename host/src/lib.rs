@@ -23,5 +23,6 @@ pub mod sandbox;
 mod secret;
 pub mod serve;
 pub mod source;
+mod supervise;
 pub mod telemetry;
 mod watch;

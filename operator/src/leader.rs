@@ -118,7 +118,12 @@ impl Leadership {
                 Some(MicroTime(now))
             },
             renew_time: Some(MicroTime(now)),
-            lease_transitions: Some(before.lease_transitions.unwrap_or(0) + i32::from(!is_mine)),
+            lease_transitions: Some(
+                before
+                    .lease_transitions
+                    .unwrap_or(0)
+                    .saturating_add(i32::from(!is_mine)),
+            ),
             ..LeaseSpec::default()
         }
     }
@@ -133,7 +138,11 @@ fn is_free(spec: Option<&LeaseSpec>, me: &str, now: Timestamp) -> bool {
     spec.holder_identity
         .as_deref()
         .is_none_or(|holder| holder.is_empty() || holder == me)
-        || renewed.is_none_or(|renewed| renewed + SignedDuration::from_secs(holds.into()) < now)
+        || renewed.is_none_or(|renewed| {
+            let until = renewed.checked_add(SignedDuration::from_secs(holds.into()));
+            // What no clock can show is not over.
+            until.is_ok_and(|until| until < now)
+        })
 }
 
 #[cfg(test)]

@@ -146,7 +146,7 @@ impl ByteCache {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            left -= entry.size;
+            left = left.saturating_sub(entry.size);
             removed.push(entry);
         }
         Ok(removed)

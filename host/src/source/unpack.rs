@@ -79,7 +79,7 @@ fn frames(mut packed: &[u8]) -> Result<Bytes, UnpackError> {
         };
         let frame =
             StreamingDecoder::new(&mut packed).map_err(|error| damaged(io::Error::other(error)))?;
-        let room = MAX_COMPONENT + 1 - bytes.len() as u64;
+        let room = (MAX_COMPONENT + 1).saturating_sub(bytes.len() as u64);
         frame.take(room).read_to_end(&mut bytes).map_err(damaged)?;
         if bytes.len() as u64 > MAX_COMPONENT {
             return Err(UnpackError::TooLarge);
