@@ -255,17 +255,9 @@ async fn a_tenant_has_so_many_tasks_and_the_oldest_that_ended_makes_room() {
         failure(&refused).contains("Too many tasks: 256"),
         "{refused}"
     );
-    // What ends at once is none, and needs none.
-    let params = json!({"name": "slow_compute", "arguments": {"seconds": 0}});
-    eventually("a quick call needs no place", async || {
-        let quick = ask(&host, "tools/call", params.clone()).await.result();
-        (quick["isError"] != true).then(|| assert_eq!(quick["resultType"], "complete", "{quick}"))
-    })
-    .await;
+    let cancel = async |id: &Value| ask(&host, "tasks/cancel", json!({"taskId": id})).await;
     for id in [&ids[200], &ids[100]] {
-        ask(&host, "tasks/cancel", json!({"taskId": id}))
-            .await
-            .result();
+        cancel(id).await.result();
     }
     assert_eq!(get(&host, &ids[100]).await["status"], "cancelled");
     begin_asking(&host).await;
@@ -275,4 +267,15 @@ async fn a_tenant_has_so_many_tasks_and_the_oldest_that_ended_makes_room() {
     assert_eq!(error["message"], "Unknown task");
     assert_eq!(get(&host, &ids[200]).await["status"], "cancelled");
     until(&host, &ids[0], "input_required").await;
+    // What ends at once is none, and takes nobody's place. On a busy machine it may take too long for that, and the next is tried.
+    let params = json!({"name": "slow_compute", "arguments": {"seconds": 0}});
+    for two in ids[200..].windows(2) {
+        let quick = ask(&host, "tools/call", params.clone()).await.result();
+        if quick["resultType"] == "complete" {
+            assert_eq!(get(&host, &two[0]).await["status"], "cancelled");
+            return;
+        }
+        cancel(&two[1]).await.result();
+    }
+    panic!("no call ended at once");
 }
