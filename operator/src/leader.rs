@@ -1,4 +1,15 @@
 //! One of several replicas works: the one that holds the Lease.
+//!
+//! Times and numbers here are what others write into the Lease: what is reckoned with them saturates, or is checked.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 
 use std::time::Duration;
 
@@ -50,7 +61,7 @@ impl Leadership {
                 Ok(true) => renewed = tokio::time::Instant::now(),
                 Ok(false) => return,
                 // Before the others may take it.
-                Err(_) if renewed.elapsed() + RENEWS < HOLDS => {}
+                Err(_) if renewed.elapsed().saturating_add(RENEWS) < HOLDS => {}
                 Err(_) => return,
             }
         }

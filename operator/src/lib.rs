@@ -16,17 +16,6 @@
 //!
 //! It reaches the API server, and the management port (9090) of the pods that it makes. It keeps nothing on disk, and runs as
 //! any user with a read-only root. Several replicas need `--leader-election`.
-//!
-//! Whatever it reckons with, others write into the cluster: that saturates, or is checked.
-#![cfg_attr(
-    not(test),
-    warn(
-        clippy::arithmetic_side_effects,
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        clippy::cast_sign_loss
-    )
-)]
 
 pub mod cli;
 mod cluster;

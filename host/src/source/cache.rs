@@ -169,7 +169,7 @@ fn file_name(name: impl fmt::Display) -> String {
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(MAX_COMPONENT + 1)
+        .take(MAX_COMPONENT.saturating_add(1))
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

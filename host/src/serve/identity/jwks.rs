@@ -29,6 +29,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// A whole request to the issuer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Until the issuer is connected to.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Bytes of an issuer's document.
 const MAX_DOCUMENT: usize = 1 << 20;
 
@@ -226,7 +229,7 @@ fn no_keys(config: &JwtIssuer, reason: &str) -> ManifestError {
 fn client(config: &JwtIssuer) -> Result<reqwest::Client, ManifestError> {
     let mut builder = reqwest::Client::builder()
         .timeout(TIMEOUT)
-        .connect_timeout(TIMEOUT / 2)
+        .connect_timeout(CONNECT_TIMEOUT)
         .redirect(Policy::none());
     if let Some(file) = &config.ca {
         let certificates = certificates(file).map_err(|problem| {

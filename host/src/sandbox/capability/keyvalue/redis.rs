@@ -119,7 +119,7 @@ impl Redis {
             .arg("WITHSCORES")
             .arg("LIMIT")
             .arg(0)
-            .arg(MAX_KEYS + 1);
+            .arg(MAX_KEYS.saturating_add(1));
         let entries: Vec<(String, f64)> = self.ask(Request::Command(list)).await?;
         // Places are counted from 1: they stay far below where a double leaves out integers.
         #[expect(
