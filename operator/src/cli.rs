@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::leader::Leadership;
@@ -153,6 +155,15 @@ fn start(run: Run) -> anyhow::Result<()> {
 impl Run {
     /// Works until it is told to stop, or cannot go on.
     async fn run(self) -> anyhow::Result<()> {
+        let metrics = Arc::new(Metrics::default());
+        let answering = self.listen(Arc::clone(&metrics)).await?;
+        tokio::select! {
+            done = self.work(metrics) => done,
+            ended = answering => anyhow::bail!("health and metrics are not answered any more: {ended:?}"),
+        }
+    }
+
+    async fn work(self, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut stopped = pin!(async {
@@ -161,9 +172,7 @@ impl Run {
                 _ = interrupt.recv() => {}
             }
         });
-        let metrics = Arc::new(Metrics::default());
         let begun = async {
-            self.listen(Arc::clone(&metrics)).await?;
             let client = cluster::client(Arc::clone(&metrics)).await?;
             let election = self.leader_election;
             let settings = self.settings();
@@ -199,14 +208,13 @@ impl Run {
         done
     }
 
-    async fn listen(&self, metrics: Arc<Metrics>) -> anyhow::Result<()> {
+    async fn listen(&self, metrics: Arc<Metrics>) -> anyhow::Result<JoinHandle<io::Result<()>>> {
         let listen = self.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("--listen {listen}: the port cannot be bound; choose another")
         })?;
         tracing::info!("health and metrics on http://{}", listener.local_addr()?);
-        tokio::spawn(metrics.serve(listener));
-        Ok(())
+        Ok(tokio::spawn(metrics.serve(listener)))
     }
 
     fn settings(self) -> Settings {

@@ -1,4 +1,15 @@
 //! One of several replicas works: the one that holds the Lease.
+//!
+//! Times and numbers here are what others write into the Lease: what is reckoned with them saturates, or is checked.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 
 use std::time::Duration;
 
@@ -50,7 +61,7 @@ impl Leadership {
                 Ok(true) => renewed = tokio::time::Instant::now(),
                 Ok(false) => return,
                 // Before the others may take it.
-                Err(_) if renewed.elapsed() + RENEWS < HOLDS => {}
+                Err(_) if renewed.elapsed().saturating_add(RENEWS) < HOLDS => {}
                 Err(_) => return,
             }
         }
@@ -118,7 +129,12 @@ impl Leadership {
                 Some(MicroTime(now))
             },
             renew_time: Some(MicroTime(now)),
-            lease_transitions: Some(before.lease_transitions.unwrap_or(0) + i32::from(!is_mine)),
+            lease_transitions: Some(
+                before
+                    .lease_transitions
+                    .unwrap_or(0)
+                    .saturating_add(i32::from(!is_mine)),
+            ),
             ..LeaseSpec::default()
         }
     }
@@ -133,7 +149,11 @@ fn is_free(spec: Option<&LeaseSpec>, me: &str, now: Timestamp) -> bool {
     spec.holder_identity
         .as_deref()
         .is_none_or(|holder| holder.is_empty() || holder == me)
-        || renewed.is_none_or(|renewed| renewed + SignedDuration::from_secs(holds.into()) < now)
+        || renewed.is_none_or(|renewed| {
+            let until = renewed.checked_add(SignedDuration::from_secs(holds.into()));
+            // What no clock can show is not over.
+            until.is_ok_and(|until| until < now)
+        })
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Metrics {
     pub fn requested(&self, method: &str) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         match requests.get_mut(method) {
-            Some(count) => *count += 1,
+            Some(count) => *count = count.saturating_add(1),
             None => _ = requests.insert(method.to_owned(), 1),
         }
     }

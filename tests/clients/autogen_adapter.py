@@ -9,7 +9,7 @@ from autogen_ext.tools.mcp import StreamableHttpMcpToolAdapter, StreamableHttpSe
 
 
 async def main(url):
-    server = StreamableHttpServerParams(url=url, timeout=30.0, terminate_on_close=True)
+    server = StreamableHttpServerParams(url=url, timeout=120.0, terminate_on_close=True)
     tools = await mcp_server_tools(server)
     adapter = await StreamableHttpMcpToolAdapter.from_server_params(server, "get_current_time")
     # Agents call tools through one of these.

@@ -16,7 +16,7 @@ from openai import OpenAI
 async def main(mcp_url, model_url):
     token = os.environ.get("TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else None
-    server = StreamableHttpServerParams(url=mcp_url, headers=headers, timeout=30.0, terminate_on_close=True)
+    server = StreamableHttpServerParams(url=mcp_url, headers=headers, timeout=120.0, terminate_on_close=True)
     tool = await StreamableHttpMcpToolAdapter.from_server_params(server, "get_current_time")
     endpoint = {"base_url": model_url, "api_key": "none"}
     model = OpenAIChatCompletionClient(

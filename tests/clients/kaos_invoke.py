@@ -9,7 +9,7 @@ import httpx
 
 def invoke(method, params):
     message = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
-    response = httpx.post(sys.argv[1], json=message, timeout=30.0)
+    response = httpx.post(sys.argv[1], json=message, timeout=120.0)
     response.raise_for_status()
     return response.json()["result"]
 

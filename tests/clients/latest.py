@@ -26,7 +26,7 @@ async def main(mode, target):
     async def on_progress(progress, total, message):
         steps.append(progress)
 
-    async with Client(server, mode=mode, read_timeout_seconds=30) as client:
+    async with Client(server, mode=mode, read_timeout_seconds=120) as client:
         seen = {
             "tools": [tool.name for tool in (await client.list_tools()).tools],
             "current": await outcome(client.call_tool("get_current_time", {"timezone": "Europe/Warsaw"})),

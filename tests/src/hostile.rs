@@ -18,10 +18,15 @@ pub struct Hostile {
 }
 
 impl Hostile {
-    /// Serves a file of `tests/fixtures`.
+    /// Serves a file of `tests/fixtures`. Its calls have the time to use up all else that they may.
     pub async fn serve(file: &str) -> Self {
+        Self::serve_for(file, "5m").await
+    }
+
+    /// The same with calls that may take so long.
+    pub async fn serve_for(file: &str, timeout: &str) -> Self {
         let source = root().join("tests/fixtures").join(file);
-        let tool = json!({ "source": source, "limits": { "timeout": "5s" } });
+        let tool = json!({ "source": source, "limits": { "timeout": timeout } });
         Self {
             host: Host::start(&manifest(&json!([tool]))).await,
         }

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use futures::{StreamExt, stream};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What it answers depends on the path:
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 /// |---|---|
 /// | `/redirect?URL` | 302 to that URL |
 /// | `/hang` | nothing, ever |
+/// | `/gate` | `hello`, once the test has called [`Server::open`] |
 /// | `/stall` | a head, a few bytes, and then nothing |
 /// | `/bytes?N` | that many bytes |
 /// | `/cut` | a head, a few bytes, and then the connection ends |
@@ -50,6 +52,7 @@ struct Record {
     connections: AtomicUsize,
     bytes: AtomicUsize,
     seen: Mutex<Vec<Seen>>,
+    gate: watch::Sender<bool>,
 }
 
 impl Server {
@@ -115,6 +118,11 @@ impl Server {
         self.record.bytes.load(Ordering::Relaxed)
     }
 
+    /// Lets those go on who wait at `/gate`, and all who come there later.
+    pub fn open(&self) {
+        self.record.gate.send_replace(true);
+    }
+
     /// The requests that came in.
     pub fn seen(&self) -> Vec<Seen> {
         self.record.seen().clone()
@@ -154,6 +162,10 @@ async fn answer(State(record): State<Arc<Record>>, request: Request) -> Response
             (StatusCode::from_u16(status).expect("it is one"), "hello").into_response()
         }
         "/hang" => std::future::pending().await,
+        "/gate" => {
+            _ = record.gate.subscribe().wait_for(|open| *open).await;
+            "hello".into_response()
+        }
         "/stall" => {
             let begin = stream::iter([ok(Bytes::from_static(b"begin"))]);
             Body::from_stream(begin.chain(stream::pending())).into_response()

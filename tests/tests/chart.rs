@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Container, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
-use sandglass_tests::{Chart, Host, Launch, NAMESPACE, RELEASE, root, strict, tool};
+use sandglass_tests::{Chart, Host, Launch, NAMESPACE, RELEASE, eventually, root, strict, tool};
 use serde_json::{Value, json};
 
 /// Everything that there is to switch on, and something in each list.
@@ -269,7 +269,10 @@ async fn the_host_understands_what_it_is_given() {
         200,
         "its liveness probe"
     );
-    assert!(host.log().contains("path=\"/ready\""), "the access log");
+    eventually("the access log has it", async || {
+        host.log().contains("path=\"/ready\"").then_some(())
+    })
+    .await;
     let kept = host.folder().join("sandglass");
     assert!(kept.is_dir(), "what was compiled lies in the cache");
 }

@@ -72,7 +72,7 @@ fn stream(host: &Host, session: &str, token: &str) -> RequestBuilder {
 async fn a_standalone_stream_ends_with_the_token_and_its_client_is_asked_for_another() {
     let issuer = Issuer::start().await;
     let host = issuer.host().await;
-    let token = issuer.token(8);
+    let token = issuer.token(15);
     let initialize = mcp::bare(&host, "initialize", mcp::initialize("2025-11-25"));
     let answer = send(initialize.header("accept", mcp::ACCEPT).bearer_auth(&token)).await;
     assert_eq!(answer.status, 200, "{answer:?}");

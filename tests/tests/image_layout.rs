@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sandglass_tests::{Cgroup, Folder, Host, Launch, PATIENCE, root};
 use serde_json::json;
-use tokio::time::Instant;
 
 /// The user of the image.
 const NOBODY: &str = "65532";
@@ -146,9 +145,8 @@ async fn the_image_is_ready_within_ten_seconds_of_half_a_processor_and_256_mib()
     };
     let join = group.join();
     let launch = image.launch().through(&join.each_ref().map(String::as_str));
-    let begin = Instant::now();
     let host = launch.start().await;
-    let took = begin.elapsed();
+    assert_starts_quickly(&host);
     assert_serves(&host).await;
     for _ in 0..200 {
         let answer = host
@@ -156,7 +154,6 @@ async fn the_image_is_ready_within_ten_seconds_of_half_a_processor_and_256_mib()
             .await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    assert!(took < Duration::from_secs(10), "{took:?} to be ready");
     assert_eq!(group.killed(), 0);
     drop(host);
 }
@@ -174,15 +171,8 @@ async fn inline_python_is_ready_within_ten_seconds_of_half_a_processor_and_256_m
             launch
         }
     };
-    let begin = Instant::now();
     let host = launch.start().await;
-    let took = begin.elapsed();
-    // Where there are no control groups, this alone says what half a processor would have made of it.
-    let work = host.processor_time();
-    assert!(
-        work < Duration::from_secs(5),
-        "{work:?} of a processor to be ready"
-    );
+    assert_starts_quickly(&host);
     assert_eq!(host.tools().await, ["add"]);
     for number in 0..100 {
         let answer = host.call("add", json!({ "a": number, "b": 1 })).await;
@@ -193,12 +183,20 @@ async fn inline_python_is_ready_within_ten_seconds_of_half_a_processor_and_256_m
         "{}",
         host.log()
     );
-    assert!(took < Duration::from_secs(10), "{took:?} to be ready");
     let peak = host.peak_memory();
     assert!(peak < 256 << 20, "{} MiB at most", peak >> 20);
     if let Ok(group) = group {
         assert_eq!(group.killed(), 0);
     }
+}
+
+/// It has used no more than half a processor gives in ten seconds, however long it waited for that on a busy machine.
+fn assert_starts_quickly(host: &Host) {
+    let work = host.processor_time();
+    assert!(
+        work < Duration::from_secs(5),
+        "{work:?} of a processor to be ready"
+    );
 }
 
 async fn assert_serves(host: &Host) {
@@ -219,16 +217,14 @@ async fn assert_serves(host: &Host) {
 #[tokio::test]
 async fn the_image_is_ready_at_once_from_its_seed() {
     let image = Image::seeded().await;
-    let begin = Instant::now();
     let host = image.launch().start().await;
-    let took = begin.elapsed();
+    assert_starts_quickly(&host);
     assert_serves(&host).await;
     let log = host.log();
     assert!(
         log.contains("seed") && !log.contains("fresh"),
         "compiled instead of taken from the seed:\n{log}"
     );
-    assert!(took < Duration::from_secs(10), "{took:?} to be ready");
 }
 
 #[tokio::test]

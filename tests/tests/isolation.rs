@@ -1,15 +1,17 @@
 //! Each promise of the sandbox, with a hostile guest that tries to break it.
 
-use std::time::Duration;
-
 use sandglass_tests::mcp::{Session, Way, failure, send};
 use sandglass_tests::{Folder, Host, Launch, eventually, grow_table, guest};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 /// Calls of these may take a second, or 50 million instructions, or 16 MiB, or 4 KiB of log.
 fn tight() -> String {
-    manifest("fuel: 50_000_000, timeout: 1s, memory: 16MiB, output: 64KiB, log: 4KiB")
+    manifest("fuel: 50_000_000, timeout: 60s, memory: 16MiB, output: 64KiB, log: 4KiB")
+}
+
+/// The same, and time is short.
+fn hurried() -> String {
+    tight().replace("60s", "1s")
 }
 
 fn manifest(limits: &str) -> String {
@@ -31,9 +33,8 @@ async fn failures(host: &Host, tool: &str, arguments: Value) -> Vec<String> {
     told
 }
 
-/// Each attempt fails with one of these texts, in time, and the host is well after it.
+/// Each attempt fails with one of these texts, and the host is well after it.
 async fn assert_fails(host: &Host, tool: &str, arguments: Value, expected: &[&str]) {
-    let begin = Instant::now();
     for told in failures(host, tool, arguments).await {
         assert!(
             expected.iter().any(|part| told.contains(part)),
@@ -41,11 +42,6 @@ async fn assert_fails(host: &Host, tool: &str, arguments: Value, expected: &[&st
         );
         assert!(told.len() < 4_096, "{tool}: an error is short");
     }
-    assert!(
-        begin.elapsed() < Duration::from_secs(20),
-        "{tool}: four calls took {:?}",
-        begin.elapsed()
-    );
     host.assert_well().await;
     let answer = host.call("echo", json!({ "text": "still here" })).await;
     assert_eq!(answer.status, 200, "after {tool}: {answer:?}");
@@ -65,7 +61,7 @@ async fn an_endless_loop_ends_with_its_fuel() {
 
 #[tokio::test]
 async fn a_loop_of_long_instructions_ends_with_fuel_or_time() {
-    let host = Host::start(&tight()).await;
+    let host = Host::start(&hurried()).await;
     assert_fails(&host, "spin_fill", json!({}), &[FUEL, TIME]).await;
 }
 
@@ -77,14 +73,14 @@ async fn a_loop_of_long_instructions_ends_in_time_where_fuel_is_plenty() {
 
 #[tokio::test]
 async fn a_flood_of_host_calls_ends_with_fuel_or_time() {
-    let host = Host::start(&tight()).await;
+    let host = Host::start(&hurried()).await;
     assert_fails(&host, "spin_hostcall", json!({}), &[FUEL, TIME]).await;
     assert_fails(&host, "flood_progress", json!({}), &[FUEL, TIME]).await;
 }
 
 #[tokio::test]
 async fn a_call_that_waits_in_the_host_ends_in_time() {
-    let host = Host::start(&tight()).await;
+    let host = Host::start(&hurried()).await;
     assert_fails(&host, "sleep_forever", json!({}), &[TIME]).await;
 }
 
@@ -138,7 +134,7 @@ async fn a_panic_is_a_trap_that_gives_its_reason() {
 
 #[tokio::test]
 async fn output_is_capped() {
-    let host = Host::start(&manifest("memory: 256MiB, output: 64KiB")).await;
+    let host = Host::start(&manifest("memory: 256MiB, output: 64KiB, timeout: 60s")).await;
     assert_fails(
         &host,
         "big_output",
@@ -389,7 +385,7 @@ async fn secrets_and_host_paths_stay_out_of_the_log_and_of_errors() {
 async fn the_same_call_burns_the_same_fuel() {
     // A budget that is enough once is always enough, and one that is not never is.
     for (fuel, enough) in [("500_000_000", true), ("5_000_000", false)] {
-        let host = Host::start(&manifest(&format!("fuel: {fuel}"))).await;
+        let host = Host::start(&manifest(&format!("fuel: {fuel}, timeout: 5m"))).await;
         for _ in 0..5 {
             let answer = host
                 .call("spin_forever", json!({ "rounds": 10_000_000 }))

@@ -29,7 +29,6 @@ async fn what_is_not_granted_fails_and_says_so() {
             "never",
             "it waits for a promise that nothing will ever settle",
         ),
-        ("late", "Time limit exceeded"),
         ("load", "fs"),
         ("require_it", "require is not defined"),
         (
@@ -40,6 +39,12 @@ async fn what_is_not_granted_fails_and_says_so() {
         ("get_out", "not a function"),
         ("bytecode", "bjson is not defined"),
 ]).await;
+}
+
+#[tokio::test]
+async fn what_waits_too_long_ends_with_its_time() {
+    let hostile = Hostile::serve_for(SOURCE, "5s").await;
+    hostile.fails(&[("late", "Time limit exceeded")]).await;
 }
 
 #[tokio::test]

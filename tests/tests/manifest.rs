@@ -10,7 +10,7 @@ fn files(paths: &[&str]) -> String {
         .map(|path| format!("  - file:{path}\n"))
         .collect();
     format!(
-        "version: 1\ndefaults: {{ limits: {{ timeout: 2s, fuel: 100_000_000 }} }}\ntools:\n{list}"
+        "version: 1\ndefaults: {{ limits: {{ timeout: 60s, fuel: 100_000_000 }} }}\ntools:\n{list}"
     )
 }
 

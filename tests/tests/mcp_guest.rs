@@ -166,7 +166,8 @@ async fn who_watches_a_resource_hears_of_its_change_and_of_no_other() {
         assert!(told.contains(uri), "{told}");
     }
     // A second change comes after the first one on every stream.
-    let silent = tokio::time::timeout(std::time::Duration::from_millis(100), elsewhere.chunk());
+    let told = read_until(&mut elsewhere, "notifications/");
+    let silent = tokio::time::timeout(std::time::Duration::from_millis(100), told);
     assert!(silent.await.is_err(), "nobody watched that");
 }
 

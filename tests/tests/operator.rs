@@ -184,8 +184,11 @@ async fn the_guides_examples_become_ready_and_answer() {
         "/apis/events.k8s.io/v1/namespaces/{}/events",
         ground.namespace
     );
-    let events = ground.api.get(&events).await.to_string();
-    assert!(events.contains(r#""reason":"Ready""#), "{events}");
+    eventually("it is told as an event", async || {
+        let events = ground.api.get(&events).await.to_string();
+        events.contains(r#""reason":"Ready""#).then_some(())
+    })
+    .await;
     let metrics = operator.get("/metrics").await;
     for line in [
         "sandglass_operator_api_requests_total{method=\"PATCH\"} ",

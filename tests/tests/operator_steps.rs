@@ -14,6 +14,9 @@ const SOURCE: &str = "def one() -> int:\n    return 1\n";
 /// How many servers are made at once.
 const MANY: usize = 500;
 
+/// How long that may take on a busy machine.
+const ALL_WITHIN: Duration = Duration::from_secs(600);
+
 /// The most requests of the operator for each of them, watches aside, from its creation until it is ready.
 const MOST_REQUESTS: usize = 16;
 
@@ -141,11 +144,9 @@ async fn hundreds_of_servers_at_once_become_ready_with_few_requests_each() {
     stream::iter(&names)
         .for_each_concurrent(16, |name| async move {
             let path = ground.deployment(name);
-            within(
-                Duration::from_secs(120),
-                "there is a Deployment",
-                async || ground.api.find(&path).await,
-            )
+            within(ALL_WITHIN, "there is a Deployment", async || {
+                ground.api.find(&path).await
+            })
             .await;
             serving(&ground.api, &ground.namespace, &format!("mcpserver-{name}")).await;
         })
@@ -154,7 +155,7 @@ async fn hundreds_of_servers_at_once_become_ready_with_few_requests_each() {
         "/apis/kaos.tools/v1alpha1/namespaces/{}/mcpservers",
         ground.namespace
     );
-    within(Duration::from_secs(120), "all are ready", async || {
+    within(ALL_WITHIN, "all are ready", async || {
         let all = ground.api.get(&list).await;
         let ready = all["items"]
             .as_array()
@@ -206,15 +207,11 @@ async fn of_two_replicas_one_works_and_the_other_takes_over() {
     ground.server("one", &spec()).await;
     ground.phase("one", "Pending").await;
     assert_eq!(second.get("/healthz").await, "ok");
-    assert!(
-        second
-            .get("/readyz")
-            .await
-            .contains("another replica leads")
-    );
+    let ready = second.get("/readyz").await;
+    assert!(ready.contains("another replica leads"), "{ready}");
     first.kill().await;
     // A Lease is good for 15 s.
-    within(Duration::from_secs(60), "the other one works", async || {
+    eventually("the other one works", async || {
         (second.get("/readyz").await == "ok").then_some(())
     })
     .await;

@@ -192,7 +192,7 @@ import urllib.request
 
 def post(url: str, size: int) -> list:
     request = urllib.request.Request(url, data=b"x" * size, headers={"X-Mine": "1"})
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return [response.status, response.reason, response.getheader("nothing"), response.read(2).decode(), response.read().decode()]
 
 def opener(url: str) -> int:

@@ -10,7 +10,7 @@ const PREFIX: &str = "test_shapes_values_0_1_0_";
 
 async fn host() -> Host {
     Host::start(&format!(
-        "version: 1\ndefaults: {{ limits: {{ timeout: 5s, fuel: 100_000_000 }} }}\ntools:\n  - file:{}\n",
+        "version: 1\ndefaults: {{ limits: {{ timeout: 60s, fuel: 100_000_000 }} }}\ntools:\n  - file:{}\n",
         guest("shapes")
     ))
     .await

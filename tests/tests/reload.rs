@@ -1,12 +1,15 @@
 //! What is served changes while the host runs, and no call is lost over it.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use reqwest::{Method, RequestBuilder, Response};
+use sandglass_manifest::Digest;
 use sandglass_tests::mcp::{Session, modern, read_until};
 use sandglass_tests::{
-    Folder, Held, Host, Launch, Mounted, Reach, Registry, RegistryKind, Stdio, degraded,
-    eventually, guest, manifest, replace, serves, tool, well,
+    Fake, Folder, Held, Host, Launch, Mounted, Reach, Registry, RegistryKind, Server, Stdio,
+    degraded, eventually, guest, manifest, replace, reply, serves, tool, well,
 };
 use serde_json::json;
 
@@ -63,8 +66,12 @@ async fn a_bad_new_version_leaves_the_old_one_serving_and_says_so() {
     let source = &host.manage("/ready").await.json()["sources"][0];
     assert_eq!(source["state"], "stale", "{source}");
     assert!(source["digest"].is_string(), "{source}");
-    let log = host.log();
-    assert!(log.contains("the version before is still served"), "{log}");
+    eventually("it is in the log", async || {
+        let log = host.log();
+        log.contains("the version before is still served")
+            .then_some(())
+    })
+    .await;
     // Gone altogether, and good again.
     std::fs::remove_file(&file).expect("it is ours");
     eventually("the file is missed", async || {
@@ -82,7 +89,7 @@ async fn a_manifest_that_is_broken_shows_where_its_owner_asks() {
     let text = manifest(&json!([tool("echo")]));
     let file = folder.write("sandglass.yaml", &text);
     let host = Launch::serve().arg("--config").arg(&file).start().await;
-    std::fs::write(&file, "version: 1\ntool: []\n").expect("it is ours");
+    replace(Path::new(&file), "version: 1\ntool: []\n");
     let ready = eventually("it is degraded", async || {
         let ready = host.get("/ready").await.json();
         (ready["status"] == "degraded").then_some(ready)
@@ -91,7 +98,7 @@ async fn a_manifest_that_is_broken_shows_where_its_owner_asks() {
     let problem = ready["manifest"]["problem"].as_str().unwrap_or_default();
     assert!(problem.contains("2:1: unknown key `tool`"), "{ready}");
     assert_eq!(ready["tools"], json!(["echo"]), "{ready}");
-    std::fs::write(&file, &text).expect("it is ours");
+    replace(Path::new(&file), &text);
     eventually("it is well", async || {
         (host.get("/ready").await.json()["status"] == "ready").then_some(())
     })
@@ -136,21 +143,25 @@ async fn a_mounted_configmap_that_is_swapped_is_served() {
 #[tokio::test]
 async fn a_call_in_flight_ends_as_it_began() {
     let folder = Folder::default();
-    let file = folder.write("tool.wasm", bytes(&guest("plain")));
+    let file = folder.write("tool.wasm", bytes(&guest("reach")));
+    let server = Server::start().await;
+    let rule = json!({ "host": "127.0.0.1", "port": server.port(), "private": true });
     let host = Host::start(
         &json!({
             "version": 1,
-            "defaults": { "limits": { "timeout": "20s", "concurrency": 1, "queue": { "length": 0, "wait": "10ms" } } },
-            "tools": [file],
+            "defaults": { "limits": { "timeout": "10m", "concurrency": 1, "queue": { "length": 0, "wait": "10ms" } } },
+            "tools": [{ "source": file, "allow": { "http": [rule] } }],
         })
         .to_string(),
     )
     .await;
-    let request = host.prepare("slow", &json!({ "ms": 3_000 }));
-    let running = Held::new(&host, request, "slow", &json!({ "ms": 0 })).await;
+    let request = host.prepare("http", &json!({ "url": server.url("/gate") }));
+    let quick = json!({ "url": server.url("/") });
+    let running = Held::new(&host, request, "http", &quick).await;
     replace(Path::new(&file), bytes(&tool("echo")));
     serves(&host, &["echo"]).await;
     assert!(!running.is_answered(), "it was cut");
+    server.open();
     let answer = running.answer().await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
@@ -391,6 +402,83 @@ async fn an_operator_can_ask_for_it() {
         .await;
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
     assert!(nobody.stderr.contains("nobody listens there"), "{nobody:?}");
+}
+
+/// What a registry that is not well asks for: first to be asked again soon, then not before the end of time.
+fn busy(asked: usize) -> Vec<u8> {
+    let wait = match asked % 2 {
+        0 => "retry-after: 1".to_owned(),
+        _ => format!("retry-after: {}", u64::MAX),
+    };
+    reply("503 Service Unavailable", &[&wait], "")
+}
+
+#[tokio::test]
+async fn whatever_a_registry_asks_for_is_its_own_source_s_affair() {
+    // What it answers: nothing that can be had, or a component.
+    let offered: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
+    let (answers, count) = (Arc::clone(&offered), AtomicUsize::new(0));
+    let registry = Fake::start(move |asked, _| {
+        let offered = answers.lock().expect("no panic").clone();
+        let Some(component) = offered else {
+            return busy(count.fetch_add(1, Ordering::SeqCst));
+        };
+        if asked.line.contains("/blobs/") {
+            return reply("200 OK", &[], component);
+        }
+        let layer =
+            json!({ "mediaType": WASM, "digest": Digest::of(&component), "size": component.len() });
+        let config = json!({ "mediaType": CONFIG, "digest": Digest::of(b"{}"), "size": 2 });
+        let manifest = json!({ "schemaVersion": 2, "config": config, "layers": [layer] });
+        reply("200 OK", &[], manifest.to_string())
+    })
+    .await;
+    let offer = |name: Option<&str>| {
+        *offered.lock().expect("no panic") = name.map(|name| bytes(&tool(name)));
+    };
+    let (folder, cache) = (Folder::default(), Folder::default());
+    folder.write("calculator.wasm", bytes(&tool("calculator")));
+    let host = Host::start(
+        &json!({
+            "version": 1,
+            "engine": { "cache_dir": cache.path() },
+            "tools": [format!("oci://{}/x:1", registry.authority()), folder.path()],
+        })
+        .to_string(),
+    )
+    .await;
+    let reload = async || {
+        let answer = reqwest::Client::new().post(host.management("/reload"));
+        let answer = answer.send().await.expect("it answers");
+        assert_eq!(answer.status(), 200);
+        let ready: serde_json::Value = answer.json().await.expect("JSON");
+        assert_eq!(ready.get("tasks"), None, "{ready}");
+        ready
+    };
+    let sum = &["add", "divide", "multiply", "subtract"][..];
+    let time = &["convert_time", "get_current_time"][..];
+    let with = |more: &[&'static str]| {
+        let mut all = [sum, more].concat();
+        all.sort_unstable();
+        all
+    };
+    // At the start.
+    assert!(degraded(&host).await.contains("503 Service Unavailable"));
+    assert_eq!(host.tools().await, sum);
+    assert_eq!(reload().await["status"], "degraded");
+    offer(Some("echo"));
+    assert_eq!(reload().await["status"], "ready");
+    assert_eq!(host.tools().await, with(&["echo"]));
+    // While it runs.
+    offer(None);
+    reload().await;
+    let file = folder.write("time.wasm", bytes(&tool("time")));
+    serves(&host, &with(&[time, &["echo"]].concat())).await;
+    std::fs::remove_file(file).expect("it is ours");
+    serves(&host, &with(&["echo"])).await;
+    offer(Some("time"));
+    assert_eq!(reload().await["status"], "ready");
+    assert_eq!(host.tools().await, with(time));
 }
 
 async fn open(request: RequestBuilder) -> Response {

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 
 /// How long a request waits for the other one of its pair.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the tools reach: `/now` answers once two requests are there, `/book` echoes what it was sent, `/large` is more
 /// than a call may receive. Its port.

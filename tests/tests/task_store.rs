@@ -76,8 +76,7 @@ async fn any_host_that_shares_the_store_answers_for_a_task() {
     let one = host(&folder, &redis.store()).await;
     let other = host(&folder, &redis.store()).await;
     let id = begin_asking(&one).await;
-    let asking = get(&other, &id).await;
-    assert_eq!(asking["status"], "input_required", "{asking}");
+    let asking = until(&other, &id, "input_required").await;
     let asked = &asking["inputRequests"]["confirm"]["params"]["message"];
     assert_eq!(asked, "Delete a.txt?");
     answer(&other, &id).await;
@@ -196,7 +195,7 @@ async fn a_host_that_ends_in_order_says_how_its_tasks_ended() {
     let store = json!({"kind": "embedded", "path": folder.path().join("tasks.redb")});
     let mut first = host(&folder, &store).await;
     let waiting = begin_asking(&first).await;
-    let id = begin(&first, "slow_compute", json!({"seconds": 2})).await;
+    let id = begin(&first, "slow_compute", json!({"seconds": 8})).await;
     first.terminate();
     eventually("it is ending", async || {
         (first.get("/ready").await.status == 503).then_some(())
@@ -208,7 +207,7 @@ async fn a_host_that_ends_in_order_says_how_its_tasks_ended() {
     assert_eq!(first.ended().await, Some(0));
     let second = host(&folder, &store).await;
     let done = get(&second, &id).await;
-    assert!(text(&done["result"]).contains("for 2 s"), "{done}");
+    assert!(text(&done["result"]).contains("for 8 s"), "{done}");
     answer(&second, &waiting).await;
     until(&second, &waiting, "completed").await;
 }
@@ -256,15 +255,10 @@ async fn a_tenant_has_so_many_tasks_and_the_oldest_that_ended_makes_room() {
         failure(&refused).contains("Too many tasks: 256"),
         "{refused}"
     );
+    let cancel = async |id: &Value| ask(&host, "tasks/cancel", json!({"taskId": id})).await;
     for id in [&ids[200], &ids[100]] {
-        ask(&host, "tasks/cancel", json!({"taskId": id}))
-            .await
-            .result();
+        cancel(id).await.result();
     }
-    // What ends at once is none, and needs none.
-    let params = json!({"name": "slow_compute", "arguments": {"seconds": 0}});
-    let quick = ask(&host, "tools/call", params).await.result();
-    assert_eq!(quick["resultType"], "complete", "{quick}");
     assert_eq!(get(&host, &ids[100]).await["status"], "cancelled");
     begin_asking(&host).await;
     let error = ask(&host, "tasks/get", json!({"taskId": ids[100]}))
@@ -272,5 +266,16 @@ async fn a_tenant_has_so_many_tasks_and_the_oldest_that_ended_makes_room() {
         .refusal();
     assert_eq!(error["message"], "Unknown task");
     assert_eq!(get(&host, &ids[200]).await["status"], "cancelled");
-    assert_eq!(get(&host, &ids[0]).await["status"], "input_required");
+    until(&host, &ids[0], "input_required").await;
+    // What ends at once is none, and takes nobody's place. On a busy machine it may take too long for that, and the next is tried.
+    let params = json!({"name": "slow_compute", "arguments": {"seconds": 0}});
+    for two in ids[200..].windows(2) {
+        let quick = ask(&host, "tools/call", params.clone()).await.result();
+        if quick["resultType"] == "complete" {
+            assert_eq!(get(&host, &two[0]).await["status"], "cancelled");
+            return;
+        }
+        cancel(&two[1]).await.result();
+    }
+    panic!("no call ended at once");
 }

@@ -4,7 +4,6 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use sandglass_tests::{Answer, Host, Launch, eventually};
 use serde_json::json;
@@ -53,6 +52,8 @@ fn launch(collector: &Collector) -> Launch {
         .env("OTEL_SERVICE_NAME", "the-tools")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url)
         .env("OTEL_BSP_SCHEDULE_DELAY", "50")
+        // In milliseconds: far longer than the host may wait for the collector when it ends.
+        .env("OTEL_EXPORTER_OTLP_TIMEOUT", "600000")
 }
 
 async fn echo(host: &Host) {
@@ -86,9 +87,7 @@ async fn a_call_is_a_span_in_the_callers_trace() {
     }
     // The collector never answered.
     host.terminate();
-    let begin = tokio::time::Instant::now();
     assert_eq!(host.ended().await, Some(0), "{}", host.log());
-    assert!(begin.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use sha2::Sha256;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 
+use crate::supervise::Supervisor;
 use file::RotatingFile;
 pub use record::{Moment, Record};
 
@@ -102,14 +103,17 @@ impl Audit {
         };
         let (queue, records) = mpsc::channel(QUEUE);
         let losses = Arc::new(Losses::default());
-        let writer = Writer {
+        let mut writer = Writer {
             sink,
             losses: Arc::clone(&losses),
+            in_hand: 0,
             failing: false,
         };
+        let mut records = records;
+        let write = move || Supervisor::get().keep_thread("audit", || writer.run(&mut records));
         thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.run(records))?;
+            .spawn(write)?;
         Ok(Self {
             queue,
             losses,
@@ -167,17 +171,22 @@ enum Sink {
 struct Writer {
     sink: Sink,
     losses: Arc<Losses>,
+    /// Records that are being written: a panic loses them.
+    in_hand: u64,
     /// The last write failed: said once, not for each record.
     failing: bool,
 }
 
 impl Writer {
-    fn run(mut self, mut records: Receiver<Message>) {
+    fn run(&mut self, records: &mut Receiver<Message>) {
+        self.losses.add(std::mem::take(&mut self.in_hand));
         while let Some(message) = records.blocking_recv() {
             match message {
                 Message::Record { lost, record } => {
+                    self.in_hand = 1;
                     self.write_lost(lost);
                     self.write(&record.to_json(), 1);
+                    self.in_hand = 0;
                     // What waits is written in one piece.
                     if records.is_empty() {
                         self.end(Sink::flush);

@@ -117,6 +117,8 @@ pub(super) enum LeftOut {
         "`pin: true`, and whether its tools are those that were accepted is not known: {0}; look at them with `sandglass inspect`, then remove that file to accept them"
     )]
     PinLost(Damaged),
+    #[error("a fault of this host, please report it: {0}")]
+    Fault(String),
     #[error("`{key}` names `{tool}`, which the component does not have; it has {has}")]
     Filter {
         key: &'static str,

@@ -17,12 +17,13 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::interpreters::Interpreters;
-use super::load::{Before, Source, Tools};
+use super::load::{Before, LeftOut, Source, Tools};
 use super::pins::Pins;
 use super::served::{Entry, Findings, Look, Looked, Planned, Served, Task, Turn, plan};
 use super::snapshot::{Catalog, Snapshot};
 use crate::sandbox::{Engine, Stores};
 use crate::source::Fetcher;
+use crate::supervise::caught;
 
 /// Components of this machine that are loaded at once.
 const LOADS_AT_ONCE: usize = 8;
@@ -203,10 +204,14 @@ impl Loader {
                     loaded,
                     same_source,
                 });
-                let loaded = tools.load(source, &found, before).await;
+                // Whatever a source does to the host that looks at it is the failure of that source alone.
+                let loaded = caught(tools.load(source, &found, before)).await;
+                let loaded = loaded.unwrap_or_else(|panic| Err(LeftOut::Fault(panic)));
                 if let Some(before) = &serving
                     && !matches!(loaded, Ok(None))
-                    && !tools.may_stay(source, before).await
+                    && !caught(tools.may_stay(source, before))
+                        .await
+                        .unwrap_or(false)
                 {
                     serving = None;
                 }
@@ -248,4 +253,88 @@ fn lies_in(file: &Path, folder: &Path) -> bool {
     file.parent()
         .and_then(|parent| parent.canonicalize().ok())
         .is_some_and(|parent| parent.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use axum::Router;
+
+    use super::*;
+    use crate::catalog::SourceState;
+    use crate::sandbox::EngineSettings;
+    use crate::sandbox::cache::CodeCache;
+    use crate::sandbox::compile::Compiler;
+    use crate::source::FetchSettings;
+
+    const COMPONENT: &str = r#"(component
+        (core module $module (func (export "f") (result i32) i32.const 1))
+        (core instance $instance (instantiate $module))
+        (func (export "number") (result u32) (canon lift (core func $instance "f"))))"#;
+
+    fn loader(fetcher: Fetcher) -> Loader {
+        let engine = Engine::new(EngineSettings {
+            max_memory: 1 << 20,
+            max_instances: 1,
+            compiler: Compiler::InProcess,
+            cache: CodeCache {
+                seed: None,
+                folder: None,
+            },
+        });
+        let interpreters = Interpreters::new(PathBuf::new());
+        Loader::new(engine.unwrap(), Stores::default(), fetcher, interpreters)
+    }
+
+    #[tokio::test]
+    async fn a_look_that_panics_is_the_failure_of_its_source_alone() {
+        _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let registry = format!("oci://{}/x:1", listener.local_addr().unwrap());
+        let router = Router::new().fallback(async || "{}");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("good.wasm"),
+            wat::parse_str(COMPONENT).unwrap(),
+        )
+        .unwrap();
+        // Whoever is told how far a download is, is called in the middle of a look.
+        let panics = Arc::new(AtomicBool::new(true));
+        let progress = Arc::clone(&panics);
+        let fetcher = Fetcher::new(FetchSettings {
+            cache: Some(folder.path().join("cache")),
+            ..FetchSettings::default()
+        });
+        let loader = loader(fetcher.with_progress(Arc::new(move |_, _| {
+            assert!(!progress.load(Ordering::SeqCst), "on the way");
+        })));
+        let sources = [&registry, &folder.path().display().to_string()];
+        let sources = sources.map(|it| Source::new(it.parse().unwrap())).to_vec();
+
+        let snapshot = loader.load(sources).await;
+        let failures = |snapshot: &Snapshot| -> Vec<String> {
+            snapshot
+                .failures()
+                .map(|(_, reason)| reason.to_owned())
+                .collect()
+        };
+        let fault = "a fault of this host, please report it: it panicked: on the way";
+        assert_eq!(failures(&snapshot), [fault]);
+        assert_eq!(snapshot.tools(), 1);
+        // The next look is as any other.
+        panics.store(false, Ordering::SeqCst);
+        loader.refresh(Look::Everywhere).await;
+        let snapshot = loader.catalog().snapshot();
+        assert!(matches!(
+            snapshot.sources()[0].state,
+            SourceState::Failed { .. }
+        ));
+        let told = failures(&snapshot);
+        assert!(told[0].contains("none of its layers"), "{told:?}");
+        panics.store(true, Ordering::SeqCst);
+        loader.refresh(Look::Everywhere).await;
+        assert_eq!(failures(&loader.catalog().snapshot()), [fault]);
+    }
 }

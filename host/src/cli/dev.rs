@@ -10,6 +10,7 @@ use super::{Exit, Failure};
 use crate::author::Project;
 use crate::author::project::Sources;
 use crate::catalog::Loader;
+use crate::supervise::Supervisor;
 use crate::watch::Watch;
 
 /// Build and serve a project, and build and serve it again whenever its source changes. The log shows each call with
@@ -38,13 +39,10 @@ impl Dev {
             .get_or_insert_with(|| self.folder.join("sandglass.yaml"));
         let mut following = None;
         let follow = |loader: &Arc<Loader>| {
-            following = Some(tokio::spawn(follow(project, sources, Arc::clone(loader))));
+            let builds = follow(project, sources, Arc::clone(loader));
+            following = Some(Supervisor::get().need("builds", builds));
         };
-        let served = self.serve.run_with(follow).await;
-        if let Some(following) = following {
-            following.abort();
-        }
-        served
+        self.serve.run_with(follow).await
     }
 }
 
@@ -61,7 +59,7 @@ async fn built(project: &Project) -> Sources {
 }
 
 /// Builds whenever the source changes; the host sees the component change by itself.
-async fn follow(project: Project, mut sources: Sources, loader: Arc<Loader>) {
+async fn follow(project: Project, mut sources: Sources, loader: Arc<Loader>) -> Result<(), String> {
     loop {
         changed(&project, &sources).await;
         sources = project.sources();

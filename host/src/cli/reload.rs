@@ -43,6 +43,20 @@ const NOT_OURS: &str =
 struct Ready {
     sources: Vec<Source>,
     manifest: Option<Manifest>,
+    #[serde(default)]
+    tasks: Vec<Task>,
+}
+
+/// A task of the host's own that has failed.
+#[derive(Deserialize)]
+struct Task {
+    task: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: String,
 }
 
 #[derive(Deserialize)]
@@ -65,8 +79,9 @@ impl Reload {
         let ready: Ready =
             serde_json::from_value(answer.clone()).map_err(|_| self.failed(NOT_OURS))?;
         let problem = ready.manifest.map(|manifest| manifest.problem);
-        let is_well =
-            problem.is_none() && ready.sources.iter().all(|source| source.reason.is_none());
+        let is_well = problem.is_none()
+            && ready.tasks.is_empty()
+            && ready.sources.iter().all(|source| source.reason.is_none());
         if self.json {
             print::json(&answer);
         } else {
@@ -83,6 +98,10 @@ impl Reload {
         if let Some(problem) = problem {
             let problem = print::escaped(&problem);
             eprintln!("sandglass: the manifest does not count as it is now: {problem}");
+        }
+        for Task { task, reason } in &ready.tasks {
+            let (task, reason) = (print::escaped(task), print::escaped(reason));
+            eprintln!("sandglass: the host's task {task} has failed: {reason}");
         }
         Ok(if is_well {
             Exit::Done
@@ -118,6 +137,10 @@ impl Reload {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(self.failed("it asks for a credential with the scope `management`: name its file in --token-file"));
+            }
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                let answer: Option<ErrorBody> = answer.json().await.ok();
+                return Err(self.failed(answer.map_or(NOT_OURS.to_owned(), |it| it.error)));
             }
             StatusCode::SERVICE_UNAVAILABLE => return Err(self.failed("the host is ending")),
             status => return Err(self.failed(format!("it answered {status}: {NOT_OURS}"))),

@@ -31,6 +31,7 @@ use crate::serve::router::Options;
 use crate::serve::tls::Tls;
 use crate::serve::{Drain, Shared, stdio};
 use crate::source::Fetcher;
+use crate::supervise::Supervisor;
 use crate::telemetry::Metrics;
 
 /// How long the ends of the last tasks may take to be kept when the host ends.
@@ -197,7 +198,7 @@ impl Serve {
         }
         let (reloader, reload) =
             Reloader::new(Arc::clone(&loader), setup, Arc::clone(&manifest), hangup);
-        tokio::spawn(reloader.run());
+        let mut running = vec![reloader.start()];
         let metrics = management.as_ref().map(|_| Arc::new(Metrics::new()));
         let durations = metrics.as_ref().map(|metrics| metrics.histograms());
         let ledger = Arc::new(Ledger::new(&engine, &manifest, audit, durations.as_ref()));
@@ -205,7 +206,11 @@ impl Serve {
         let state_key = self.state_key()?;
         let invoker = Invoker::new(Arc::clone(loader.catalog()), Arc::clone(&ledger), state_key);
         let tasks = Tasks::new(invoker.clone(), drain.clone(), records);
-        tokio::spawn(tasks.clone().sweep(Arc::clone(&tenants)));
+        let supervisor = Supervisor::get();
+        running.push(supervisor.keep("task sweeper", {
+            let (tasks, tenants) = (tasks.clone(), Arc::clone(&tenants));
+            move || tasks.clone().sweep(Arc::clone(&tenants))
+        }));
         let app = Arc::new(Shared {
             invoker,
             drain: drain.clone(),
@@ -223,13 +228,19 @@ impl Serve {
                 engine,
                 open: is_loopback(&self.management_host) || app.identity.is_none(),
             };
-            management.serve(listener, self.guard(&self.management_host));
+            running.extend(management.serve(listener, self.guard(&self.management_host)));
         }
         if self.stdio {
-            let served = stdio::run(app, stop).await;
+            let served = tokio::select! {
+                biased;
+                why = supervisor.must_end() => Err(why),
+                served = stdio::run(app, stop) => served.map_err(|error| format!("stdio: {error}")),
+            };
             end(&drain, &tasks, &ledger).await;
-            served.map_err(|error| Failure::new(Exit::Failed, format!("stdio: {error}")))?;
-            return Ok(Exit::Done);
+            return match served {
+                Ok(()) => Ok(Exit::Done),
+                Err(error) => Err(Failure::new(Exit::Failed, error)),
+            };
         }
         // The port opens only now, so that a TCP probe tells the truth.
         let refused = |error: std::io::Error, port: u16, choose: &str| {
@@ -269,9 +280,13 @@ impl Serve {
             access_log: self.access_log,
             legacy_sse: self.legacy_sse,
         };
-        server.run(app, guard, cors, options, stop).await;
+        let served = tokio::select! {
+            biased;
+            why = supervisor.must_end() => Err(Failure::new(Exit::Failed, why)),
+            () = server.run(app, guard, cors, options, stop) => Ok(Exit::Done),
+        };
         end(&drain, &tasks, &ledger).await;
-        Ok(Exit::Done)
+        served
     }
 
     /// The management port; none on stdio unless it was asked for, nor where another host has the default one.

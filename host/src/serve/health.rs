@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::requester::Requester;
 use super::{App, door};
 use crate::invoke::{Caller, TenantId, scope_of};
+use crate::supervise::Supervisor;
 
 /// Alive: `tools` is their number. Nobody in particular is told the status alone.
 pub async fn health(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
@@ -24,10 +25,14 @@ pub async fn health(State(app): State<App>, asks: Option<Extension<Requester>>) 
 }
 
 /// Ready to be sent calls: `tools` is the list of their names. A source of the tenant's that is
-/// left out makes it `degraded`, still with 200, since the others serve. So does a manifest that does not count as it is now:
-/// whose it is, is told why, where there are no other callers.
+/// left out makes it `degraded`, still with 200, since the others serve. So does a manifest that does not count as it is now, and a
+/// task of the host's own that has failed: whose they are, is told why, where there are no other callers.
 pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
     let mut body = json!({"status": "ready"});
+    let tasks = failed_tasks();
+    if tasks.is_some() {
+        body["status"] = "degraded".into();
+    }
     if let Some(Extension(asks)) = asks {
         let visible = app.invoker.visible(&asks.tenant, &asks.caller);
         let tools = visible.tools_after("");
@@ -49,6 +54,9 @@ pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -
             body["status"] = "degraded".into();
             body["manifest"] = json!({ "problem": problem });
         }
+        if is_owner && let Some(tasks) = tasks {
+            body["tasks"] = tasks;
+        }
     }
     body["timestamp"] = timestamp().into();
     if app.drain.is_draining() {
@@ -56,6 +64,16 @@ pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -
         return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
     }
     Json(body).into_response()
+}
+
+/// The host's own tasks that have failed lately, with the reason; none where there are none.
+pub(super) fn failed_tasks() -> Option<Value> {
+    let failed = Supervisor::get().problems();
+    let failed = failed
+        .iter()
+        .map(|(task, reason)| json!({"task": task, "reason": reason}));
+    let failed: Vec<Value> = failed.collect();
+    (!failed.is_empty()).then(|| failed.into())
 }
 
 /// What the caller's tenant used, and each of the tools, prompts and resources that the caller may use. Without identity nobody in

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::App;
 use super::connection::{self, Places};
@@ -17,6 +17,7 @@ use super::guard::Guard;
 use super::router::{Options, Surface};
 use super::tls::Tls;
 use crate::invoke::TenantId;
+use crate::supervise::Supervisor;
 
 /// How long calls in flight may still run after SIGTERM; below Kubernetes' 30 s until SIGKILL.
 pub(super) const GRACE: Duration = Duration::from_secs(25);
@@ -109,8 +110,9 @@ impl Server {
             connection::serve(listener, tls, surface, places, closing.clone())
         };
         let of_tenants = self.of_tenants.into_iter().map(|(tenant, listener)| {
-            let serving = serve(listener, surface.of_tenant(tenant));
-            AbortOnDropHandle::new(tokio::spawn(serving))
+            let task = format!("port of the tenant {tenant}");
+            let serving = serve(listener, surface.of_tenant(tenant)).map(Ok);
+            Supervisor::get().need(task, serving)
         });
         let of_tenants = join_all(of_tenants.collect::<Vec<_>>());
         let serving = async {

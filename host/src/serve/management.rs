@@ -13,6 +13,7 @@ use axum::{Extension, Router};
 use sandglass_manifest::Scope;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -22,6 +23,7 @@ use super::requester::Requester;
 use super::rest::ErrorBody;
 use super::{App, health};
 use crate::sandbox::Engine;
+use crate::supervise::Supervisor;
 use crate::telemetry::Metrics;
 
 /// No request here has a body that is read.
@@ -44,16 +46,17 @@ pub struct Management {
 }
 
 impl Management {
-    /// Serves on this port for as long as the process runs, also while calls in flight come to their end.
-    pub fn serve(self, listener: TcpListener, guard: Guard) {
+    /// Serves on this port for as long as what is returned is held, also while calls in flight come to their end.
+    pub fn serve(self, listener: TcpListener, guard: Guard) -> Vec<AbortOnDropHandle<()>> {
         let metrics = Arc::clone(&self.metrics);
-        tokio::spawn(async move { metrics.keep_up().await });
+        let supervisor = Supervisor::get();
+        let upkeep = supervisor.keep("metrics", move || Arc::clone(&metrics).keep_up());
         let serving = axum::serve(listener, self.router(guard)).into_future();
-        tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "the management port is gone");
-            }
+        let serving = supervisor.need("management port", async {
+            let ended = serving.await;
+            Err(ended.map_or_else(|error| error.to_string(), |()| "it was closed".to_owned()))
         });
+        vec![upkeep, serving]
     }
 
     fn router(self, guard: Guard) -> Router {
@@ -143,13 +146,20 @@ async fn usage(State(app): State<App>) -> Response {
 
 /// `POST /reload`: looks at the manifest and all sources again; the answer is that of `/ready` afterwards.
 async fn reload(State(management): State<Management>) -> Response {
-    management.app.reload.now().await;
-    ready(State(management)).await
+    match management.app.reload.now().await {
+        Ok(()) => ready(State(management)).await,
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorBody::new(error.to_string()),
+        )
+            .into_response(),
+    }
 }
 
 /// `GET /ready`: all tenants' tools, and all sources with what became of them.
 async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     let problem = app.reload.problem();
+    let tasks = health::failed_tasks();
     let snapshot = app.invoker.catalog().snapshot();
     let tenants: Map<String, Value> = app
         .invoker
@@ -164,7 +174,7 @@ async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     let draining = app.drain.is_draining();
     let status = if draining {
         "draining"
-    } else if problem.is_some() || snapshot.failures().next().is_some() {
+    } else if problem.is_some() || tasks.is_some() || snapshot.failures().next().is_some() {
         "degraded"
     } else {
         "ready"
@@ -182,6 +192,9 @@ async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     });
     if let Some(problem) = problem {
         body["manifest"] = json!({ "problem": problem });
+    }
+    if let Some(tasks) = tasks {
+        body["tasks"] = tasks;
     }
     (code, Json(body)).into_response()
 }

@@ -111,6 +111,11 @@ fn endpoints(access: Access) -> Map<String, Value> {
         "properties": {"source": {"type": "string"}, "reason": {"type": "string"}},
         "required": ["source", "reason"],
     });
+    let task = json!({
+        "type": "object",
+        "properties": {"task": {"type": "string"}, "reason": {"type": "string"}},
+        "required": ["task", "reason"],
+    });
     let ready = json!({
         "type": "object",
         "properties": {
@@ -123,6 +128,7 @@ fn endpoints(access: Access) -> Map<String, Value> {
                 "required": ["problem"],
                 "description": "Why the manifest does not count as it is now",
             },
+            "tasks": {"type": "array", "items": task, "description": "The host's own tasks that have failed"},
             "timestamp": timestamp,
         },
         "required": ["status", "timestamp"],

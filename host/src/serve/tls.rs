@@ -1,5 +1,6 @@
 //! TLS: the server's certificate, read again when its files change.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use sandglass_manifest::unreadable;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::supervise::Supervisor;
 use crate::watch::Watch;
 
 /// The certificate that counts now.
@@ -57,22 +59,31 @@ impl Tls {
     pub fn load(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
         let config = Arc::new(ArcSwap::from_pointee(read(&certificate, &key)?));
         let watch = Watch::new([certificate.as_path(), key.as_path()]);
-        let current = Arc::clone(&config);
-        let reload = async move {
-            loop {
-                watch.changed().await;
-                read_again(&current, &certificate, &key);
-            }
-        };
+        let files = Arc::new((watch, certificate, key));
+        let reload = Supervisor::get().keep("certificate", {
+            let current = Arc::clone(&config);
+            move || reload(Arc::clone(&files), Arc::clone(&current))
+        });
         Ok(Self {
             config,
-            _reload: AbortOnDropHandle::new(tokio::spawn(reload)),
+            _reload: reload,
         })
     }
 
     /// What makes the next connection an encrypted one.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.load_full())
+    }
+}
+
+async fn reload(
+    files: Arc<(Watch, PathBuf, PathBuf)>,
+    current: Arc<ArcSwap<ServerConfig>>,
+) -> Infallible {
+    let (watch, certificate, key) = &*files;
+    loop {
+        watch.changed().await;
+        read_again(&current, certificate, key);
     }
 }
 

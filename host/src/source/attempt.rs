@@ -1,11 +1,12 @@
 //! Tries over the network: again where that can help, and why there was no success.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use http::StatusCode;
 use sandglass_manifest::ByteSize;
+use tokio::time::Instant;
 
 use super::Digest;
 
@@ -182,11 +183,11 @@ where
             return Err(error);
         };
         let pause = pause.max(wish.unwrap_or_default());
-        if started.elapsed() + pause > RETRY_FOR {
+        if started.elapsed().saturating_add(pause) > RETRY_FOR {
             return Err(error);
         }
         tokio::time::sleep(pause).await;
-        tries += 1;
+        tries = tries.saturating_add(1);
     }
 }
 
@@ -245,6 +246,23 @@ mod tests {
                 error.starts_with("a.io ") && error.contains(mend),
                 "{error}"
             );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_to_wait_for_ever_is_not_granted() {
+        for seconds in [6, u64::MAX] {
+            let busy = || async {
+                // To the time that has passed the wish is added.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Err::<(), _>(Problem::Status {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    challenge: None,
+                    retry_after: Some(Duration::from_secs(seconds)),
+                })
+            };
+            let error = repeat("a.io", busy).await.unwrap_err();
+            assert_eq!(error.tries, 1, "{error}");
         }
     }
 

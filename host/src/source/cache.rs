@@ -146,7 +146,7 @@ impl ByteCache {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            left -= entry.size;
+            left = left.saturating_sub(entry.size);
             removed.push(entry);
         }
         Ok(removed)
@@ -169,7 +169,7 @@ fn file_name(name: impl fmt::Display) -> String {
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(MAX_COMPONENT + 1)
+        .take(MAX_COMPONENT.saturating_add(1))
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

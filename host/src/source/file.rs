@@ -73,7 +73,7 @@ pub async fn read(path: &Path) -> Result<Bytes, FileError> {
     let read = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();
         std::fs::File::open(path)?
-            .take(MAX_COMPONENT + 1)
+            .take(MAX_COMPONENT.saturating_add(1))
             .read_to_end(&mut bytes)?;
         Ok(bytes)
     })

@@ -157,7 +157,7 @@ impl Http {
         while let Some(piece) = response.chunk().await.map_err(|error| Problem::BrokenOff {
             reason: reason(&error),
         })? {
-            let size = (bytes.len() + piece.len()) as u64;
+            let size = bytes.len().saturating_add(piece.len()) as u64;
             if size > expected.at_most {
                 return Err(too_large());
             }
@@ -214,7 +214,7 @@ impl Http {
 }
 
 fn is_too_slow(size: u64, time: Duration) -> bool {
-    time > READ_TIMEOUT && size < SLOWEST * time.as_secs()
+    time > READ_TIMEOUT && size < SLOWEST.saturating_mul(time.as_secs())
 }
 
 fn leaves_tls(from: &[Url], to: &Url) -> bool {

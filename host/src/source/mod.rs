@@ -3,6 +3,17 @@
 //!
 //! [`http`] is what registries and web servers share, [`attempt`] when to try again, [`cache`] keeps what was downloaded,
 //! [`unpack`] takes compression off, [`verify`] checks signatures.
+//!
+//! Sizes, times and numbers here are what registries, servers and archives say: what is reckoned with them saturates, or is checked.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 
 mod attempt;
 pub mod cache;

@@ -50,7 +50,7 @@ pub async fn fetch(
                 error,
             })?,
         };
-        if (joined.len() + bytes.len()) as u64 > MAX_COMPONENT {
+        if joined.len().saturating_add(bytes.len()) as u64 > MAX_COMPONENT {
             return Err(PartsError::TooLarge.into());
         }
         joined.extend_from_slice(&bytes);

@@ -79,7 +79,9 @@ fn frames(mut packed: &[u8]) -> Result<Bytes, UnpackError> {
         };
         let frame =
             StreamingDecoder::new(&mut packed).map_err(|error| damaged(io::Error::other(error)))?;
-        let room = MAX_COMPONENT + 1 - bytes.len() as u64;
+        let room = MAX_COMPONENT
+            .saturating_add(1)
+            .saturating_sub(bytes.len() as u64);
         frame.take(room).read_to_end(&mut bytes).map_err(damaged)?;
         if bytes.len() as u64 > MAX_COMPONENT {
             return Err(UnpackError::TooLarge);
@@ -92,7 +94,7 @@ fn frames(mut packed: &[u8]) -> Result<Bytes, UnpackError> {
 fn members(packed: &[u8]) -> Result<Bytes, UnpackError> {
     let mut bytes = Vec::new();
     MultiGzDecoder::new(packed)
-        .take(MAX_COMPONENT + 1)
+        .take(MAX_COMPONENT.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|error| UnpackError::Damaged {
             format: "gzip",

@@ -4,6 +4,7 @@
 //! copied from there when somebody asks. Only how long they took is recorded with each call.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use crate::catalog::Snapshot;
 use crate::invoke::{Ledger, Outcome, TenantId};
 use crate::sandbox::Engine;
+use crate::supervise::Supervisor;
 
 const CALLS: &str = "sandglass_calls_total";
 const DURATION: &str = "sandglass_call_duration_seconds";
@@ -22,6 +24,7 @@ const WAITING: &str = "sandglass_queue_waiting";
 const LOST: &str = "sandglass_audit_lost_total";
 const SOURCES: &str = "sandglass_sources";
 const INSTANCES: &str = "sandglass_instances_in_use";
+const TASK_FAILURES: &str = "sandglass_task_failures_total";
 const BUILD: &str = "sandglass_build_info";
 const START: &str = "process_start_time_seconds";
 
@@ -114,11 +117,14 @@ impl Metrics {
             self.counter(LOST, [], audit.lost());
         }
         self.gauge(INSTANCES, [], f64::from(engine.instances()));
+        for (task, failures) in Supervisor::get().failures() {
+            self.counter(TASK_FAILURES, [("task", task)], failures);
+        }
         self.handle.render()
     }
 
     /// Sorts what was recorded into buckets, now and then, without end.
-    pub async fn keep_up(&self) {
+    pub async fn keep_up(self: Arc<Self>) -> Infallible {
         loop {
             tokio::time::sleep(UPKEEP).await;
             self.handle.run_upkeep();
@@ -176,6 +182,11 @@ fn describe(recorder: &PrometheusRecorder) {
     gauge(WAITING, Some(Unit::Count), "Calls that wait in a queue.");
     gauge(SOURCES, Some(Unit::Count), "Sources of tools, by state.");
     gauge(INSTANCES, Some(Unit::Count), "Instance slots in use.");
+    counter(
+        TASK_FAILURES,
+        Some(Unit::Count),
+        "Panics of the host's own tasks.",
+    );
     gauge(BUILD, None, "The version that runs.");
     gauge(
         START,

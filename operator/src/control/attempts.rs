@@ -41,8 +41,8 @@ impl Attempts {
         let failures = failures
             .entry(key(&server.namespace, &server.name))
             .or_default();
-        let wait = FIRST * 2u32.saturating_pow(failures.count.min(16));
-        failures.count += 1;
+        let wait = FIRST.saturating_mul(2u32.saturating_pow(failures.count));
+        failures.count = failures.count.saturating_add(1);
         jittered(wait.min(LONGEST))
     }
 
@@ -97,7 +97,8 @@ fn key_of(server: &MCPServer) -> (String, String) {
 /// Up to a tenth longer: what failed together is not tried together for ever.
 pub fn jittered(wait: Duration) -> Duration {
     let random = RandomState::new().hash_one(()) % 1000;
-    wait + wait * u32::try_from(random).unwrap_or_default() / 10_000
+    let more = wait.saturating_mul(u32::try_from(random).unwrap_or_default()) / 10_000;
+    wait.saturating_add(more)
 }
 
 #[cfg(test)]

@@ -36,16 +36,18 @@ pub struct Caches {
 }
 
 impl Caches {
-    /// Begins to watch; whatever changes puts the servers that it concerns into the queue.
+    /// Begins to watch; whatever changes puts the servers that it concerns into the queue, and a watch that ends is told of.
     pub async fn start(
         client: &Client,
         namespace: Option<&str>,
         queue: Queue,
+        ended: Ended,
     ) -> Result<Self, kube::Error> {
         let watches = Watches {
             client: client.clone(),
             namespace: namespace.map(str::to_owned),
             queue,
+            ended,
         };
         let resource = ApiResource::erase::<MCPServer>(&());
         let events = watcher(watches.api_of(&resource), watcher::Config::default());
@@ -234,6 +236,23 @@ struct Watches {
     client: Client,
     namespace: Option<String>,
     queue: Queue,
+    ended: Ended,
+}
+
+/// Where it is told of a watch that has ended: without it the operator is blind.
+pub type Ended = UnboundedSender<String>;
+
+/// Tells of the end of a watch, also where that is a panic.
+struct Watching {
+    what: String,
+    ended: Ended,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // Nobody listens any more only when the process ends.
+        _ = self.ended.send(std::mem::take(&mut self.what));
+    }
 }
 
 impl Watches {
@@ -325,7 +344,10 @@ impl Watches {
         let store = writer.as_reader();
         let known = store.clone();
         let queue = self.queue.clone();
-        let what = K::plural(&kind).into_owned();
+        let watching = Watching {
+            what: K::plural(&kind).into_owned(),
+            ended: self.ended.clone(),
+        };
         let events = events
             .map(|event| {
                 event.map(|event| event.modify(|object| object.managed_fields_mut().clear()))
@@ -333,6 +355,8 @@ impl Watches {
             .default_backoff();
         let events = reflector::reflector(writer, events);
         tokio::spawn(async move {
+            let watching = watching;
+            let what = &watching.what;
             let mut events = Box::pin(events);
             let mut fails = false;
             while let Some(event) = events.next().await {
@@ -365,4 +389,32 @@ impl Watches {
 /// The server forgets old versions; the watch then begins anew.
 fn is_routine(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == 410)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::mock;
+
+    #[tokio::test]
+    async fn a_watch_that_panics_or_ends_is_told_of() {
+        let (client, _) = mock::client(|_| mock::not_found());
+        let (queue, _changed) = mpsc::unbounded_channel();
+        let (end, mut ended) = mpsc::unbounded_channel();
+        let watches = Watches {
+            client,
+            namespace: None,
+            queue,
+            ended: end,
+        };
+        let pod = Pod::default();
+        let one = stream::once(async { Ok(watcher::Event::Apply(pod)) });
+        watches.follow(one, (), |_: &Pod, _| panic!("a pod that is none"));
+        assert_eq!(ended.recv().await.as_deref(), Some("pods"));
+        watches.follow(stream::empty(), (), |_: &Secret, _| Vec::new());
+        assert_eq!(ended.recv().await.as_deref(), Some("secrets"));
+    }
 }

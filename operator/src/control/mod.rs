@@ -13,6 +13,7 @@ mod status;
 
 use std::sync::Arc;
 
+use anyhow::bail;
 use futures::StreamExt;
 use futures::stream;
 use kube::Client;
@@ -39,7 +40,8 @@ const CONCURRENCY: u16 = 16;
 /// Works for as long as the process runs.
 pub async fn run(client: Client, settings: Settings, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     let (queue, mut changed) = mpsc::unbounded_channel();
-    let caches = Caches::start(&client, settings.namespace.as_deref(), queue).await?;
+    let (end, mut ended) = mpsc::unbounded_channel();
+    let caches = Caches::start(&client, settings.namespace.as_deref(), queue, end).await?;
     let servers = caches.servers.clone();
     let reconciler = Arc::new(Reconciler {
         references: References::new(client.clone()),
@@ -84,6 +86,8 @@ pub async fn run(client: Client, settings: Settings, metrics: Arc<Metrics>) -> a
     tokio::select! {
         () = done => {}
         () = reconciler.caches.find_kinds(reconciler.settings.tools_interval) => {}
+        // Kubernetes starts it again, and then all is known anew.
+        Some(what) = ended.recv() => bail!("the watch of {what} has ended, see above: nothing of it would be noticed any more"),
     }
-    Ok(())
+    bail!("the loop over all servers has ended")
 }

@@ -1,7 +1,9 @@
 //! One look at one server.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
@@ -54,13 +56,20 @@ pub struct Reconciler {
 
 /// What may pass: the look is taken again.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words(.0))]
-pub struct Unavailable(#[from] kube::Error);
+pub enum Unavailable {
+    /// The API server.
+    #[error("{}", words(.0))]
+    Api(#[from] kube::Error),
+    /// The look panicked: what one server says keeps no other from being looked at.
+    #[error("a fault of the operator, please report it: its look panicked, see above")]
+    Fault,
+}
 
 impl Reconciler {
     /// Makes a server what it should be, and says how far it came.
     pub async fn reconcile(&self, server: &MCPServer) -> Result<Action, Unavailable> {
-        let looked = self.look(server).await;
+        let looked = AssertUnwindSafe(self.look(server)).catch_unwind().await;
+        let looked = looked.unwrap_or(Err(Unavailable::Fault));
         self.metrics.looked(looked.is_ok());
         looked
     }
@@ -318,7 +327,8 @@ mod tests {
             })
         });
         let (queue, _) = mpsc::unbounded_channel();
-        let caches = Caches::start(&client, None, queue).await.unwrap();
+        let (end, _) = mpsc::unbounded_channel();
+        let caches = Caches::start(&client, None, queue, end).await.unwrap();
         caches.ready().await;
         let reconciler = Reconciler {
             references: References::new(client.clone()),

@@ -71,7 +71,7 @@ impl FromStr for Quantity {
         }
         let digits: u128 = digits.parse().map_err(|_| wrong())?;
         let places = i32::try_from(fraction.len()).map_err(|_| wrong())?;
-        let exponent = exponent + 3 - places;
+        let exponent = exponent.saturating_add(3).saturating_sub(places);
         let power = 10u128.checked_pow(exponent.unsigned_abs());
         let amount = digits.checked_mul(factor).ok_or_else(wrong)?;
         let thousandths = match (exponent, power) {

@@ -53,7 +53,8 @@ impl FromStr for RouteTimeout {
                 return Err(wrong());
             };
             let number: u64 = number.parse().map_err(|_| wrong())?;
-            duration += Duration::from_millis(number * milliseconds);
+            let more = Duration::from_millis(number.saturating_mul(*milliseconds));
+            duration = duration.saturating_add(more);
             rest = &after[unit.len()..];
             parts += 1;
         }

@@ -50,6 +50,8 @@ impl Api {
         let mut request = self.request(method, path);
         if let Some(body) = body {
             let kind = match method {
+                // A list of steps (RFC 6902), or what is merged (RFC 7396).
+                "PATCH" if body.is_array() => "application/json-patch+json",
                 "PATCH" => "application/merge-patch+json",
                 _ => "application/json",
             };
@@ -93,7 +95,7 @@ impl Api {
         self.ask("POST", path, Some(object)).await
     }
 
-    /// A merge patch.
+    /// A merge patch, or the steps of a JSON patch.
     pub async fn patch(&self, path: &str, patch: &Value) -> Value {
         self.ask("PATCH", path, Some(patch)).await
     }
@@ -126,12 +128,11 @@ impl Api {
         self.create(&servers(namespace), &object).await
     }
 
-    /// Changes an MCPServer's spec.
+    /// Gives an MCPServer another spec, whatever the operator writes meanwhile.
     pub async fn change(&self, namespace: &str, name: &str, spec: &Value) {
-        let path = format!("{}/{name}", servers(namespace));
-        let mut object = self.get(&path).await;
-        object["spec"] = spec.clone();
-        self.ask("PUT", &path, Some(&object)).await;
+        let steps = json!([{ "op": "replace", "path": "/spec", "value": spec }]);
+        self.patch(&format!("{}/{name}", servers(namespace)), &steps)
+            .await;
     }
 
     /// Waits until an MCPServer's status is such.

@@ -126,7 +126,10 @@ impl Operator {
 
     /// `GET` on its own port.
     pub async fn get(&self, path: &str) -> String {
-        let url = self.log.url("health and metrics on").expect("it listens");
+        let url = eventually("the operator listens", async || {
+            self.log.url("health and metrics on")
+        })
+        .await;
         let answer = reqwest::get(format!("{url}{path}"))
             .await
             .expect("it answers");

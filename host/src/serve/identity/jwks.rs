@@ -1,8 +1,9 @@
 //! An issuer's keys: fetched, kept, and fetched again.
 
+use std::convert::Infallible;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,8 +15,10 @@ use sandglass_manifest::{JwtAlgorithm, JwtIssuer, ManifestError};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::serve::guard::is_loopback;
+use crate::supervise::Supervisor;
 
 /// How often the keys are fetched in the background.
 const REFRESH: Duration = Duration::from_secs(600);
@@ -25,6 +28,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// A whole request to the issuer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Until the issuer is connected to.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes of an issuer's document.
 const MAX_DOCUMENT: usize = 1 << 20;
@@ -39,6 +45,7 @@ pub struct Jwks {
     generation: AtomicU64,
     /// When the issuer was asked last.
     asked: Mutex<Instant>,
+    _refreshing: Option<AbortOnDropHandle<()>>,
 }
 
 /// A key that signs tokens.
@@ -65,20 +72,19 @@ impl Jwks {
             keys: ArcSwap::default(),
             generation: AtomicU64::new(0),
             asked: Mutex::new(Instant::now()),
+            _refreshing: None,
         };
         jwks.refresh()
             .await
             .map_err(|reason| no_keys(config, &reason))?;
-        let jwks = Arc::new(jwks);
-        let held = Arc::downgrade(&jwks);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(REFRESH).await;
-                let Some(jwks) = held.upgrade() else { return };
-                jwks.refresh_or_log().await;
+        Ok(Arc::new_cyclic(|held| {
+            let (task, held) = (format!("keys of {}", jwks.issuer), held.clone());
+            let refreshing = Supervisor::get().keep(task, move || refresh_often(held.clone()));
+            Self {
+                _refreshing: Some(refreshing),
+                ..jwks
             }
-        });
-        Ok(jwks)
+        }))
     }
 
     /// Grows whenever the keys change: what was checked with those before counts no more.
@@ -190,12 +196,22 @@ impl Jwks {
         }
         let mut document = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(fail)? {
-            if document.len() + piece.len() > MAX_DOCUMENT {
+            if document.len().saturating_add(piece.len()) > MAX_DOCUMENT {
                 return Err(format!("{url}: it is larger than 1 MiB"));
             }
             document.extend_from_slice(&piece);
         }
         Ok(document)
+    }
+}
+
+/// For as long as the keys are held.
+async fn refresh_often(held: Weak<Jwks>) -> Infallible {
+    loop {
+        tokio::time::sleep(REFRESH).await;
+        if let Some(jwks) = held.upgrade() {
+            jwks.refresh_or_log().await;
+        }
     }
 }
 
@@ -213,7 +229,7 @@ fn no_keys(config: &JwtIssuer, reason: &str) -> ManifestError {
 fn client(config: &JwtIssuer) -> Result<reqwest::Client, ManifestError> {
     let mut builder = reqwest::Client::builder()
         .timeout(TIMEOUT)
-        .connect_timeout(TIMEOUT / 2)
+        .connect_timeout(CONNECT_TIMEOUT)
         .redirect(Policy::none());
     if let Some(file) = &config.ca {
         let certificates = certificates(file).map_err(|problem| {

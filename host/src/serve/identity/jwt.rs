@@ -126,6 +126,11 @@ impl Issuer {
 
 /// The first moment at which a token is refused: the `exp` claim, in seconds since 1970, counts itself. None where it
 /// is further off than clocks go.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is less than nothing is nothing, and what is more than there can be the most"
+)]
 fn expiry(claims: &Map<String, Value>) -> Option<SystemTime> {
     let exp = claims.get("exp").and_then(Value::as_f64).unwrap_or(0.0) as u64;
     let refused = exp.saturating_add(LEEWAY).saturating_add(1);

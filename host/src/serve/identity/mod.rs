@@ -3,6 +3,17 @@
 //! - [`bearer`]: the token in a request. [`tokens`], [`jwt`]: whose it is. [`jwks`]: the issuers' keys.
 //!   [`verified`]: tokens that were checked before.
 //! - [`challenge`]: what a caller is told whose token does not do. [`metadata`]: where to get one.
+//!
+//! Times and sizes here are what tokens and issuers say: what is reckoned with them saturates, or is checked.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 
 mod bearer;
 mod challenge;

@@ -1,5 +1,6 @@
 //! Static bearer tokens. Only their hashes are kept.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::bearer;
 use crate::invoke::{Known, TenantId};
 use crate::secret;
+use crate::supervise::Supervisor;
 use crate::watch::Watch;
 
 /// The tokens that count now.
@@ -37,11 +39,20 @@ impl Tokens {
     pub fn load(manifest: Arc<Manifest>) -> Result<Self, ManifestError> {
         let accepted = read(&manifest)?;
         let current = Arc::new(ArcSwap::from_pointee(accepted));
-        let watch = Watch::new(entries(&manifest).filter_map(file));
-        let reload = reload(watch, Arc::clone(&current), manifest);
+        let watch = Arc::new(Watch::new(entries(&manifest).filter_map(file)));
+        let reload = Supervisor::get().keep("tokens", {
+            let current = Arc::clone(&current);
+            move || {
+                reload(
+                    Arc::clone(&watch),
+                    Arc::clone(&current),
+                    Arc::clone(&manifest),
+                )
+            }
+        });
         Ok(Self {
             current,
-            _reload: AbortOnDropHandle::new(tokio::spawn(reload)),
+            _reload: reload,
         })
     }
 
@@ -78,7 +89,11 @@ impl Tokens {
     }
 }
 
-async fn reload(watch: Watch, current: Arc<ArcSwap<Vec<Accepted>>>, manifest: Arc<Manifest>) {
+async fn reload(
+    watch: Arc<Watch>,
+    current: Arc<ArcSwap<Vec<Accepted>>>,
+    manifest: Arc<Manifest>,
+) -> Infallible {
     loop {
         watch.changed().await;
         read_again(&current, &manifest);

@@ -15,6 +15,7 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::changes::{MAX_WATCHED, Newsroom};
 use super::events::{EVENT_STREAM, accepts, event, events, news, pieces, with_id};
@@ -29,6 +30,7 @@ use super::{handshake, scopes};
 use crate::serve::App;
 use crate::serve::body::{self, MAX_BODY};
 use crate::serve::requester::Requester;
+use crate::supervise::Supervisor;
 
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -55,6 +57,7 @@ fn requester() -> io::Result<Requester> {
 pub struct Mcp {
     app: App,
     sessions: Arc<Sessions>,
+    _expiry: Arc<AbortOnDropHandle<()>>,
     /// Modern requests, and legacy ones outside a session: gateways strip the session's header, and simple clients
     /// never make one.
     requests: StreamableHttpService<McpServer, NeverSessionManager>,
@@ -69,7 +72,10 @@ impl Mcp {
             app.tenants.count(),
             end.clone(),
         ));
-        tokio::spawn(Arc::clone(&sessions).expire());
+        let expiry = Supervisor::get().keep("session expiry", {
+            let sessions = Arc::clone(&sessions);
+            move || Arc::clone(&sessions).expire()
+        });
         // Host and Origin are checked for all endpoints in `serve::guard`.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
@@ -83,6 +89,7 @@ impl Mcp {
         Self {
             app: app.clone(),
             sessions,
+            _expiry: Arc::new(expiry),
             requests: StreamableHttpService::new(
                 move || Ok(McpServer::for_request(request_app.clone(), requester()?)),
                 Arc::new(NeverSessionManager::default()),

@@ -4,6 +4,7 @@
 //! its id says how ([`sealed_id`](super::sealed_id)). One that its client has ended is gone.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -233,10 +234,11 @@ impl Sessions {
         Some(session)
     }
 
-    /// Closes those that nothing was heard of for too long, from time to time, until all end.
-    pub async fn expire(self: Arc<Self>) {
+    /// Closes those that nothing was heard of for too long, from time to time.
+    pub async fn expire(self: Arc<Self>) -> Infallible {
         let mut clock = tokio::time::interval(IDLE / 60);
-        while self.end.run_until_cancelled(clock.tick()).await.is_some() {
+        loop {
+            clock.tick().await;
             let mut open = self.open();
             let idle = open
                 .sessions

@@ -152,7 +152,7 @@ impl<'a> Upload<'a> {
         let pieces = stream::iter((0..bytes.len()).step_by(PIECE)).map(|begin| {
             // It asks for the next piece when the registry has those before.
             progress(begin as u64, Some(whole));
-            Ok(bytes.slice(begin..bytes.len().min(begin + PIECE)))
+            Ok(bytes.slice(begin..bytes.len().min(begin.saturating_add(PIECE))))
         });
         let (target, digest) = (self.target(String::new()), Digest::of(&bytes).to_string());
         let pushed = self.client.push_blob_stream(&target, pieces, &digest).await;

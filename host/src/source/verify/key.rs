@@ -135,7 +135,11 @@ impl PublicKey {
 pub fn read(file: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open(file)
-        .and_then(|opened| opened.take(MAX_FILE.get() + 1).read_to_end(&mut bytes))
+        .and_then(|opened| {
+            opened
+                .take(MAX_FILE.get().saturating_add(1))
+                .read_to_end(&mut bytes)
+        })
         .map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > MAX_FILE.get() {
         return Err(format!("has more than {MAX_FILE}: is it the right file?"));

@@ -18,6 +18,8 @@ use redb::{
 use sandglass_manifest::ByteSize;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::supervise::Supervisor;
+
 use super::bucket::{Change, Failure, MAX_KEYS, MAX_VALUE, Outcome, Page, page};
 
 /// (tenant, key) to (place in the order of listing, value). redb keeps the length of each part and
@@ -74,12 +76,13 @@ impl Embedded {
 
     fn start(name: &str, database: Database) -> Result<Self, String> {
         let database = Arc::new(database);
-        let (jobs, waiting) = mpsc::channel(GROUP);
+        let (jobs, mut waiting) = mpsc::channel(GROUP);
+        let task = format!("store {name}");
         let thread = std::thread::Builder::new()
-            .name(format!("store {name}"))
+            .name(task.clone())
             .spawn({
                 let database = Arc::clone(&database);
-                move || write(&database, waiting)
+                move || Supervisor::get().keep_thread(task, || write(&database, &mut waiting))
             })
             .map_err(|error| format!("no thread to write it: {error}"))?;
         Ok(Self {
@@ -150,7 +153,8 @@ impl Embedded {
         quota: ByteSize,
         change: Change,
     ) -> Result<Outcome, Failure> {
-        let stopped = || Failure::Broken("its writing thread stopped: restart the host".to_owned());
+        let stopped =
+            || Failure::Broken("a fault of the host broke the change off; try again".to_owned());
         let (reply, answer) = oneshot::channel();
         let job = Job {
             tenant: Arc::clone(tenant),
@@ -222,7 +226,7 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
 }
 
 /// Makes changes until nobody can ask for more.
-fn write(database: &Database, mut waiting: mpsc::Receiver<Job>) {
+fn write(database: &Database, waiting: &mut mpsc::Receiver<Job>) {
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP

@@ -2,6 +2,17 @@
 //!
 //! A tenant's values lie in one hash, the order of their keys in a sorted set, and what they use in another
 //! hash. Each change is a script, which Redis runs as one step: so the sum of bytes is exact whoever else writes.
+//!
+//! Numbers here are what the server says: what is reckoned with them saturates, or is checked.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -80,7 +91,7 @@ impl Redis {
     /// The server's clock, since 1970.
     pub(super) async fn now(&self) -> Result<Duration, Failure> {
         let (seconds, micros): (u64, u64) = self.ask(Request::Command(cmd("TIME"))).await?;
-        Ok(Duration::from_secs(seconds) + Duration::from_micros(micros))
+        Ok(Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros)))
     }
 
     /// The values of the keys, or `None` if they are too much together.
@@ -108,9 +119,14 @@ impl Redis {
             .arg("WITHSCORES")
             .arg("LIMIT")
             .arg(0)
-            .arg(MAX_KEYS + 1);
+            .arg(MAX_KEYS.saturating_add(1));
         let entries: Vec<(String, f64)> = self.ask(Request::Command(list)).await?;
         // Places are counted from 1: they stay far below where a double leaves out integers.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a server that counts otherwise gets its own number back, cut to what there can be"
+        )]
         let places = entries.into_iter().map(|(key, place)| (key, place as u64));
         Ok(page(places.collect()))
     }

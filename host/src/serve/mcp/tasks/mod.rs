@@ -10,6 +10,7 @@ mod record;
 mod run;
 mod store;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ impl Tasks {
     }
 
     /// Forgets tasks whose time is over, as long as the host lives.
-    pub async fn sweep(self, tenants: Arc<Tenants>) {
+    pub async fn sweep(self, tenants: Arc<Tenants>) -> Infallible {
         loop {
             tokio::time::sleep(SWEEP).await;
             for tenant in tenants.all() {
