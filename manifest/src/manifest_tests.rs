@@ -130,6 +130,7 @@ defaults:
   limits:
     fuel: 2000000000
     memory: 128MiB
+    host_memory: 16MiB
     timeout: 10s
     concurrency: 32
     queue:

@@ -106,7 +106,7 @@ impl Outcome {
             InvokeError::Fault(fault) => match fault {
                 Fault::Fuel { .. } => Self::Fuel,
                 Fault::Time { .. } => Self::Time,
-                Fault::Memory { .. } => Self::Memory,
+                Fault::Memory { .. } | Fault::HostMemory { .. } => Self::Memory,
                 Fault::Output { .. } => Self::Output,
                 Fault::Trap { .. } | Fault::Exit { .. } => Self::Trap,
                 Fault::Busy => Self::Busy,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sandglass_manifest::Limits;
 use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
@@ -396,6 +397,12 @@ fn fault(error: &wasmtime::Error, store: &Store<CallState>, limits: &Limits) -> 
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return Fault::Busy;
+    }
+    let cause = error.downcast_ref::<ResourceTableError>();
+    if matches!(cause, Some(ResourceTableError::Full)) {
+        return Fault::HostMemory {
+            limit: limits.host_memory,
+        };
     }
     let reason = error.root_cause().to_string();
     if error.is::<OutputExceeded>() || reason.contains("allocated for hostcalls has been exhausted")

@@ -11,8 +11,8 @@ use super::cache::CodeCache;
 use super::compile::Compiler;
 use super::compiled::Compiled;
 use super::lanes::{Lane, Lanes};
-use super::shared::Shared;
 use super::linked;
+use super::shared::Shared;
 use super::state::CallState;
 use crate::open_files;
 

@@ -24,6 +24,14 @@ pub enum Fault {
         /// Over all memories and tables.
         limit: ByteSize,
     },
+    /// The guest wanted more handles than the host keeps for a call.
+    #[error(
+        "Memory limit exceeded: the call holds more files, requests and streams at once than limits.host_memory, {limit}, has room for"
+    )]
+    HostMemory {
+        /// What the host may hold for a call.
+        limit: ByteSize,
+    },
     /// The result, or what the guest passed to a host function, is too large.
     #[error("Output limit exceeded: the result is larger than {limit}")]
     Output {
@@ -57,7 +65,11 @@ impl Fault {
     pub fn is_limit(&self) -> bool {
         matches!(
             self,
-            Self::Fuel { .. } | Self::Time { .. } | Self::Memory { .. } | Self::Output { .. }
+            Self::Fuel { .. }
+                | Self::Time { .. }
+                | Self::Memory { .. }
+                | Self::HostMemory { .. }
+                | Self::Output { .. }
         )
     }
 }

@@ -243,6 +243,22 @@ impl Schema {
         (counted <= cost::MAX).then(|| counted.time())
     }
 
+    /// Checks an instance and looks for its errors; how many there are to tell.
+    #[cfg(test)]
+    pub(super) fn errors(&self, instance: &Value) -> usize {
+        let errors = |validator: &Validator| match validator.is_valid(instance) {
+            true => 0,
+            false => validator
+                .iter_errors(instance)
+                .take(REPORTED_ERRORS)
+                .count(),
+        };
+        match &self.compiled().expect("it was compiled before").validator {
+            Some(validator) => errors(validator),
+            None => errors(&self.validator().expect("it was compiled before")),
+        }
+    }
+
     fn validator(&self) -> Result<Validator, String> {
         let document = Value::Object(Map::clone(&self.document));
         validator(document, &self.patterns)

@@ -340,11 +340,7 @@ impl types::HostDescriptor for Folders<'_> {
         self.wasi.symlink_at(folder, target, path).await
     }
 
-    async fn unlink_file_at(
-        &mut self,
-        folder: Resource<Descriptor>,
-        path: String,
-    ) -> FsResult<()> {
+    async fn unlink_file_at(&mut self, folder: Resource<Descriptor>, path: String) -> FsResult<()> {
         let _turn = self.turn(path.len()).await?;
         self.wasi.unlink_file_at(folder, path).await
     }

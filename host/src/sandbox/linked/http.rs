@@ -2,11 +2,11 @@
 //! and with a bound on what the host keeps.
 
 use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::p2::HeaderResult;
 use wasmtime_wasi_http::p2::bindings::http::types::{
     Fields, HeaderError, Host as _, HostFields, HostOutgoingRequest, Method, OutgoingRequest,
     Scheme,
 };
-use wasmtime_wasi_http::p2::HeaderResult;
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use super::MAKE;
@@ -20,6 +20,9 @@ const MAX_TOKEN: usize = 64;
 
 /// Bytes of an authority: a host has 253 (RFC 1035, section 2.3.4), a port 5.
 const MAX_AUTHORITY: usize = 1_024;
+
+/// Bytes of a path with its query: what servers take at most.
+const MAX_PATH: usize = 8 << 10;
 
 /// What a function with an error of headers gives.
 type Headers<T> = wasmtime::Result<(Result<T, HeaderError>,)>;
@@ -56,7 +59,9 @@ pub(super) fn meter(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     )?;
     types.func_wrap(
         "[method]fields.set",
-        |mut store, (fields, name, values): (Resource<Fields>, String, Vec<Vec<u8>>)| -> Headers<()> {
+        |mut store,
+         (fields, name, values): (Resource<Fields>, String, Vec<Vec<u8>>)|
+         -> Headers<()> {
             let bytes = values.iter().map(Vec::len).sum::<usize>() + name.len();
             let mut http = paid(store.data_mut(), bytes);
             let set = http.set(fields, name, values);
@@ -123,6 +128,9 @@ pub(super) fn meter(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
         |mut store, (request, path): (Resource<OutgoingRequest>, Option<String>)| -> Set {
             let bytes = path.as_ref().map_or(0, String::len);
             let mut http = paid(store.data_mut(), bytes);
+            if bytes > MAX_PATH {
+                return Ok((Err(()),));
+            }
             Ok((http.set_path_with_query(request, path)?,))
         },
     )?;

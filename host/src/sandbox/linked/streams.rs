@@ -143,10 +143,8 @@ impl streams::HostOutputStream for Streams<'_> {
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
         self.bill.bytes(bytes.len());
         // What the guest was not allowed is its fault, and none of this stream's to keep.
-        let allowed = streams::HostOutputStream::check_write(
-            self.table,
-            Resource::new_borrow(stream.rep()),
-        )?;
+        let allowed =
+            streams::HostOutputStream::check_write(self.table, Resource::new_borrow(stream.rep()))?;
         if bytes.len() as u64 > allowed {
             return Err(StreamError::trap(&format!(
                 "a write of {} bytes, where `check-write` allows {allowed}",

@@ -5,8 +5,8 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTabl
 use self::bindings::wasi::keyvalue::{atomics, batch, store};
 use super::super::trail::Trail;
 use super::KeyValue;
-use crate::sandbox::meter::Bill;
 use super::bucket::{Bucket, BucketError};
+use crate::sandbox::meter::Bill;
 
 /// Characters of a store's name that a denial keeps: a guest chooses them.
 const SHOWN_NAME: usize = 64;
@@ -163,7 +163,10 @@ impl atomics::Host for KeyValueView<'_> {
         key: String,
         delta: u64,
     ) -> Result<u64, Error> {
-        Ok(self.bucket(&bucket, key.len())?.increment(key, delta).await?)
+        Ok(self
+            .bucket(&bucket, key.len())?
+            .increment(key, delta)
+            .await?)
     }
 }
 
@@ -175,8 +178,7 @@ impl batch::Host for KeyValueView<'_> {
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, Error> {
         let bucket = self.bucket(&bucket, size(&keys))?;
         let values = bucket.get_many(keys.clone()).await?;
-        self.bill
-            .bytes(values.iter().flatten().map(Vec::len).sum());
+        self.bill.bytes(values.iter().flatten().map(Vec::len).sum());
         let pairs = keys.into_iter().zip(values);
         Ok(pairs
             .map(|(key, value)| value.map(|value| (key, value)))
@@ -188,7 +190,9 @@ impl batch::Host for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         key_values: Vec<(String, Vec<u8>)>,
     ) -> Result<(), Error> {
-        let bytes = key_values.iter().map(|(key, value)| key.len() + value.len());
+        let bytes = key_values
+            .iter()
+            .map(|(key, value)| key.len() + value.len());
         Ok(self.bucket(&bucket, bytes.sum())?.set(key_values).await?)
     }
 
