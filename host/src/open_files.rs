@@ -29,9 +29,17 @@ pub fn for_connections() -> Option<usize> {
     limit().map(|files| share(to_give(files) / 3 * 2))
 }
 
+/// Files and sockets of guests, and never none. What the host itself needs is as much again.
+pub fn for_guests() -> usize {
+    limit().map_or(MOST_OF_GUESTS, |files| share(files / 8).min(MOST_OF_GUESTS))
+}
+
+/// Files and sockets of guests where the process may have any number.
+const MOST_OF_GUESTS: usize = 10_000;
+
 /// What is left when some are kept back for caches, downloads and what guests reach.
 fn to_give(files: u64) -> u64 {
-    files - (files / 4).min(1_000)
+    files - (files / 4).min(2 * MOST_OF_GUESTS as u64)
 }
 
 fn share(files: u64) -> usize {

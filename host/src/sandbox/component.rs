@@ -320,7 +320,7 @@ impl Component {
         lane: &Lane,
     ) -> Store<CallState> {
         let limits = run.limits;
-        let state = CallState::new(&self.name, run, script, lane.file_threads());
+        let state = CallState::new(&self.name, run, script, lane.files());
         let mut store = Store::new(&self.engine.wasmtime, state);
         store.limiter(|state| &mut state.memory);
         store.call_hook_async(Settle);

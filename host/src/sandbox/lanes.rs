@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 
 use async_task::Runnable;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio_util::context::TokioContext;
+
+use super::file_share::{FileShare, GuestFiles};
 
 /// CPU time after which a call is a long one. A hand-over to another thread costs some ten
 /// microseconds, so it is a small part of what such a call costs in all.
@@ -33,14 +34,12 @@ pub const SHORT: Duration = Duration::from_micros(200);
 /// At 19 long calls would get next to nothing of a machine that is busy with other programs.
 const NICENESS: i32 = 10;
 
-/// Threads that wait for files for the calls of one lane.
-const FILE_THREADS: usize = 16;
-
 /// The long calls of an engine. The threads start with the first one, and end with the last
 /// handle to it.
 #[derive(Clone)]
 pub(super) struct Lanes {
     shared: Arc<Shared>,
+    guest_files: GuestFiles,
     _open: Arc<Open>,
 }
 
@@ -49,7 +48,7 @@ pub(super) struct Lanes {
 pub struct Lane {
     id: u64,
     lanes: Lanes,
-    file_threads: Arc<Semaphore>,
+    files: FileShare,
 }
 
 struct Shared {
@@ -81,6 +80,7 @@ impl Lanes {
         Self {
             _open: Arc::new(Open(Arc::clone(&shared))),
             shared,
+            guest_files: GuestFiles::new(),
         }
     }
 
@@ -90,7 +90,7 @@ impl Lanes {
         Lane {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             lanes: self.clone(),
-            file_threads: Arc::new(Semaphore::new(FILE_THREADS)),
+            files: self.guest_files.share(),
         }
     }
 }
@@ -103,9 +103,9 @@ impl Default for Lane {
 }
 
 impl Lane {
-    /// Its share of the threads that wait for files.
-    pub(super) fn file_threads(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.file_threads)
+    /// Its share of files, and of what waits for them.
+    pub(super) fn files(&self) -> FileShare {
+        self.files.clone()
     }
 
     /// Runs a call to its end: here while it is short, and on the long threads from then on.

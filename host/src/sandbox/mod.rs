@@ -12,7 +12,7 @@
 //! - [`dialogue`], [`origin`]: questions in the middle of a call, and how it is run again for their answers.
 //! - [`script`]: source text that is bound to an interpreter.
 //! - [`shared`]: components that are in memory already.
-//! - [`lanes`]: where guests run: long calls share the CPU by lane.
+//! - [`lanes`], [`file_share`]: where guests run: long calls share the CPU by lane, and files too.
 //! - [`capability`]: what a guest may be granted, one file each.
 //! - [`state`]: what a running instance can reach: the store's data and its denials.
 //! - [`linked`], [`meter`]: the functions that a guest can call, what each costs, and how that is paid.
@@ -28,6 +28,7 @@ pub mod component;
 pub mod dialogue;
 pub mod engine;
 pub mod fault;
+mod file_share;
 mod kind;
 pub mod lanes;
 mod linked;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -16,6 +15,7 @@ use super::capability::keyvalue::KeyValueView;
 use super::capability::{KeyValue, Trail};
 use super::component::Run;
 use super::dialogue::Dialogue;
+use super::file_share::{FileShare, Opened};
 use super::linked::{Folders, Streams};
 use super::memory::{HostMemory, MemoryCap, Reserved};
 use super::meter::Meter;
@@ -43,8 +43,10 @@ pub struct CallState {
     pub(super) host_memory: HostMemory,
     /// What listings of folders hold, by their handles.
     listings: HashMap<u32, Reserved>,
-    /// Its tenant's share of the threads that wait for files.
-    file_threads: Arc<Semaphore>,
+    /// The files that it has open, by their handles.
+    opened: HashMap<u32, Arc<Opened>>,
+    /// Its tenant's share.
+    files: FileShare,
     pub(super) output: Arc<GuestOutput>,
     pub(super) trail: Trail,
     /// The text that its component is bound to, if it is.
@@ -65,7 +67,7 @@ impl CallState {
         name: &Arc<str>,
         run: Run<'_>,
         script: Option<script::View>,
-        file_threads: Arc<Semaphore>,
+        files: FileShare,
     ) -> Self {
         let Run {
             limits,
@@ -96,7 +98,7 @@ impl CallState {
             .allow_udp(false)
             .allow_ip_name_lookup(false);
         let trail = Trail::default();
-        let (config, http) = grants.prepare(&limits.http, &host_memory, &trail, &mut wasi);
+        let (config, http) = grants.prepare(&limits.http, &host_memory, &files, &trail, &mut wasi);
         let mut table = ResourceTable::new();
         table.set_max_capacity(host_memory.handles());
         let mut http_context = WasiHttpCtx::new();
@@ -114,7 +116,8 @@ impl CallState {
             memory: MemoryCap::new(limits.memory.get()),
             host_memory,
             listings: HashMap::new(),
-            file_threads,
+            opened: HashMap::new(),
+            files,
             meter,
             output,
             trail,
@@ -142,7 +145,8 @@ impl CallState {
         Folders {
             wasi: self.wasi.filesystem(),
             bill: &self.meter.bill,
-            threads: &self.file_threads,
+            share: &self.files,
+            opened: &mut self.opened,
             memory: &self.host_memory,
             listings: &mut self.listings,
         }

@@ -28,6 +28,9 @@ const MAX_COMPILED: u64 = 16 << 20;
 const NODE: u64 = 500;
 const KEYWORD: u64 = 250;
 
+/// What it takes to write each part that is one too many into an error.
+const UNEVALUATED: Effort = Effort::new(30_000, 3_000);
+
 /// Formats that are checked, by their names.
 const FORMATS: [&str; 19] = [
     "date",
@@ -390,7 +393,10 @@ impl<'a> Reader<'a, '_> {
                 let found = self.find_all(keyword, value, place)?;
                 subschema.name += Effort::new(100_000, 1_000);
                 subschema.any_property.extend(&found);
-                subschema.is_unevaluated |= keyword == "unevaluatedProperties";
+                if keyword == "unevaluatedProperties" {
+                    subschema.is_unevaluated = true;
+                    subschema.whole += UNEVALUATED;
+                }
                 part.compiled_again.extend(&found);
                 part.children.extend(found);
             }
@@ -403,7 +409,10 @@ impl<'a> Reader<'a, '_> {
             "items" | "prefixItems" | "additionalItems" | "contains" | "unevaluatedItems" => {
                 let found = self.find_all(keyword, value, place)?;
                 subschema.item.extend(&found);
-                subschema.is_unevaluated |= keyword == "unevaluatedItems";
+                if keyword == "unevaluatedItems" {
+                    subschema.is_unevaluated = true;
+                    subschema.whole += UNEVALUATED;
+                }
                 part.compiled_again.extend(&found);
                 part.children.extend(found);
             }

@@ -18,6 +18,7 @@ use sandglass_manifest::{Allow, HttpLimits, ManifestError};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi_config::WasiConfigVariables;
 
+use super::file_share::FileShare;
 use super::memory::HostMemory;
 
 pub use self::env::Env;
@@ -67,6 +68,7 @@ impl Grants {
         &self,
         limits: &HttpLimits,
         host_memory: &HostMemory,
+        files: &FileShare,
         trail: &Trail,
         wasi: &mut WasiCtxBuilder,
     ) -> (Arc<WasiConfigVariables>, http::Outbound) {
@@ -74,7 +76,7 @@ impl Grants {
         (
             self.env.prepare(wasi),
             self.http
-                .prepare(limits, host_memory.clone(), trail.clone()),
+                .prepare(limits, host_memory.clone(), files.clone(), trail.clone()),
         )
     }
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use rustix::io as system;
-use tokio::sync::Semaphore;
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn, spawn_blocking};
 
 use super::HAND_OVER;
+use crate::sandbox::file_share::{FileShare, Opened};
 use crate::sandbox::meter::Bill;
 
 /// Bytes of a read or a write.
@@ -25,7 +25,9 @@ const READ_AHEAD: usize = 4 << 10;
 #[derive(Clone)]
 pub(super) struct Waited {
     pub file: Arc<File>,
-    pub threads: Arc<Semaphore>,
+    /// It counts as open as long as somebody reads or writes it.
+    pub opened: Option<Arc<Opened>>,
+    pub share: FileShare,
     pub bill: Bill,
 }
 
@@ -36,12 +38,13 @@ impl Waited {
         work: impl FnOnce(&File) -> io::Result<T> + Send + 'static,
     ) -> AbortOnDropJoinHandle<io::Result<T>> {
         self.bill.charge(HAND_OVER);
-        let Self { file, threads, .. } = self.clone();
+        let Self { file, opened, .. } = self.clone();
+        let turn = self.share.turn();
         spawn(async move {
-            let turn = threads.acquire_owned().await.map_err(io::Error::other)?;
+            let turn = turn.await.map_err(io::Error::other)?;
             spawn_blocking(move || {
                 // As long as the thread is in use, whoever waits for it.
-                let _turn = turn;
+                let _held = (turn, opened);
                 work(&file)
             })
             .await

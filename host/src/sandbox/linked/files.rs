@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rustix::fs::{self, Mode, OFlags};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, File, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -20,6 +20,7 @@ use wasmtime_wasi::runtime::spawn_blocking;
 
 use super::HAND_OVER;
 use super::file_streams::{Place, Reading, Waited, Writing};
+use crate::sandbox::file_share::{FileShare, Opened};
 use crate::sandbox::memory::{HostMemory, Reserved};
 use crate::sandbox::meter::Bill;
 
@@ -33,8 +34,10 @@ const LISTED: u64 = 4_000;
 pub(in crate::sandbox) struct Folders<'a> {
     pub wasi: WasiFilesystemCtxView<'a>,
     pub bill: &'a Bill,
-    /// Its tenant's share of the threads that wait for files.
-    pub threads: &'a Arc<Semaphore>,
+    /// Its tenant's share of files, and of the threads that wait for them.
+    pub share: &'a FileShare,
+    /// What is open, by its handle.
+    pub opened: &'a mut HashMap<u32, Arc<Opened>>,
     pub memory: &'a HostMemory,
     /// What listings hold, by their handles.
     pub listings: &'a mut HashMap<u32, Reserved>,
@@ -54,30 +57,32 @@ impl Folders<'_> {
     ) -> impl Future<Output = FsResult<OwnedSemaphorePermit>> + Send + use<> {
         self.bill.charge(HAND_OVER);
         self.bill.bytes(bytes);
-        let turn = Arc::clone(self.threads).acquire_owned();
+        let turn = self.share.turn();
         async { turn.await.map_err(FsError::trap) }
     }
 
-    fn waited(&self, file: &File) -> Waited {
+    /// The open file behind a handle.
+    fn waited(&self, handle: &Resource<Descriptor>, file: &File) -> Waited {
         Waited {
             file: Arc::clone(&file.file),
-            threads: Arc::clone(self.threads),
+            opened: self.opened.get(&handle.rep()).cloned(),
+            share: self.share.clone(),
             bill: self.bill.clone(),
         }
     }
 
     fn writing(
         &mut self,
-        file: &Resource<Descriptor>,
+        handle: &Resource<Descriptor>,
         place: Place,
     ) -> FsResult<Resource<DynOutputStream>> {
-        let Descriptor::File(file) = self.wasi.table.get(file)? else {
+        let Descriptor::File(file) = self.wasi.table.get(handle)? else {
             return Err(ErrorCode::BadDescriptor.into());
         };
         if file.perms.write_not_permitted() {
             return Err(ErrorCode::NotPermitted.into());
         }
-        let stream: DynOutputStream = Box::new(Writing::new(self.waited(file), place));
+        let stream: DynOutputStream = Box::new(Writing::new(self.waited(handle, file), place));
         Ok(self.wasi.table.push(stream)?)
     }
 
@@ -123,11 +128,11 @@ impl types::Host for Folders<'_> {
 impl types::HostDescriptor for Folders<'_> {
     fn read_via_stream(
         &mut self,
-        file: Resource<Descriptor>,
+        handle: Resource<Descriptor>,
         offset: Filesize,
     ) -> FsResult<Resource<DynInputStream>> {
-        let stream: DynInputStream = match self.wasi.table.get(&file)? {
-            Descriptor::File(file) => Box::new(Reading::new(self.waited(file), offset)),
+        let stream: DynInputStream = match self.wasi.table.get(&handle)? {
+            Descriptor::File(file) => Box::new(Reading::new(self.waited(&handle, file), offset)),
             Descriptor::Dir(_) => return Err(ErrorCode::IsDirectory.into()),
         };
         Ok(self.wasi.table.push(stream)?)
@@ -294,7 +299,11 @@ impl types::HostDescriptor for Folders<'_> {
         mode: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
         let _turn = self.turn(path.len()).await?;
-        self.wasi.open_at(folder, flags, path, open, mode).await
+        // As where the system has no more of them.
+        let opened = self.share.open().ok_or(ErrorCode::Busy)?;
+        let file = self.wasi.open_at(folder, flags, path, open, mode).await?;
+        self.opened.insert(file.rep(), Arc::new(opened));
+        Ok(file)
     }
 
     async fn readlink_at(
@@ -370,6 +379,7 @@ impl types::HostDescriptor for Folders<'_> {
     }
 
     fn drop(&mut self, file: Resource<Descriptor>) -> wasmtime::Result<()> {
+        self.opened.remove(&file.rep());
         types::HostDescriptor::drop(&mut self.wasi, file)
     }
 }

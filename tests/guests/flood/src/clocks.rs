@@ -6,7 +6,7 @@ use wasip2::io::poll::{Pollable, poll};
 use crate::{Function, each};
 
 /// Pollables at once: nearly as many as a guest can hold, for each takes two resources.
-const POLLABLES: usize = 300;
+const POLLABLES: usize = 160;
 
 /// Bytes that the host counts for a pollable that is named.
 const NAMED: usize = 32;

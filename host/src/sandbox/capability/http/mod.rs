@@ -29,6 +29,7 @@ use self::budget::Budgets;
 use self::resolve::{Resolve, System};
 use self::rule::Rule;
 pub(in crate::sandbox) use self::send::Outbound;
+use super::super::file_share::FileShare;
 use super::super::memory::HostMemory;
 use super::trail::Trail;
 
@@ -68,11 +69,13 @@ impl Http {
         &self,
         limits: &HttpLimits,
         host_memory: HostMemory,
+        files: FileShare,
         trail: Trail,
     ) -> Outbound {
         Outbound {
             http: self.clone(),
             host_memory,
+            files,
             budgets: Arc::new(Budgets::new(limits)),
             trail,
         }

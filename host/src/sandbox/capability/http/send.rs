@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::super::super::file_share::FileShare;
 use super::super::super::memory::HostMemory;
 use super::super::trail::Trail;
 use super::Http;
@@ -51,6 +52,7 @@ pub(in crate::sandbox) struct Outbound {
     pub(super) http: Http,
     pub(super) budgets: Arc<Budgets>,
     pub(super) host_memory: HostMemory,
+    pub(super) files: FileShare,
     pub(super) trail: Trail,
 }
 
@@ -85,11 +87,16 @@ impl Outbound {
         })?;
         let rule = self.permit(request.method(), &target)?;
         let request = self.prepare(request, rule, &target)?;
-        let Some(reserved) = self.host_memory.reserve(CONNECTION) else {
-            let limit = "limits.host_memory is used up";
-            self.trail.denied(format!("http {target}: {limit}"));
-            return Err(Error::ConnectionLimitReached);
+        let too_many = |why| {
+            self.trail.denied(format!("http {target}: {why}"));
+            Error::ConnectionLimitReached
         };
+        let reserved = self.host_memory.reserve(CONNECTION);
+        let reserved = reserved.ok_or_else(|| too_many("limits.host_memory is used up"))?;
+        let opened = self.files.open();
+        let opened = opened.ok_or_else(|| {
+            too_many("the tenant's share of the host's open files and sockets is used up")
+        })?;
         let stream = within(options.connect_timeout, Error::ConnectionTimeout, async {
             let addresses = self.addresses(&target, rule).await?;
             self.connect(&addresses, &target, rule).await
@@ -125,7 +132,7 @@ impl Outbound {
         });
         // What fails here is told by the response's body.
         let work = async move {
-            let _reserved = reserved;
+            let _held = (reserved, opened);
             _ = connection.await;
             Ok(())
         };

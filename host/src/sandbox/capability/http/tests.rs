@@ -25,6 +25,7 @@ use sandglass_manifest::{
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::server::Server;
+use super::super::super::file_share::GuestFiles;
 use super::super::super::memory::HostMemory;
 use super::super::trail::Trail;
 use super::resolve::Resolve;
@@ -90,9 +91,12 @@ fn public(host: &str, port: u16) -> HttpRule {
 }
 
 fn outbound(rules: &[HttpRule], limits: &HttpLimits) -> Outbound {
-    Http::configure(rules)
-        .unwrap()
-        .prepare(limits, HostMemory::new(16 << 20), Trail::default())
+    Http::configure(rules).unwrap().prepare(
+        limits,
+        HostMemory::new(16 << 20),
+        GuestFiles::new().share(),
+        Trail::default(),
+    )
 }
 
 fn to(server: &Server) -> Outbound {

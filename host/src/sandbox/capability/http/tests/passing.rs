@@ -52,6 +52,7 @@ async fn without_rules_nothing_passes() {
     let outbound = Http::default().prepare(
         &Limits::DEFAULT.http,
         HostMemory::new(1 << 20),
+        GuestFiles::new().share(),
         Trail::default(),
     );
     let error = get(&outbound, &server.url("/")).await.unwrap_err();
