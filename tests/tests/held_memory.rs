@@ -1,9 +1,9 @@
 //! What calls make the host hold for them is bounded, whatever it is made of, and goes with them.
 
 use futures::future::join_all;
-use sandglass_tests::{Host, eventually};
 use sandglass_tests::flood::Flood;
 use sandglass_tests::mcp::{Session, message};
+use sandglass_tests::{Host, eventually};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 

@@ -19,6 +19,9 @@ const CAPACITY: usize = 256;
 /// take many times as much.
 const ROOM: usize = 256 << 10;
 
+/// Bytes of one: it becomes a value, which takes many times as much, when it is sent. Larger ones are in the host's log alone.
+const LARGEST: usize = 64 << 10;
+
 /// Bytes that a notification takes beside its texts.
 const NOTICE: usize = 256;
 
@@ -93,8 +96,10 @@ impl Notice {
 impl Teller {
     /// Tells it where there is room.
     fn tell(&self, bytes: usize, told: impl FnOnce() -> Told) {
-        // One that is larger than all of the room takes all of it.
-        let bytes = u32::try_from(bytes.saturating_add(NOTICE).min(ROOM)).unwrap_or(u32::MAX);
+        if bytes > LARGEST {
+            return;
+        }
+        let bytes = u32::try_from(bytes + NOTICE).unwrap_or(u32::MAX);
         if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes) {
             _ = self.sender.try_send(Notice {
                 told: told(),

@@ -11,7 +11,7 @@ use wasip2::io::streams::StreamError;
 use crate::{Function, each, text};
 
 /// Bytes of headers that a guest can have at once, less a little.
-const FIELDS: usize = 30_000;
+const FIELDS: usize = 12_000;
 
 pub const FUNCTIONS: &[Function] = &[
     ("wasi:http/types#[constructor]fields", |_| each(Fields::new)),
