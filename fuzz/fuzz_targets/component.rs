@@ -9,8 +9,12 @@ use sandglass::sandbox::compile::Compiler;
 use sandglass::sandbox::{Component, Engine, EngineSettings};
 use tokio::runtime::Runtime;
 
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"));
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+});
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(EngineSettings {
@@ -23,7 +27,8 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(component) = RUNTIME.block_on(Component::load(&ENGINE, "fuzz", bytes.to_vec().into())) {
+    if let Ok(component) = RUNTIME.block_on(Component::load(&ENGINE, "fuzz", bytes.to_vec().into()))
+    {
         assert_eq!(component.inspection().size, bytes.len() as u64);
     }
 });

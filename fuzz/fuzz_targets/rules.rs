@@ -11,13 +11,20 @@ fuzz_target!(|input: (&str, &str)| {
     {
         let host = given.to_ascii_lowercase();
         let domain = rule.trim_start_matches('*').to_ascii_lowercase();
-        assert!(host.contains(domain.trim_matches(['[', ']', '.'])), "{rule} covers {given}");
+        assert!(
+            host.contains(domain.trim_matches(['[', ']', '.'])),
+            "{rule} covers {given}"
+        );
     }
     if let Ok(prefix) = rule.parse::<PathPrefix>()
         && prefix.covers(given)
         && prefix.as_str() != "/"
     {
         assert!(given.starts_with(prefix.as_str().trim_end_matches('/')));
-        assert!(!given.split('/').any(|segment| matches!(segment, "." | "..")));
+        assert!(
+            !given
+                .split('/')
+                .any(|segment| matches!(segment, "." | ".."))
+        );
     }
 });

@@ -10,7 +10,8 @@ fn list() -> Vec<Tool> {
         .map(|n| (n.to_string(), json!({"$ref": format!("#/$defs/{}", n + 1)})))
         .chain([(REFERENCES.to_string(), json!({"type": "string"}))])
         .collect();
-    let schema = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/0"}}, "$defs": definitions});
+    let schema =
+        json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/0"}}, "$defs": definitions});
     vec![tool("chained", &schema.to_string())]
 }
 

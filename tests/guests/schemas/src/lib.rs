@@ -2,7 +2,10 @@
 //! within them.
 
 use guest_support::bindings::exports::sandglass::tool::tools::InputRequest;
-use guest_support::{ANY_ARGUMENTS, CallRequest, Outcome, Tool, Value, arguments, host, json, tool, types, unknown_tool, value};
+use guest_support::{
+    ANY_ARGUMENTS, CallRequest, Outcome, Tool, Value, arguments, host, json, tool, types,
+    unknown_tool, value,
+};
 
 /// Two ways to each level from the one above.
 const LEVELS: usize = 40;
@@ -20,7 +23,9 @@ fn definitions() -> Value {
 fn list() -> Vec<Tool> {
     // A walk over the text for each.
     let lengths: Vec<Value> = (0..5_000).map(|n| json!({"minLength": n})).collect();
-    let patterns: Vec<Value> = (0..60).map(|n| json!({"pattern": format!("^(x|z{n})*$")})).collect();
+    let patterns: Vec<Value> = (0..60)
+        .map(|n| json!({"pattern": format!("^(x|z{n})*$")}))
+        .collect();
     let of = |schema: Value| json!({"type": "object", "properties": {"text": schema}}).to_string();
     vec![
         tool("lengths", &of(json!({"allOf": lengths}))),
@@ -34,8 +39,12 @@ fn list() -> Vec<Tool> {
 /// A form that no client would be sent, in one of its ways.
 fn form(kind: &str) -> types::Question {
     let schema = match kind {
-        "references" => json!({"type": "object", "properties": {}, "allOf": [{"$ref": "#/$defs/0"}], "$defs": definitions()}),
-        "pattern" => json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}),
+        "references" => {
+            json!({"type": "object", "properties": {}, "allOf": [{"$ref": "#/$defs/0"}], "$defs": definitions()})
+        }
+        "pattern" => {
+            json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}})
+        }
         "remote" => json!({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}),
         _ => json!({"type": "object", "properties": {}, "description": "x".repeat(1_000_000)}),
     };
