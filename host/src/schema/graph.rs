@@ -245,7 +245,7 @@ fn compiled(parts: &[Part]) -> Result<u64, SchemaError> {
             let again = part.looked_into.iter().chain(&part.compiled_again);
             (&[], into.chain(again.copied()).collect())
         };
-        children.to_vec().into_iter().chain(more)
+        children.iter().copied().chain(more)
     };
     let order = post_order(count, 2 * count, next).ok_or(SchemaError::Unevaluated)?;
     let mut bytes = vec![0_u64; 2 * count];

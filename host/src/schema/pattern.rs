@@ -118,14 +118,12 @@ fn measure(pattern: &str, account: &mut Account) -> Result<Measured, SchemaError
                     .reverse(reverse),
             )
             .build(&text)
+            .map_err(|error| match error.size_limit() {
+                Some(_) => too_large(),
+                None => invalid(),
+            })
     };
-    let forward = compile(false, WhichCaptures::All).map_err(|error| {
-        if error.size_limit().is_some() {
-            too_large()
-        } else {
-            invalid()
-        }
-    })?;
+    let forward = compile(false, WhichCaptures::All)?;
     let states = forward.states().len();
     // What the engine keeps for each thread that matches: the groups of each state.
     let groups = 2 * 8 * states * forward.group_info().slot_len();
