@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use super::cache::{self, CodeFile};
 use super::compiled::{LoadError, check_kind};
 use super::engine::{Engine, compile_config};
+use super::segments;
 use crate::source::Digest;
 
 /// Bytes of a component. CPython with its standard library has about 40 MiB.
@@ -129,7 +130,7 @@ pub(super) async fn compile(
         }
         Compiler::InProcess => {
             let engine = engine.clone();
-            tokio::task::spawn_blocking(move || engine.wasmtime.precompile_component(&bytes))
+            tokio::task::spawn_blocking(move || precompile(&engine.wasmtime, &bytes))
                 .await
                 .map_err(|error| ended(&error))?
                 .map_err(|error| CompileError::Invalid(format!("{error:#}")))?
@@ -146,6 +147,11 @@ pub(super) async fn compile(
     })
     .await
     .map_err(|error| ended(&error))?
+}
+
+fn precompile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    segments::check(bytes)?;
+    engine.precompile_component(bytes)
 }
 
 async fn compile_in_process(binary: &Path, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
@@ -202,7 +208,7 @@ pub fn run_compiler() -> wasmtime::Result<()> {
         std::process::exit(ABANDONED);
     });
     let engine = wasmtime::Engine::new(&compile_config()?)?;
-    let code = engine.precompile_component(&bytes)?;
+    let code = precompile(&engine, &bytes)?;
     std::io::stdout().lock().write_all(&code)?;
     Ok(())
 }
@@ -239,9 +245,7 @@ pub async fn seed(engine: &Engine, folder: &Path, bytes: Bytes) -> Result<PathBu
         Compiler::Process(binary) => compile_in_process(binary, &bytes)
             .await
             .map_err(LoadError::from)?,
-        Compiler::InProcess => engine
-            .wasmtime
-            .precompile_component(&bytes)
+        Compiler::InProcess => precompile(&engine.wasmtime, &bytes)
             .map_err(|error| LoadError::from(CompileError::Invalid(format!("{error:#}"))))?,
     };
     let path = cache::write(folder, &digest, engine.compatibility_hash(), &code)?;

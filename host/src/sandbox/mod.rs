@@ -3,7 +3,7 @@
 //! Nothing outside this folder names a wasmtime type, and nothing in here knows of HTTP, MCP or tenants.
 //!
 //! - [`engine`]: the one wasmtime configuration, and the pool of instance slots.
-//! - [`compile`]: from bytes to machine code, bounded, in a process of its own.
+//! - [`compile`], [`segments`]: from bytes to machine code, bounded, in a process of its own.
 //! - [`cache`]: machine code kept by digest: a read-only seed and a writable folder.
 //! - [`compiled`], [`listing`]: a component as all who load it share it, and what was noted of it at an earlier start.
 //! - [`component`]: a loaded component, and one call of it in a fresh instance.
@@ -41,6 +41,7 @@ mod provided;
 pub mod reflect;
 pub mod request;
 mod script;
+mod segments;
 mod shared;
 mod state;
 

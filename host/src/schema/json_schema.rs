@@ -19,6 +19,9 @@ use super::pattern::{self, Patterns};
 /// Bytes of a schema's JSON text.
 const MAX_SCHEMA: usize = 256 << 10;
 
+/// Bytes of what is told of them: names of the caller's may be long.
+const MAX_TOLD: usize = 4 << 10;
+
 /// Errors of one instance that are reported.
 const REPORTED_ERRORS: usize = 5;
 
@@ -212,7 +215,12 @@ impl Schema {
             .take(REPORTED_ERRORS)
             .map(|error| describe(&error))
             .collect();
-        Err(errors.join("; "))
+        let mut told = errors.join("; ");
+        if told.len() > MAX_TOLD {
+            told.truncate(told.floor_char_boundary(MAX_TOLD));
+            told.push_str(" ..");
+        }
+        Err(told)
     }
 
     fn cost(&self, compiled: &Compiled, instance: &Value, limit: Cost) -> Cost {
