@@ -33,7 +33,7 @@ const KINDS: [(&str, usize); 6] = [
 fn limits() -> Value {
     json!({
         "fuel": 1_000_000_000_000_u64,
-        "timeout": "5s",
+        "timeout": "2s",
         "memory": MEMORY,
         "log": "64MiB",
         "concurrency": CALLS,
