@@ -213,7 +213,7 @@ fn check_success(tool: &Tool, success: Read) -> Result<ToolOutput, InvokeError> 
             value = Some(Value::Null);
         }
         match &value {
-            Some(value) => schema.check(value).map_err(|error| {
+            Some(value) => schema.check_result(value).map_err(|error| {
                 InvokeError::InvalidResult(format!("it does not match the output schema: {error}"))
             })?,
             None => {

@@ -192,8 +192,17 @@ impl Schema {
 
     /// Checks an instance; the error names each offending place by its path.
     pub fn check(&self, instance: &Value) -> Result<(), String> {
+        self.check_within(instance, cost::MAX)
+    }
+
+    /// Checks a result likewise. It may cost more: its size is bounded by its call's limit, and it is paid for already.
+    pub fn check_result(&self, result: &Value) -> Result<(), String> {
+        self.check_within(result, cost::MAX_OF_RESULT)
+    }
+
+    fn check_within(&self, instance: &Value, limit: Cost) -> Result<(), String> {
         let compiled = self.compiled()?;
-        if self.cost(compiled, instance, cost::MAX) > cost::MAX {
+        if self.cost(compiled, instance, limit) > limit {
             return Err(
                 "too deep or too large to be checked against this tool's schema; send less at once"
                     .to_owned(),
