@@ -38,7 +38,11 @@ async fn services() -> u16 {
             "/sold-out/book",
             post(async || (StatusCode::CONFLICT, "no seats")),
         )
-        .route("/large/book", post(async || vec![b'x'; 9 << 20]));
+        // The request is read to its end: else the connection may be reset while the answer is on its way.
+        .route(
+            "/large/book",
+            post(async |_: axum::body::Bytes| vec![b'x'; 9 << 20]),
+        );
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a loopback port");

@@ -16,7 +16,7 @@ use super::graph::{Graph, Subschema, Way};
 pub(super) const MAX: Cost = Cost(50_000_000_000);
 
 /// What the check of a result may cost.
-pub(super) const MAX_OF_RESULT: Cost = Cost(250_000_000_000);
+pub(super) const MAX_OF_RESULT: Cost = Cost(1_000_000_000_000);
 
 /// How deep a check may go: levels of the value, each with what is applied to it in place. jsonschema calls itself for each.
 const MAX_DEPTH: usize = 1_500;
