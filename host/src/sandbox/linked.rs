@@ -4,7 +4,7 @@
 //! guest calls. So an import without a grant is a refused call, never a failed load.
 //!
 //! Each interface has a price for a call of any of its functions, in fuel; functions that carry texts or lists are charged
-//! by byte beside it, where [`SIZED`] says. One unit stands for about half a nanosecond, as an instruction does.
+//! by byte beside it, as the table in the tests says. One unit stands for about half a nanosecond, as an instruction does.
 
 mod file_streams;
 mod files;
