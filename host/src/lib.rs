@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod author;
+mod capacity;
 pub mod catalog;
 pub mod cli;
 pub mod config;

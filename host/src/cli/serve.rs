@@ -218,6 +218,7 @@ impl Serve {
             tenants,
             identity,
             reload,
+            kept: Kept::default(),
         });
         let stop = Stop::listen().map_err(|error| usage(format!("signals: {error}")))?;
         if let (Some((listener, address)), Some(metrics)) = (management, metrics) {

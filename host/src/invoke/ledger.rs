@@ -11,11 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use super::account::Account;
 use super::admission::TenantGate;
+use super::room::{Room, RoomShare};
 use super::tenant::{Caller, TenantId};
 use super::updates::Updates;
 use super::usage::{TenantCounters, TenantUsage};
 use crate::audit::Audit;
-use crate::sandbox::Engine;
+use crate::capacity;
+use crate::sandbox::{Engine, Lane};
 use crate::telemetry::Histograms;
 use crate::telemetry::trace::TraceParent;
 
@@ -31,6 +33,25 @@ pub struct Ledger {
 pub struct TenantAccount {
     pub(super) gate: TenantGate,
     pub(super) counters: TenantCounters,
+    in_flight: Arc<RoomShare>,
+    subscriptions: Arc<RoomShare>,
+}
+
+impl TenantAccount {
+    /// Room for requests and answers in flight.
+    pub fn in_flight(&self) -> &Arc<RoomShare> {
+        &self.in_flight
+    }
+
+    /// Room for what sessions subscribe to.
+    pub fn subscriptions(&self) -> &Arc<RoomShare> {
+        &self.subscriptions
+    }
+
+    /// Its share of the CPU.
+    pub fn lane(&self) -> &Lane {
+        &self.gate.lane
+    }
 }
 
 impl Ledger {
@@ -62,6 +83,8 @@ impl Ledger {
         durations: Option<&Histograms>,
     ) -> Self {
         let share = even_part(engine.max_instances(), quotas.len());
+        let in_flight = Room::new(capacity::in_flight(), quotas.len());
+        let subscriptions = Room::new(capacity::subscriptions(), quotas.len());
         let account = |id: TenantId, quota| {
             let gate = TenantGate::new(&quota, share, engine.lane());
             let durations = durations.cloned();
@@ -72,7 +95,13 @@ impl Ledger {
                     None => Histogram::noop(),
                 }
             });
-            (id, Arc::new(TenantAccount { gate, counters }))
+            let account = TenantAccount {
+                gate,
+                counters,
+                in_flight: in_flight.share(),
+                subscriptions: subscriptions.share(),
+            };
+            (id, Arc::new(account))
         };
         Self {
             tenants: quotas
@@ -107,6 +136,11 @@ impl Ledger {
     /// Each tenant and what it is charged.
     pub fn tenants(&self) -> impl Iterator<Item = (&TenantId, &TenantAccount)> {
         self.tenants.iter().map(|(id, account)| (id, &**account))
+    }
+
+    /// What a tenant is charged; none where there is no such tenant.
+    pub fn tenant(&self, tenant: &TenantId) -> Option<&Arc<TenantAccount>> {
+        self.tenants.get(tenant)
     }
 
     /// What a tenant used; none where there is no such tenant.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use sandglass_manifest::Scope;
 
@@ -17,9 +17,41 @@ pub struct Visible<'a> {
     caller: &'a Caller,
 }
 
+/// A version of what a tenant has, and a caller's scopes; none: all is theirs.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    catalog: Weak<TenantCatalog>,
+    scopes: Option<Vec<Scope>>,
+}
+
+impl Basis {
+    /// Whether the version is still in use.
+    pub fn is_current(&self) -> bool {
+        self.catalog.strong_count() > 0
+    }
+}
+
+impl PartialEq for Basis {
+    fn eq(&self, other: &Self) -> bool {
+        // While one of them is held no other catalog has its address.
+        Weak::ptr_eq(&self.catalog, &other.catalog) && self.scopes == other.scopes
+    }
+}
+
 impl<'a> Visible<'a> {
     pub(super) fn new(catalog: Arc<TenantCatalog>, caller: &'a Caller) -> Self {
         Self { catalog, caller }
+    }
+
+    /// What it follows from: of the same basis the same is visible.
+    pub fn basis(&self) -> Basis {
+        Basis {
+            catalog: Arc::downgrade(&self.catalog),
+            scopes: match self.caller {
+                Caller::Known(known) => Some(known.scopes.clone()),
+                Caller::Anonymous | Caller::Local => None,
+            },
+        }
     }
 
     /// The tool of this name, to be called.

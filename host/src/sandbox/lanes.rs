@@ -143,6 +143,14 @@ impl Lane {
         self.run_long(Box::pin(async move { work() })).await
     }
 
+    /// Runs what is known to be long on the long threads from the first. Dropping the returned future drops it.
+    pub async fn run_apart<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        self.run_long(Box::pin(work)).await
+    }
+
     async fn run_long<T: Send + 'static>(
         &self,
         call: Pin<Box<dyn Future<Output = T> + Send>>,

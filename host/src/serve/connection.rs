@@ -1,4 +1,4 @@
-//! Connections: how many there may be, how long a client may take, and how each ends.
+//! Connections: how long a client may take, and how each ends.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -12,20 +12,20 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::rt::{Sleep, Timer};
 use hyper::server::conn::http1;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::pace::Paced;
+use super::places::{Peer, Place, Places};
 use super::tls::Tls;
-use crate::open_files;
 
-/// Connections at once, where the process may open that many files.
-const MAX_CONNECTIONS: usize = 20_000;
+/// Bytes of a request's head. A body is read in pieces that are no larger either.
+const MAX_HEAD: usize = 16 << 10;
 
 /// From accepting a connection until its first request's head is whole.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -37,23 +37,13 @@ const NEXT_HEAD: Duration = Duration::from_secs(75);
 /// From accepting a connection until it is encrypted.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// As many connections as there may be, on all ports together.
-#[derive(Clone)]
-pub struct Places(Arc<Semaphore>);
-
-impl Default for Places {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(most_connections())))
-    }
-}
-
 /// Accepts connections and serves them until `closing` is cancelled, and those that are open then until their
-/// answers in flight are sent. Beyond the most connections that there may be, clients wait in the system's queue.
+/// answers in flight are sent. Each has one of the places, or waits for it.
 pub async fn serve<S>(
     mut listener: TcpListener,
     tls: Option<Arc<Tls>>,
     service: S,
-    places: Places,
+    places: Arc<Places>,
     closing: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
@@ -63,23 +53,21 @@ pub async fn serve<S>(
     let accept = async {
         loop {
             // Errors are of one connection, or of the system for a while: it waits and tries again.
-            let (stream, _) = Listener::accept(&mut listener).await;
-            // One waits here, the others in the system's queue. (A port without clients holds no place.)
-            let place = Arc::clone(&places.0)
-                .acquire_owned()
-                .await
-                .expect("the semaphore is never closed");
+            let (stream, peer) = Listener::accept(&mut listener).await;
+            let peer = Peer::from(peer.ip());
             // Small answers are sent at once.
             _ = stream.set_nodelay(true);
             let (service, closing) = (service.clone(), closing.child_token());
-            let tls = tls.as_deref().map(Tls::acceptor);
+            let (places, tls) = (Arc::clone(&places), tls.as_deref().map(Tls::acceptor));
+            // Not on the accepting task: who waits for a place, or for a slow handshake, holds up nobody else.
             open.spawn(async move {
-                let _place = place;
-                match tls {
-                    None => connection(stream, service, closing).await,
-                    // Not on the accepting task: a slow handshake holds up nobody else.
-                    // On the heap: its state is large, and a plain connection has room for it otherwise.
-                    Some(tls) => Box::pin(encrypted(tls, stream, service, closing)).await,
+                let place = closing.run_until_cancelled(places.take(peer)).await;
+                let Some(Some(place)) = place else { return };
+                let place = Arc::new(place);
+                let given_up = Arc::clone(&place);
+                tokio::select! {
+                    () = given_up.given_up() => tracing::debug!("a connection gave way to another"),
+                    () = served(stream, tls, service, place, closing) => {}
                 }
             });
         }
@@ -91,31 +79,53 @@ pub async fn serve<S>(
     open.wait().await;
 }
 
-/// Serves one connection, once it is encrypted.
-async fn encrypted<S>(tls: TlsAcceptor, stream: TcpStream, service: S, closing: CancellationToken)
-where
+/// Serves one connection, once it is encrypted where there is TLS.
+async fn served<S>(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    service: S,
+    place: Arc<Place>,
+    closing: CancellationToken,
+) where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
-    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, service, closing).await,
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
-    }
+    let Some(tls) = tls else {
+        return connection(stream, service, place, closing).await;
+    };
+    // On the heap: its state is large, and a plain connection has room for it otherwise.
+    let encrypted = Box::pin(async {
+        match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+            Ok(Ok(stream)) => connection(stream, service, place, closing).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    });
+    encrypted.await;
 }
 
 /// Serves one connection. Where `closing` is cancelled it ends after the answer in flight.
 async fn connection<S>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     service: S,
+    place: Arc<Place>,
     closing: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
+    let timer = HeadTimer {
+        later: AtomicBool::new(false),
+        place: Arc::clone(&place),
+    };
+    let service = service_fn(|request| {
+        place.serves();
+        service.call(request)
+    });
     let mut serving = pin!(
         http1::Builder::new()
-            .timer(HeadTimer::default())
+            .max_buf_size(MAX_HEAD)
+            .timer(timer)
             .header_read_timeout(FIRST_HEAD)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Paced::new(stream)), service)
     );
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
@@ -130,10 +140,10 @@ async fn connection<S>(
 }
 
 /// hyper's one timeout runs from the moment that a request may come until its head is whole. This clock gives the
-/// first request of a connection [`FIRST_HEAD`], and the later ones [`NEXT_HEAD`].
-#[derive(Default)]
+/// first request of a connection [`FIRST_HEAD`], and the later ones [`NEXT_HEAD`]; meanwhile its place is one that waits.
 struct HeadTimer {
     later: AtomicBool,
+    place: Arc<Place>,
 }
 
 impl Timer for HeadTimer {
@@ -146,6 +156,7 @@ impl Timer for HeadTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.place.waits();
         let later = self.later.swap(true, Ordering::Relaxed);
         let more = if later {
             NEXT_HEAD - FIRST_HEAD
@@ -156,13 +167,11 @@ impl Timer for HeadTimer {
     }
 }
 
-fn most_connections() -> usize {
-    open_files::for_connections().map_or(MAX_CONNECTIONS, |share| share.min(MAX_CONNECTIONS))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::net::IpAddr;
 
     use axum::Router;
     use axum::routing::get;
@@ -172,9 +181,13 @@ mod tests {
     /// A client's end of a served connection.
     fn connect() -> DuplexStream {
         let (client, server) = tokio::io::duplex(4096);
-        let router = Router::new().route("/", get(|| async { "hello" }));
-        let service = TowerToHyperService::new(router);
-        tokio::spawn(connection(server, service, CancellationToken::new()));
+        tokio::spawn(async move {
+            let router = Router::new().route("/", get(|| async { "hello" }));
+            let service = TowerToHyperService::new(router);
+            let peer = Peer::from(IpAddr::from([127, 0, 0, 1]));
+            let place = Places::new(1).take(peer).await.unwrap();
+            connection(server, service, Arc::new(place), CancellationToken::new()).await;
+        });
         client
     }
 
@@ -200,6 +213,16 @@ mod tests {
         let mut client = connect();
         client.write_all(b"GET / HTTP/1.1\r\nhos").await.unwrap();
         assert_eq!(until_closed(&mut client).await, FIRST_HEAD.as_secs());
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_too_large_is_refused() {
+        let mut client = connect();
+        let head = format!("GET / HTTP/1.1\r\nhost: a\r\nlong: {}\r\n\r\n", "x".repeat(MAX_HEAD));
+        client.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,11 +11,13 @@ use tokio::signal::unix::{self, SignalKind};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
-use super::connection::{self, Places};
+use super::connection;
 use super::cors::Cors;
 use super::guard::Guard;
+use super::places::Places;
 use super::router::{Options, Surface};
 use super::tls::Tls;
+use crate::capacity;
 use crate::invoke::TenantId;
 use crate::supervise::Supervisor;
 
@@ -104,9 +106,9 @@ impl Server {
     ) {
         let (closing, streams_end) = (CancellationToken::new(), CancellationToken::new());
         let surface = Surface::new(app.clone(), guard, cors, options, streams_end.clone());
-        let places = Places::default();
+        let places = Places::new(capacity::connections());
         let serve = |listener, surface| {
-            let (tls, places) = (self.tls.clone(), places.clone());
+            let (tls, places) = (self.tls.clone(), Arc::clone(&places));
             connection::serve(listener, tls, surface, places, closing.clone())
         };
         let of_tenants = self.of_tenants.into_iter().map(|(tenant, listener)| {

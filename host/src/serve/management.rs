@@ -10,24 +10,30 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use futures::FutureExt;
+use hyper_util::service::TowerToHyperService;
 use sandglass_manifest::Scope;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::door;
 use super::guard::Guard;
+use super::places::Places;
 use super::requester::Requester;
 use super::rest::ErrorBody;
-use super::{App, health};
+use super::{App, connection, door, health};
 use crate::sandbox::Engine;
 use crate::supervise::Supervisor;
 use crate::telemetry::Metrics;
 
 /// No request here has a body that is read.
 const MAX_BODY: usize = 4 << 10;
+
+/// Connections at once, besides those of the calls.
+const MAX_CONNECTIONS: usize = 64;
 
 /// Every other answer than that of `/reload` is made in memory.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,11 +57,12 @@ impl Management {
         let metrics = Arc::clone(&self.metrics);
         let supervisor = Supervisor::get();
         let upkeep = supervisor.keep("metrics", move || Arc::clone(&metrics).keep_up());
-        let serving = axum::serve(listener, self.router(guard)).into_future();
-        let serving = supervisor.need("management port", async {
-            let ended = serving.await;
-            Err(ended.map_or_else(|error| error.to_string(), |()| "it was closed".to_owned()))
-        });
+        let service = TowerToHyperService::new(self.router(guard));
+        let places = Places::new(MAX_CONNECTIONS);
+        // It is never closed: probes are answered until the process ends.
+        let closing = CancellationToken::new();
+        let serving = connection::serve(listener, None, service, places, closing);
+        let serving = supervisor.need("management port", serving.map(Ok));
         vec![upkeep, serving]
     }
 

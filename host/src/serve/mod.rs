@@ -3,14 +3,16 @@
 //! Everything here decodes a request, hands a [`Call`](crate::invoke::Call) to
 //! [`Invoker`](crate::invoke::Invoker), and encodes what comes back.
 //!
-//! - [`router`]: the whole way of a request, from its head to its answer. [`body`]: reading what follows the head.
+//! - [`router`]: the whole way of a request, from its head to its answer. [`body`]: reading what follows the head, as
+//!   far as there is room for what its JSON takes (`json_weight`).
 //! - [`guard`]: which `Host` and [`Origin`](origin) may come in. [`cors`]: which web pages may read the answers.
 //! - [`door`]: who comes in, and to which tenant, by [`identity`].
 //! - [`health`], [`rest`]: the endpoints of the Python runtime, and what belongs to them. [`openapi`]: their description.
 //! - [`mcp`]: MCP, both eras. [`stdio`]: the same over stdin and stdout.
-//! - [`describe`]: tools and content blocks as JSON.
+//! - `kept`: documents that are written once. [`describe`]: tools and content blocks as JSON.
 //! - [`management`]: metrics, usage and readiness in full, on a port of their own.
-//! - [`listen`]: from bind to graceful end. `connection`, `tls`: each connection's. [`drain`]: calls in flight.
+//! - [`listen`]: from bind to graceful end. `connection`, `tls`: each connection's. `places`: who has one. `pace`: how
+//!   slowly a client may send and take. [`drain`]: calls in flight.
 
 pub mod body;
 mod connection;
@@ -21,12 +23,16 @@ pub mod drain;
 pub mod guard;
 mod health;
 pub mod identity;
+mod json_weight;
+mod kept;
 pub mod listen;
 pub mod management;
 pub mod mcp;
 mod openapi;
 mod openapi_schemas;
 pub mod origin;
+mod pace;
+mod places;
 mod requester;
 pub mod rest;
 pub mod router;
@@ -37,6 +43,7 @@ use std::sync::Arc;
 
 pub use drain::Drain;
 use identity::Identity;
+use kept::Kept;
 use mcp::tasks::Tasks;
 
 use crate::invoke::{Invoker, Tenants};
@@ -59,4 +66,6 @@ pub struct Shared {
     pub identity: Option<Arc<Identity>>,
     /// What has become of changes, and the way to ask for a look.
     pub reload: Reload,
+    /// Documents that were written.
+    pub kept: Kept,
 }

@@ -3,23 +3,29 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::Extension;
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::App;
+use super::kept::{self, Kind};
 use super::openapi_schemas::Schemas;
 use super::requester::Requester;
+use super::App;
 use crate::catalog::Tool;
+use crate::invoke::{TenantAccount, Visible};
 
 /// `GET /openapi.json`
-pub async fn document(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
-    let visible = app.invoker.visible(&asks.tenant, &asks.caller);
+pub async fn document(
+    State(app): State<App>,
+    Extension(asks): Extension<Requester>,
+    Extension(account): Extension<Arc<TenantAccount>>,
+) -> Response {
     let access = match app.identity {
         Some(_) => Access::Identity,
         None => Access::Anybody,
     };
-    Json(describe(visible.tools_after(""), access)).into_response()
+    let write = move |visible: &Visible<'_>| describe(visible.tools_after(""), access);
+    kept::document(&app, &asks, &account, Kind::OpenApi, write).await
 }
 
 /// Who may call.

@@ -16,8 +16,9 @@ use super::body::{self, BodyError};
 use super::describe::{argument_types, error_text, plain_value, rest_tool};
 use super::drain::Draining;
 use super::identity::MissingScope;
+use super::kept::{Kind, document};
 use super::requester::Requester;
-use crate::invoke::{Call, CallTool, InvokeError};
+use crate::invoke::{Call, CallTool, InvokeError, TenantAccount, Visible};
 use crate::sandbox::Silent;
 use crate::telemetry::trace::TraceParent;
 
@@ -37,39 +38,48 @@ impl ErrorBody {
 }
 
 /// `GET /mcp/tools`
-pub async fn list(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
-    let visible = app.invoker.visible(&asks.tenant, &asks.caller);
-    let tools: Vec<_> = visible
-        .tools_after("")
-        .map(|tool| rest_tool(tool))
-        .collect();
-    Json(json!({"tools": tools})).into_response()
+pub async fn list(
+    State(app): State<App>,
+    Extension(asks): Extension<Requester>,
+    Extension(account): Extension<Arc<TenantAccount>>,
+) -> Response {
+    let write = |visible: &Visible<'_>| {
+        let tools = visible.tools_after("").map(|tool| rest_tool(tool));
+        json!({"tools": tools.collect::<Vec<_>>()})
+    };
+    document(&app, &asks, &account, Kind::Tools, write).await
 }
 
 /// `GET /mcp/list_tools`, the short form that the KAITO guide curls.
-pub async fn list_short(State(app): State<App>, Extension(asks): Extension<Requester>) -> Response {
-    let visible = app.invoker.visible(&asks.tenant, &asks.caller);
-    let tools: Vec<_> = visible
-        .tools_after("")
-        .map(|tool| {
+pub async fn list_short(
+    State(app): State<App>,
+    Extension(asks): Extension<Requester>,
+    Extension(account): Extension<Arc<TenantAccount>>,
+) -> Response {
+    let write = |visible: &Visible<'_>| {
+        let tools = visible.tools_after("").map(|tool| {
             json!({
                 "name": tool.name,
                 "description": tool.description.as_deref().unwrap_or_default(),
                 "arguments": argument_types(tool),
             })
-        })
-        .collect();
-    Json(json!({"tools": tools})).into_response()
+        });
+        json!({"tools": tools.collect::<Vec<_>>()})
+    };
+    document(&app, &asks, &account, Kind::ShortList, write).await
 }
 
 /// `POST /mcp/tools`. Any content type is read as JSON: plain `curl -d` sends a form's.
 pub async fn call(
     State(app): State<App>,
     Extension(asks): Extension<Requester>,
+    Extension(account): Extension<Arc<TenantAccount>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RestError> {
-    let call = decode(&body::read(body).await?)?;
+    let received = body::read(body, &account).await?;
+    let bytes = received.bytes.clone();
+    let call = received.with(&account, async move { decode(&bytes) }).await?;
     run(&app, asks, &headers, call).await
 }
 
@@ -84,13 +94,17 @@ pub async fn call_named(
     State(app): State<App>,
     Extension(asks): Extension<Requester>,
     named: Result<Path<Named>, PathRejection>,
+    Extension(account): Extension<Arc<TenantAccount>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RestError> {
     let Path(Named { name }) = named.map_err(|_| RestError::UnreadableName)?;
+    let received = body::read(body, &account).await?;
+    let bytes = received.bytes.clone();
+    let decoding = async move { decode_arguments(&bytes) };
     let call = CallTool {
         name,
-        arguments: decode_arguments(&body::read(body).await?)?,
+        arguments: received.with(&account, decoding).await?,
         meta: None,
     };
     run(&app, asks, &headers, call).await
@@ -190,7 +204,7 @@ impl IntoResponse for RestError {
             _ => None,
         };
         let status = match &self {
-            Self::Body(error) => error.status(),
+            Self::Body(error) => return error.into_response(),
             Self::InvalidJson | Self::NotAnObject | Self::MissingTool | Self::UnreadableName => {
                 StatusCode::BAD_REQUEST
             }

@@ -14,20 +14,26 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, any_service, get, options, post};
 use futures::FutureExt;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::body::{self, BodyError};
 use super::cors::Cors;
 use super::door::{self, OwnPort, not_found};
 use super::guard::Guard;
 use super::identity::metadata;
 use super::mcp::legacy_sse::{self, LegacySse};
 use super::mcp::{Mcp, gate};
+use super::requester::Requester;
 use super::rest::ErrorBody;
 use super::{App, health, openapi, rest};
-use crate::invoke::{InvokeError, TenantId};
+use crate::invoke::{InvokeError, TenantAccount, TenantId};
 use crate::telemetry;
+
+/// Bytes of an answer from which on it counts as in flight.
+const LARGE: usize = 16 << 10;
 
 /// The whole HTTP surface.
 ///
@@ -148,8 +154,21 @@ impl Surface {
             Ok(visit) => visit,
             Err(refusal) => return refusal,
         };
+        let asks: Option<&Requester> = request.extensions().get();
+        let account = asks.and_then(|asks| app.invoker.ledger().tenant(&asks.tenant));
+        let Some(account) = account.cloned() else {
+            // A probe without a credential.
+            return to(endpoints, request).await;
+        };
+        let is_probe = ["/health", "/ready"]
+            .iter()
+            .any(|probe| request.uri().path().ends_with(probe));
+        if !is_probe && let Err(full) = account.in_flight().check() {
+            return BodyError::from(full).into_response();
+        }
+        request.extensions_mut().insert(Arc::clone(&account));
         let response = to(endpoints, request).await;
-        visit.leave(app, response)
+        visit.leave(app, in_room(response, &account))
     }
 }
 
@@ -161,6 +180,17 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Surface {
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         let this = self.clone();
         Box::pin(async move { Ok(this.answer(request.map(Body::new)).await) })
+    }
+}
+
+/// A large answer has room until it is sent.
+fn in_room(response: Response, account: &TenantAccount) -> Response {
+    let bytes = response.body().size_hint().exact().unwrap_or_default();
+    match usize::try_from(bytes) {
+        Ok(bytes) if bytes > LARGE => {
+            body::holding(response, account.in_flight().hold_anyway(bytes))
+        }
+        _ => response,
     }
 }
 

@@ -13,10 +13,16 @@ use rmcp::service::{Peer, RoleServer, SubscriptionContext};
 
 use super::handler::SessionState;
 use crate::catalog::{Catalog, Changed, Changes};
-use crate::invoke::{Invoker, TenantId, Updated, Updates, Watch};
+use crate::invoke::{Full, Held, Invoker, RoomShare, TenantId, Updated, Updates, Watch};
 
 /// Resources that one session, or one stream, watches.
 pub const MAX_WATCHED: usize = 1_000;
+
+/// Bytes of their URIs.
+pub const MAX_WATCHED_BYTES: usize = 256 << 10;
+
+/// Bytes that a watched resource takes besides its URI.
+const WATCHED: usize = 128;
 
 /// What happens to what a tenant has.
 pub struct News {
@@ -60,7 +66,7 @@ impl News {
     pub async fn next(&mut self, watched: &Watched) -> Vec<ServerNotification> {
         loop {
             let event = self.event().await;
-            let told = event.notifications(&watched.lock());
+            let told = event.notifications(&watched.lock().uris);
             if !told.is_empty() {
                 return told;
             }
@@ -76,7 +82,7 @@ impl News {
             resources: true,
             contents: true,
         });
-        all.notifications(&watched.lock())
+        all.notifications(&watched.lock().uris)
     }
 
     async fn event(&mut self) -> Event {
@@ -124,28 +130,59 @@ impl Event {
 
 /// The resources that a session has subscribed to.
 #[derive(Default)]
-pub struct Watched(Mutex<BTreeSet<String>>);
+pub struct Watched(Mutex<Subscribed>);
+
+#[derive(Default)]
+struct Subscribed {
+    uris: BTreeSet<String>,
+    bytes: usize,
+    held: Option<Held>,
+}
 
 impl Watched {
-    /// One more.
-    pub fn add(&self, uri: String) -> Result<(), ErrorData> {
+    /// One more, in the room that there is for that.
+    pub fn add(&self, uri: String, room: &Arc<RoomShare>) -> Result<(), ErrorData> {
         let mut watched = self.lock();
-        if watched.len() == MAX_WATCHED && !watched.contains(&uri) {
-            let text = format!("a session can subscribe to {MAX_WATCHED} resources");
+        if watched.uris.contains(&uri) {
+            return Ok(());
+        }
+        let bytes = watched.bytes + uri.len();
+        if watched.uris.len() == MAX_WATCHED || bytes > MAX_WATCHED_BYTES {
+            let text = format!(
+                "a session can subscribe to {MAX_WATCHED} resources, whose URIs have {} KiB",
+                MAX_WATCHED_BYTES >> 10
+            );
             return Err(ErrorData::invalid_params(text, None));
         }
-        watched.insert(uri);
+        let held = match &mut watched.held {
+            Some(held) => held,
+            none => none.insert(room.hold(0).map_err(full)?),
+        };
+        held.grow(WATCHED + uri.len()).map_err(full)?;
+        watched.bytes = bytes;
+        watched.uris.insert(uri);
         Ok(())
     }
 
     /// One less.
     pub fn remove(&self, uri: &str) {
-        self.lock().remove(uri);
+        let mut watched = self.lock();
+        if watched.uris.remove(uri) {
+            watched.bytes -= uri.len();
+            if let Some(held) = &mut watched.held {
+                held.shrink(WATCHED + uri.len());
+            }
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, Subscribed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn full(_: Full) -> ErrorData {
+    let text = "the subscriptions of this tenant's sessions hold too much memory: end some";
+    ErrorData::invalid_request(text, None)
 }
 
 /// Tells a session's client, until it is gone.

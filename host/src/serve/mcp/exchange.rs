@@ -17,6 +17,8 @@ use rmcp::transport::Transport;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::invoke::Held;
+
 /// Messages of one exchange that are kept, and bytes of them where it is more than one: a client that reads more slowly,
 /// or comes back later, misses the first ones.
 const KEPT: usize = 256;
@@ -51,15 +53,17 @@ pub struct Piece {
 }
 
 impl Exchange {
-    /// Hands a request to the server, under a number that no other exchange of its session has. It ends with `end`.
+    /// Hands a request to the server, under a number that no other exchange of its session has. What is said takes `room`. It
+    /// ends with `end`.
     pub fn begin(
         number: u64,
         server: impl Service<RoleServer>,
         client: InitializeRequestParams,
         (request, message): (RequestId, ClientJsonRpcMessage),
+        room: Held,
         end: CancellationToken,
     ) -> Self {
-        let said = Arc::new(Said::default());
+        let said = Arc::new(Said::new(room));
         let (answers, from_client) = mpsc::unbounded_channel();
         let line = Line {
             first: Some(message),
@@ -158,16 +162,16 @@ pub fn asker(question: &RequestId) -> Option<(u64, RequestId)> {
 }
 
 /// What was said.
-#[derive(Default)]
 struct Said {
     log: Mutex<Log>,
     more: Notify,
 }
 
-#[derive(Default)]
 struct Log {
     kept: VecDeque<Bytes>,
     bytes: usize,
+    /// Holds `bytes`.
+    room: Held,
     /// The number of the first message that is kept.
     first: u64,
     over: bool,
@@ -176,9 +180,12 @@ struct Log {
 impl Log {
     fn keep(&mut self, text: Bytes) {
         self.bytes += text.len();
+        self.room.grow_anyway(text.len());
         self.kept.push_back(text);
         while self.kept.len() > KEPT || self.kept.len() > 1 && self.bytes > KEPT_BYTES {
-            self.bytes -= self.kept.pop_front().map_or(0, |first| first.len());
+            let bytes = self.kept.pop_front().map_or(0, |first| first.len());
+            self.bytes -= bytes;
+            self.room.shrink(bytes);
             self.first += 1;
         }
     }
@@ -193,6 +200,19 @@ enum Found {
 }
 
 impl Said {
+    fn new(room: Held) -> Self {
+        Self {
+            log: Mutex::new(Log {
+                kept: VecDeque::new(),
+                bytes: 0,
+                room,
+                first: 0,
+                over: false,
+            }),
+            more: Notify::new(),
+        }
+    }
+
     fn say(&self, message: &ServerJsonRpcMessage) {
         let mut log = self.log();
         log.over = is_answer(message);
@@ -276,7 +296,12 @@ impl Transport<RoleServer> for Line {
 mod tests {
     use super::*;
 
+    use crate::invoke::Room;
     use rmcp::model::{EmptyResult, ErrorData, ServerResult};
+
+    fn said() -> Said {
+        Said::new(Room::new(1 << 20, 1).share().hold_anyway(0))
+    }
 
     fn notice() -> ServerJsonRpcMessage {
         serde_json::from_value(serde_json::json!({
@@ -293,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_was_said_can_be_read_again_from_any_number_on() {
-        let said = Said::default();
+        let said = said();
         said.say(&notice());
         assert!(matches!(said.after(1), Found::Later));
         said.say(&answer());
@@ -308,7 +333,7 @@ mod tests {
 
     #[test]
     fn who_reads_too_slowly_misses_the_first_and_has_the_answer() {
-        let said = Said::default();
+        let said = said();
         for _ in 0..2 * KEPT {
             said.say(&notice());
         }
@@ -323,7 +348,7 @@ mod tests {
 
     #[test]
     fn large_messages_are_kept_no_longer_than_the_next_one() {
-        let said = Said::default();
+        let said = said();
         let large = |text: &str| {
             let error = ErrorData::internal_error(text.repeat(KEPT_BYTES), None);
             ServerJsonRpcMessage::error(error, None)
@@ -337,7 +362,7 @@ mod tests {
 
     #[test]
     fn an_error_is_an_answer_too() {
-        let said = Said::default();
+        let said = said();
         said.say(&ServerJsonRpcMessage::error(
             ErrorData::internal_error("no", None),
             None,

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::changes::{MAX_WATCHED, Newsroom};
+use super::changes::{MAX_WATCHED, MAX_WATCHED_BYTES, Newsroom};
 use super::events::{EVENT_STREAM, accepts, event, events, news, pieces, with_id};
 use super::expiry::bounded;
 use super::handler::McpServer;
@@ -27,6 +27,7 @@ use super::sealed_id::SealedIds;
 use super::session::{EventId, Reading, Session};
 use super::sessions::Sessions;
 use super::{handshake, scopes};
+use crate::invoke::{RoomShare, TenantAccount};
 use crate::serve::App;
 use crate::serve::body::{self, MAX_BODY};
 use crate::serve::requester::Requester;
@@ -101,6 +102,7 @@ impl Mcp {
     async fn post(
         &self,
         asks: &Requester,
+        account: &TenantAccount,
         mut parts: http::request::Parts,
         body: Bytes,
     ) -> Response {
@@ -115,11 +117,14 @@ impl Mcp {
         if let Err(refusal) = version(&parts.headers, message.names_a_version()) {
             return refused(refusal);
         }
-        if message.watches() > MAX_WATCHED {
-            return refused(Refusal::from(Malformed::new(
-                ErrorCode::INVALID_PARAMS,
-                format!("Invalid params: a stream tells of at most {MAX_WATCHED} resources"),
-            )));
+        let watches = message.watches();
+        let bytes: usize = watches.iter().map(|uri| uri.len()).sum();
+        if watches.len() > MAX_WATCHED || bytes > MAX_WATCHED_BYTES {
+            let text = format!(
+                "Invalid params: a stream tells of at most {MAX_WATCHED} resources, whose URIs have {} KiB",
+                MAX_WATCHED_BYTES >> 10
+            );
+            return refused(Malformed::new(ErrorCode::INVALID_PARAMS, text).into());
         }
         if let Some(forbidden) = scopes::forbidden(&self.app, asks, &parts.headers, &message).await
         {
@@ -142,13 +147,26 @@ impl Mcp {
         match (session, message.method()) {
             (None, Some("initialize")) if is_modern => refused(Refusal::no_handshake()),
             (None, Some("initialize")) => self.initialize(asks, &parts.headers, &message, &body),
-            (None, _) => {
+            (None, method) => {
+                let is_list = method.is_some_and(|method| method.ends_with("/list"));
                 let request = Request::from_parts(parts, Body::from(body.clone()));
-                finish(self.requests.handle(request).await, &body)
+                let answer = if is_list {
+                    // It can be long to write.
+                    let requests = self.requests.clone();
+                    let answer = async move { requests.handle(request).await };
+                    let answer = REQUESTER.scope(asks.clone(), answer);
+                    account.lane().run_apart(answer).await
+                } else {
+                    self.requests.handle(request).await
+                };
+                finish(answer, &body)
             }
             (Some(id), _) => match self.sessions.get(&id, asks) {
                 None => refused(Refusal::session_not_found()),
-                Some(session) => self.in_session(session, asks, parts, &body).await,
+                Some(session) => {
+                    let room = account.in_flight();
+                    self.in_session(session, asks, room, parts, &body).await
+                }
             },
         }
     }
@@ -189,13 +207,14 @@ impl Mcp {
         &self,
         session: Arc<Session>,
         asks: &Requester,
+        room: &Arc<RoomShare>,
         parts: http::request::Parts,
         body: &Bytes,
     ) -> Response {
         let Ok(message) = serde_json::from_slice(body) else {
             return Refusal::from(Malformed::unreadable(body)).into_response();
         };
-        match session.receive(&self.app, asks, parts, message) {
+        match session.receive(&self.app, asks, room, parts, message) {
             Some(reading) => answer(reading).await,
             None => StatusCode::ACCEPTED.into_response(),
         }
@@ -266,16 +285,21 @@ async fn answer(mut reading: Reading) -> Response {
 pub async fn endpoint(
     State(mcp): State<Mcp>,
     Extension(asks): Extension<Requester>,
+    Extension(account): Extension<Arc<TenantAccount>>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
     match parts.method {
-        Method::POST => match body::read(body).await {
-            Ok(body) => {
-                let answer = mcp.post(&asks, parts, body);
-                REQUESTER.scope(asks.clone(), answer).await
+        Method::POST => match body::read(body, &account).await {
+            Ok(received) => {
+                let (bytes, of) = (received.bytes.clone(), Arc::clone(&account));
+                let answer = REQUESTER.scope(asks.clone(), async move {
+                    mcp.post(&asks, &of, parts, bytes).await
+                });
+                let answer = received.with(&account, answer).await;
+                received.until_answered(answer)
             }
-            Err(error) => Refusal::body(error).into_response(),
+            Err(error) => error.retry_later(Refusal::body(error).into_response()),
         },
         Method::GET => mcp.get(&asks, &parts.headers),
         Method::DELETE => mcp.delete(&asks, &parts.headers),

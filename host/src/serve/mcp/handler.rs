@@ -466,7 +466,12 @@ impl ServerHandler for McpServer {
             .reader(&request.uri)
             .map_err(|error| result::error(&error))?;
         match &self.connection {
-            Connection::Session(session) => session.watched.add(request.uri),
+            Connection::Session(session) => {
+                let tenant = &self.requester(&context).tenant;
+                let account = self.app.invoker.ledger().tenant(tenant);
+                let account = account.ok_or_else(ErrorData::default)?;
+                session.watched.add(request.uri, account.subscriptions())
+            }
             Connection::None => Err(ErrorData::invalid_request(
                 "a subscription needs a session: call `initialize` first",
                 None,

@@ -37,7 +37,7 @@ use super::refusal::Refusal;
 use super::sealed_id::unguessable;
 use super::session::{Places, Session};
 use super::{handshake, scopes};
-use crate::invoke::TenantId;
+use crate::invoke::{RoomShare, TenantAccount, TenantId};
 use crate::serve::App;
 use crate::serve::body;
 use crate::serve::requester::Requester;
@@ -161,6 +161,7 @@ impl LegacySse {
         &self,
         client: &Client,
         asks: &Requester,
+        room: &Arc<RoomShare>,
         parts: http::request::Parts,
         body: &Bytes,
     ) -> Result<(), Untaken> {
@@ -207,7 +208,7 @@ impl LegacySse {
             JsonRpcMessage::Request(_) => Some(client.place()?),
             _ => None,
         };
-        match session.receive(&self.app, asks, parts, read) {
+        match session.receive(&self.app, asks, room, parts, read) {
             Some(reading) => {
                 let said = pieces(reading).map(move |(_, event)| {
                     let _held = &place;
@@ -335,6 +336,7 @@ fn base(uri: &Uri, headers: &HeaderMap) -> String {
 pub async fn message(
     State(sse): State<LegacySse>,
     Extension(asks): Extension<Requester>,
+    Extension(account): Extension<Arc<TenantAccount>>,
     which: Result<Query<Which>, QueryRejection>,
     request: Request,
 ) -> Response {
@@ -347,13 +349,14 @@ pub async fn message(
         Err(untaken) => return untaken.into_response(),
     };
     let (parts, body) = request.into_parts();
-    let body = match body::read(body).await {
-        Ok(body) => body,
-        Err(error) => {
-            return (error.status(), ErrorBody::new(error.to_string())).into_response();
-        }
+    let received = match body::read(body, &account).await {
+        Ok(received) => received,
+        Err(error) => return error.into_response(),
     };
-    match sse.take(&client, &asks, parts, &body).await {
+    let body = received.bytes.clone();
+    let room = Arc::clone(account.in_flight());
+    let taking = async move { sse.take(&client, &asks, &room, parts, &body).await };
+    match received.with(&account, taking).await {
         Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
         Err(untaken) => untaken.into_response(),
     }

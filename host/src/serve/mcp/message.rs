@@ -7,11 +7,8 @@ use rmcp::model::{
     ReadResourceRequestMethod, SubscriptionsListenRequestMethod,
 };
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-
-use crate::invoke::{CallTool, GetPrompt, ReadResource};
 
 /// A well-formed JSON-RPC 2.0 message.
 #[derive(Deserialize)]
@@ -43,13 +40,13 @@ struct Meta {
 }
 
 /// What a message asks a guest for.
-pub enum Asks {
-    /// To call a tool.
-    Tool(CallTool),
-    /// To get a prompt.
-    Prompt(GetPrompt),
-    /// To read a resource.
-    Resource(ReadResource),
+pub enum Asks<'a> {
+    /// To call the tool of this name.
+    Tool(Cow<'a, str>),
+    /// To get the prompt of this name.
+    Prompt(Cow<'a, str>),
+    /// To read the resource of this URI.
+    Resource(Cow<'a, str>),
 }
 
 /// Why a message is answered before rmcp sees it, as JSON-RPC says it.
@@ -103,59 +100,65 @@ impl<'a> Message<'a> {
     }
 
     /// What it asks a guest for, as far as that takes a scope.
-    pub fn asks(&self) -> Option<Asks> {
+    pub fn asks(&self) -> Option<Asks<'a>> {
         #[derive(Deserialize)]
-        struct Named {
-            name: String,
-            #[serde(default)]
-            arguments: Map<String, Value>,
+        struct Named<'a> {
+            #[serde(borrow)]
+            name: Cow<'a, str>,
         }
         #[derive(Deserialize)]
-        struct At {
-            uri: String,
+        struct At<'a> {
+            #[serde(borrow)]
+            uri: Cow<'a, str>,
         }
-        let params = self.params?.get();
+        let named = |params: &'a RawValue| {
+            let named: Option<Named<'a>> = serde_json::from_str(params.get()).ok();
+            named.map(|named| named.name)
+        };
+        let params = self.params?;
         match self.method()? {
-            CallToolRequestMethod::VALUE => {
-                let Named { name, arguments } = serde_json::from_str(params).ok()?;
-                Some(Asks::Tool(CallTool {
-                    name,
-                    arguments,
-                    meta: None,
-                }))
-            }
-            GetPromptRequestMethod::VALUE => {
-                let Named { name, arguments } = serde_json::from_str(params).ok()?;
-                Some(Asks::Prompt(GetPrompt { name, arguments }))
-            }
+            CallToolRequestMethod::VALUE => named(params).map(Asks::Tool),
+            GetPromptRequestMethod::VALUE => named(params).map(Asks::Prompt),
             ReadResourceRequestMethod::VALUE => {
-                let At { uri } = serde_json::from_str(params).ok()?;
-                Some(Asks::Resource(ReadResource { uri }))
+                let at: At<'a> = serde_json::from_str(params.get()).ok()?;
+                Some(Asks::Resource(at.uri))
             }
             _ => None,
         }
     }
 
-    /// How many resources it asks to be told of, if it asks for changes.
-    pub fn watches(&self) -> usize {
+    /// The arguments of what it asks a guest for: none where they are no object.
+    pub fn arguments(&self) -> Map<String, Value> {
         #[derive(Deserialize)]
         struct Params {
-            notifications: Filter,
+            #[serde(default)]
+            arguments: Map<String, Value>,
+        }
+        let params = self.params.map_or("{}", RawValue::get);
+        let params: Option<Params> = serde_json::from_str(params).ok();
+        params.map(|params| params.arguments).unwrap_or_default()
+    }
+
+    /// The resources that it asks to be told of, if it asks for changes.
+    pub fn watches(&self) -> Vec<Cow<'a, str>> {
+        #[derive(Deserialize)]
+        struct Params<'a> {
+            #[serde(borrow)]
+            notifications: Filter<'a>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Filter {
-            #[serde(default)]
-            resource_subscriptions: Vec<IgnoredAny>,
+        struct Filter<'a> {
+            #[serde(borrow, default)]
+            resource_subscriptions: Vec<Cow<'a, str>>,
         }
         if self.method() != Some(SubscriptionsListenRequestMethod::VALUE) {
-            return 0;
+            return Vec::new();
         }
         self.params
-            .and_then(|params| serde_json::from_str::<Params>(params.get()).ok())
-            .map_or(0, |params| {
-                params.notifications.resource_subscriptions.len()
-            })
+            .and_then(|params| serde_json::from_str::<Params<'a>>(params.get()).ok())
+            .map(|params| params.notifications.resource_subscriptions)
+            .unwrap_or_default()
     }
 
     /// What an `initialize` says, if it has what the handshake needs.

@@ -78,8 +78,9 @@ impl Refusal {
     /// The body was not read.
     pub fn body(error: BodyError) -> Self {
         let code = match error {
-            BodyError::TooLarge => ErrorCode::INVALID_REQUEST,
-            BodyError::Broken => ErrorCode::PARSE_ERROR,
+            BodyError::TooLarge | BodyError::TooManyValues { .. } => ErrorCode::INVALID_REQUEST,
+            BodyError::Broken | BodyError::TooSlow => ErrorCode::PARSE_ERROR,
+            BodyError::Full(_) => ErrorCode::INTERNAL_ERROR,
         };
         Self::new(error.status(), Malformed::new(code, error.to_string()))
     }

@@ -8,7 +8,9 @@ use rmcp::model::ErrorCode;
 
 use super::message::{Asks, Malformed, Message};
 use super::refusal::Refusal;
-use crate::invoke::{Call, Caller, InvokeError, Operation};
+use crate::invoke::{
+    Call, CallTool, Caller, GetPrompt, InvokeError, Operation, ReadResource,
+};
 use crate::sandbox::Silent;
 use crate::serve::App;
 use crate::serve::identity::MissingScope;
@@ -28,16 +30,28 @@ pub async fn forbidden(
     };
     let visible = app.invoker.visible(&asks.tenant, &asks.caller);
     let error = match message.asks()? {
-        Asks::Tool(call) => {
-            let found = visible.tool(&call.name).map(drop);
+        Asks::Tool(name) => {
+            let found = visible.tool(&name).map(drop);
+            let call = || CallTool {
+                name: name.into_owned(),
+                arguments: message.arguments(),
+                meta: None,
+            };
             refused(app, found, call, asks, headers).await
         }
-        Asks::Prompt(get) => {
-            let found = visible.prompt(&get.name).map(drop);
+        Asks::Prompt(name) => {
+            let found = visible.prompt(&name).map(drop);
+            let get = || GetPrompt {
+                name: name.into_owned(),
+                arguments: message.arguments(),
+            };
             refused(app, found, get, asks, headers).await
         }
-        Asks::Resource(read) => {
-            let found = visible.reader(&read.uri).map(drop);
+        Asks::Resource(uri) => {
+            let found = visible.reader(&uri).map(drop);
+            let read = || ReadResource {
+                uri: uri.into_owned(),
+            };
             refused(app, found, read, asks, headers).await
         }
     }?;
@@ -54,7 +68,7 @@ pub async fn forbidden(
 async fn refused<O: Operation>(
     app: &App,
     found: Result<(), InvokeError>,
-    operation: O,
+    operation: impl FnOnce() -> O,
     asks: &Requester,
     headers: &HeaderMap,
 ) -> Option<InvokeError> {
@@ -64,7 +78,7 @@ async fn refused<O: Operation>(
     let completed = app.invoker.run(Call {
         tenant: asks.tenant.clone(),
         caller: asks.caller.clone(),
-        operation,
+        operation: operation(),
         observer: Arc::new(Silent),
         trace: TraceParent::of(headers),
     });

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::News;
 use super::exchange::{self, Exchange, Piece};
 use super::handler::{McpServer, SessionState};
+use crate::invoke::RoomShare;
 use crate::serve::App;
 use crate::serve::requester::Requester;
 
@@ -141,11 +142,13 @@ impl Session {
         !self.exchanges().open.is_empty()
     }
 
-    /// Takes a message of the client: what comes of a request; what is none has no answer.
+    /// Takes a message of the client: what comes of a request; what is none has no answer. What is said in it takes this room
+    /// until it is read.
     pub fn receive(
         self: &Arc<Self>,
         app: &App,
         asks: &Requester,
+        room: &Arc<RoomShare>,
         parts: http::request::Parts,
         mut message: ClientJsonRpcMessage,
     ) -> Option<Reading> {
@@ -155,7 +158,7 @@ impl Session {
                 let id = request.id.clone();
                 let state = Arc::clone(&self.state);
                 let server = McpServer::for_session(app.clone(), asks.clone(), state);
-                return Some(self.begin(server, id, message));
+                return Some(self.begin(server, room, id, message));
             }
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) =
@@ -174,6 +177,7 @@ impl Session {
     fn begin(
         self: &Arc<Self>,
         server: impl Service<RoleServer>,
+        room: &Arc<RoomShare>,
         id: RequestId,
         message: ClientJsonRpcMessage,
     ) -> Reading {
@@ -181,7 +185,9 @@ impl Session {
         let number = exchanges.next;
         exchanges.next += 1;
         let end = self.end.child_token();
-        let exchange = Exchange::begin(number, server, self.client.clone(), (id, message), end);
+        let client = self.client.clone();
+        let room = room.hold_anyway(0);
+        let exchange = Exchange::begin(number, server, client, (id, message), room, end);
         let exchange = Arc::new(exchange);
         exchanges.open.insert(number, Arc::clone(&exchange));
         drop(exchanges);
@@ -383,6 +389,7 @@ mod tests {
     use serde_json::json;
     use tokio::time::Instant;
 
+    use crate::invoke::Room;
     use crate::serve::mcp::changes::Newsroom;
 
     /// A tool that says something, and runs until it is told to go on.
@@ -421,7 +428,8 @@ mod tests {
         let call =
             json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t"}});
         let call = serde_json::from_value(call).unwrap();
-        session.begin(tool.clone(), RequestId::Number(1), call)
+        let room = Room::new(1 << 20, 1).share();
+        session.begin(tool.clone(), &room, RequestId::Number(1), call)
     }
 
     /// The number of the oldest exchange.

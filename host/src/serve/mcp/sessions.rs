@@ -15,11 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::changes::Newsroom;
 use super::sealed_id::SealedIds;
 use super::session::{Places, Session};
+use crate::capacity;
 use crate::invoke::TenantId;
 use crate::serve::requester::Requester;
-
-/// Sessions at once. One costs some kilobytes, and its open stream some more. Each tenant has an equal share of its own.
-const MAX_SESSIONS: usize = 20_000;
 
 /// The least that a tenant's share is, however many tenants there are.
 const MIN_SHARE: usize = 100;
@@ -139,7 +137,8 @@ impl Sessions {
     /// None so far, for so many tenants. They end with `end`.
     pub fn new(newsroom: Newsroom, ids: SealedIds, tenants: usize, end: CancellationToken) -> Self {
         Self {
-            share: (MAX_SESSIONS / tenants).max(MIN_SHARE),
+            // Each tenant has an equal share of its own.
+            share: (capacity::sessions() / tenants).max(MIN_SHARE),
             places: (MAX_PLACES / tenants).max(MIN_PLACES),
             newsroom,
             ids,
@@ -286,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_of_sessions_closes_the_tenants_own_idle_ones_and_locks_nobody_out() {
-        let tenants = MAX_SESSIONS / MIN_SHARE;
+        let tenants = capacity::sessions() / MIN_SHARE;
         let sessions = sessions(tenants);
         let (acme, zoo) = (of("acme"), of("zoo"));
         let (_, zoos) = create(&sessions, &zoo);
