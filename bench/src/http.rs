@@ -214,6 +214,11 @@ pub fn contains(bytes: &[u8], text: &[u8]) -> bool {
     text.is_empty() || bytes.windows(text.len()).any(|window| window == text)
 }
 
+/// A GET request.
+pub fn get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes()
+}
+
 /// A POST of JSON with these further header lines, each with its line end.
 pub fn post(path: &str, headers: &str, body: &serde_json::Value) -> Vec<u8> {
     let body = body.to_string();

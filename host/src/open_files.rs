@@ -34,6 +34,14 @@ pub fn for_guests() -> usize {
     limit().map_or(MOST_OF_GUESTS, |files| share(files / 8).min(MOST_OF_GUESTS))
 }
 
+/// Connections to the management port, and never none.
+pub fn for_management() -> usize {
+    limit().map_or(MOST_OF_MANAGEMENT, |files| share(files / 32).min(MOST_OF_MANAGEMENT))
+}
+
+/// Connections to the management port where the process may open any number of files.
+const MOST_OF_MANAGEMENT: usize = 64;
+
 /// Files and sockets of guests where the process may have any number.
 const MOST_OF_GUESTS: usize = 10_000;
 

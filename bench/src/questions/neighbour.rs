@@ -31,6 +31,9 @@ const LARGE: usize = 64 << 10;
 /// Bytes of a string that is checked against a schema.
 const CHECKED: usize = 1 << 20;
 
+/// Values of a large body.
+const VALUES: usize = 400_000;
+
 /// Measures.
 pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let Parts {
@@ -78,7 +81,15 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             quiet()
         })
     };
-    let [spinning, host_calls, schemas, logs, alone] = take_turns(
+    let listing = |path: &'static str| -> Subject<'_> {
+        let request: Arc<[u8]> = http::get(path).into();
+        Box::new(move || {
+            let _neighbour = Neighbour::start(server.address, Arc::clone(&request));
+            thread::sleep(WARM_UP);
+            quiet()
+        })
+    };
+    let [spinning, host_calls, schemas, logs, bodies, lists, alone] = take_turns(
         bench.effort.rounds,
         [
             beside("spin_forever", json!({})),
@@ -91,6 +102,8 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
                 "flood",
                 json!({"function": "sandglass:tool/host#log", "size": LARGE}),
             ),
+            beside("check", json!({"text": vec![0; VALUES]})),
+            listing("/t/loud/openapi.json"),
             Box::new(quiet),
         ],
     )?;
@@ -118,6 +131,14 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             &schemas,
         ),
         p99("p99 of a quiet tenant beside a flood of log / alone", &logs),
+        p99(
+            "p99 of a quiet tenant beside a flood of large bodies / alone",
+            &bodies,
+        ),
+        p99(
+            "p99 of a quiet tenant beside a flood of lists / alone",
+            &lists,
+        ),
     ])
 }
 

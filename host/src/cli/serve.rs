@@ -29,7 +29,7 @@ use crate::serve::mcp::tasks::Tasks;
 use crate::serve::origin::Origin;
 use crate::serve::router::Options;
 use crate::serve::tls::Tls;
-use crate::serve::{Drain, Shared, stdio};
+use crate::serve::{Drain, Kept, Shared, stdio};
 use crate::source::Fetcher;
 use crate::supervise::Supervisor;
 use crate::telemetry::Metrics;

@@ -25,15 +25,13 @@ use super::places::Places;
 use super::requester::Requester;
 use super::rest::ErrorBody;
 use super::{App, connection, door, health};
+use crate::open_files;
 use crate::sandbox::Engine;
 use crate::supervise::Supervisor;
 use crate::telemetry::Metrics;
 
 /// No request here has a body that is read.
 const MAX_BODY: usize = 4 << 10;
-
-/// Connections at once, besides those of the calls.
-const MAX_CONNECTIONS: usize = 64;
 
 /// Every other answer than that of `/reload` is made in memory.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,7 +56,7 @@ impl Management {
         let supervisor = Supervisor::get();
         let upkeep = supervisor.keep("metrics", move || Arc::clone(&metrics).keep_up());
         let service = TowerToHyperService::new(self.router(guard));
-        let places = Places::new(MAX_CONNECTIONS);
+        let places = Places::new(open_files::for_management());
         // It is never closed: probes are answered until the process ends.
         let closing = CancellationToken::new();
         let serving = connection::serve(listener, None, service, places, closing);

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 pub use drain::Drain;
 use identity::Identity;
-use kept::Kept;
+pub use kept::Kept;
 use mcp::tasks::Tasks;
 
 use crate::invoke::{Invoker, Tenants};

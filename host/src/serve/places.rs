@@ -14,8 +14,9 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Newcomers that wait for a place at once: so many files more are open.
-const MAX_WAITING: usize = 64;
+/// Newcomers that wait for a place at once, each with a file open: this part of the places, and no more than so many.
+const WAITING_OF: usize = 32;
+const MAX_WAITING: usize = 16;
 
 /// Where all places are taken, this part of them is freed at once: to look for what gives way takes a while.
 const FREED_AT_ONCE: usize = 64;
@@ -215,7 +216,7 @@ struct Waiting<'a>(&'a Places);
 impl<'a> Waiting<'a> {
     fn begin(places: &'a Places) -> Option<Self> {
         let mut taken = places.taken();
-        if taken.waiting == MAX_WAITING {
+        if taken.waiting == (places.most / WAITING_OF).clamp(1, MAX_WAITING) {
             return None;
         }
         taken.waiting += 1;
@@ -293,17 +294,12 @@ mod tests {
         let places = Places::new(1);
         let place = take(&places, 1).unwrap();
         place.serves();
-        let mut waiting: Vec<_> = (0..MAX_WAITING)
-            .map(|_| Box::pin(places.take(peer(1))))
-            .collect();
-        for one in &mut waiting {
-            assert!(one.now_or_never().is_none());
-        }
+        let mut waiting = Box::pin(places.take(peer(1)));
+        assert!((&mut waiting).now_or_never().is_none());
         assert!(places.take(peer(1)).await.is_none());
         drop(place);
-        let place = waiting.swap_remove(0).await.unwrap();
+        let place = waiting.await.unwrap();
         place.serves();
-        drop(waiting);
         assert!(take(&places, 1).is_none());
         drop(place);
         assert!(take(&places, 1).is_some());
