@@ -48,23 +48,36 @@ pub fn subscriptions() -> usize {
 }
 
 fn part(of: u64) -> usize {
-    let bytes = (memory() / of).clamp(4 * MIB, 256 * MIB);
+    let bytes = (memory() / of).clamp(4 * MIB, 1024 * MIB);
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// The memory that the process may use: the least of its control groups' (`memory.max`, cgroup v2).
+/// The memory that the process may use: the least limit of its control groups, of cgroup v2 or v1.
 fn memory() -> u64 {
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
-    limit(Path::new("/sys/fs/cgroup"), own.unwrap_or_default()).unwrap_or(UNLIMITED)
+    let limits = groups.lines().filter_map(|line| {
+        if let Some(group) = line.strip_prefix("0::/") {
+            return limit(Path::new("/sys/fs/cgroup"), group, "memory.max");
+        }
+        let (_, group) = line.split_once(":memory:/")?;
+        limit(
+            Path::new("/sys/fs/cgroup/memory"),
+            group,
+            "memory.limit_in_bytes",
+        )
+    });
+    limits.min().unwrap_or(UNLIMITED)
 }
 
 /// The least limit of a group and those that it lies in. In a container the root is its own group.
-fn limit(root: &Path, group: &str) -> Option<u64> {
+fn limit(root: &Path, group: &str, file: &str) -> Option<u64> {
     let group = root.join(group);
-    let groups = group.ancestors().take_while(|group| group.starts_with(root));
+    let groups = group
+        .ancestors()
+        .take_while(|group| group.starts_with(root));
     let limits = groups.filter_map(|group| {
-        let limit = std::fs::read_to_string(group.join("memory.max")).ok()?;
+        let limit = std::fs::read_to_string(group.join(file)).ok()?;
+        // `max` is none.
         limit.trim().parse().ok()
     });
     limits.min()
@@ -79,13 +92,16 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let group = root.path().join("pods/one");
         std::fs::create_dir_all(&group).unwrap();
-        assert_eq!(limit(root.path(), "pods/one"), None);
+        assert_eq!(limit(root.path(), "pods/one", "memory.max"), None);
         std::fs::write(group.join("memory.max"), "max\n").unwrap();
-        assert_eq!(limit(root.path(), "pods/one"), None);
+        assert_eq!(limit(root.path(), "pods/one", "memory.max"), None);
         std::fs::write(root.path().join("pods/memory.max"), "268435456\n").unwrap();
-        assert_eq!(limit(root.path(), "pods/one"), Some(256 << 20));
+        assert_eq!(
+            limit(root.path(), "pods/one", "memory.max"),
+            Some(256 << 20)
+        );
         std::fs::write(group.join("memory.max"), "1048576\n").unwrap();
-        assert_eq!(limit(root.path(), "pods/one"), Some(1 << 20));
-        assert_eq!(limit(root.path(), ""), None);
+        assert_eq!(limit(root.path(), "pods/one", "memory.max"), Some(1 << 20));
+        assert_eq!(limit(root.path(), "", "memory.max"), None);
     }
 }

@@ -36,7 +36,9 @@ pub fn for_guests() -> usize {
 
 /// Connections to the management port, and never none.
 pub fn for_management() -> usize {
-    limit().map_or(MOST_OF_MANAGEMENT, |files| share(files / 32).min(MOST_OF_MANAGEMENT))
+    limit().map_or(MOST_OF_MANAGEMENT, |files| {
+        share(files / 32).min(MOST_OF_MANAGEMENT)
+    })
 }
 
 /// Connections to the management port where the process may open any number of files.

@@ -7,15 +7,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// A control group with half a processor and 256 MiB of memory, as Kubernetes makes it for
-/// `limits: { cpu: 500m, memory: 256Mi }`.
+/// A control group with 256 MiB of memory, as Kubernetes makes it for `limits: { memory: 256Mi }`.
 pub struct Cgroup {
     folders: Vec<PathBuf>,
 }
 
 impl Cgroup {
-    /// Makes one; fails where this machine lets us make none.
+    /// Makes one with half a processor (`cpu: 500m`); fails where this machine lets us make none.
     pub fn half_a_processor() -> io::Result<Self> {
+        Self::limited(true)
+    }
+
+    /// Makes one with all processors; fails where this machine lets us make none.
+    pub fn all_processors() -> io::Result<Self> {
+        Self::limited(false)
+    }
+
+    fn limited(half_a_processor: bool) -> io::Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "sandglass-test-{}-{}",
@@ -26,7 +34,10 @@ impl Cgroup {
         if fs::read_to_string(Path::new(ROOT).join("cgroup.controllers"))
             .is_ok_and(|has| has.contains("cpu") && has.contains("memory"))
         {
-            let settings = [("cpu.max", "50000 100000"), ("memory.max", &memory)];
+            let mut settings = vec![("memory.max", memory.as_str())];
+            if half_a_processor {
+                settings.push(("cpu.max", "50000 100000"));
+            }
             return Self::make(&[("", &settings)], &name);
         }
         let cpu = [
@@ -34,7 +45,11 @@ impl Cgroup {
             ("cpu.cfs_quota_us", "50000"),
         ];
         let memory = [("memory.limit_in_bytes", memory.as_str())];
-        Self::make(&[("cpu", &cpu), ("memory", &memory)], &name)
+        let mut parts: Vec<(&str, &[(&str, &str)])> = vec![("memory", &memory)];
+        if half_a_processor {
+            parts.push(("cpu", &cpu));
+        }
+        Self::make(&parts, &name)
     }
 
     fn make(parts: &[(&str, &[(&str, &str)])], name: &str) -> io::Result<Self> {

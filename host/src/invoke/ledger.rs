@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use metrics::Histogram;
 use sandglass_manifest::{Manifest, Quota};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::account::Account;
 use super::admission::TenantGate;
-use super::room::{Room, RoomShare};
+use super::room::{Full, Room, RoomShare};
 use super::tenant::{Caller, TenantId};
 use super::updates::Updates;
 use super::usage::{TenantCounters, TenantUsage};
@@ -35,9 +36,18 @@ pub struct TenantAccount {
     pub(super) counters: TenantCounters,
     in_flight: Arc<RoomShare>,
     subscriptions: Arc<RoomShare>,
+    /// Places for requests.
+    requests: Arc<Semaphore>,
 }
 
 impl TenantAccount {
+    /// Lets a request in, if there is room for it; it has its place for as long as this is held.
+    pub fn let_in(&self) -> Result<OwnedSemaphorePermit, Full> {
+        self.in_flight.check()?;
+        let place = Arc::clone(&self.requests).try_acquire_owned();
+        place.map_err(|_| Full::OfRequests)
+    }
+
     /// Room for requests and answers in flight.
     pub fn in_flight(&self) -> &Arc<RoomShare> {
         &self.in_flight
@@ -84,6 +94,11 @@ impl Ledger {
     ) -> Self {
         let share = even_part(engine.max_instances(), quotas.len());
         let in_flight = Room::new(capacity::in_flight(), quotas.len());
+        // So that others can connect, whatever one has open.
+        let requests = match quotas.len() {
+            1 => capacity::connections(),
+            _ => capacity::connections() / 2,
+        };
         let subscriptions = Room::new(capacity::subscriptions(), quotas.len());
         let account = |id: TenantId, quota| {
             let gate = TenantGate::new(&quota, share, engine.lane());
@@ -100,6 +115,7 @@ impl Ledger {
                 counters,
                 in_flight: in_flight.share(),
                 subscriptions: subscriptions.share(),
+                requests: Arc::new(Semaphore::new(requests.max(1))),
             };
             (id, Arc::new(account))
         };

@@ -32,11 +32,18 @@ pub struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
     /// The tenant holds too much.
-    #[error("The tenant's requests hold too much memory: try again in a second, with fewer at once")]
+    #[error(
+        "The tenant's requests hold too much memory: try again in a second, with fewer at once"
+    )]
     OfTenant,
     /// All tenants together do.
     #[error("Requests hold too much memory: try again in a second")]
     OfHost,
+    /// The tenant has more requests and streams open than its part of the connections.
+    #[error(
+        "The tenant has too many requests and streams open: end some, or try again in a second"
+    )]
+    OfRequests,
 }
 
 impl Room {
@@ -111,7 +118,8 @@ impl RoomShare {
 }
 
 fn add(used: &AtomicUsize, bytes: usize) -> usize {
-    used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
+    used.fetch_add(bytes, Ordering::Relaxed)
+        .saturating_add(bytes)
 }
 
 impl Held {

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::timeout_at;
 
-use super::json_weight::weight;
+use super::json_weight::{ReadAs, weight};
 use super::pace::Pace;
 use super::rest::ErrorBody;
 use crate::invoke::{Full, Held, TenantAccount};
@@ -65,7 +65,7 @@ impl BodyError {
             Self::TooLarge | Self::TooManyValues { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Broken => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Full(Full::OfTenant) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Full(Full::OfTenant | Full::OfRequests) => StatusCode::TOO_MANY_REQUESTS,
             Self::Full(Full::OfHost) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -88,14 +88,21 @@ impl IntoResponse for BodyError {
 }
 
 /// Reads a body to its end. One that is announced as too large is not begun.
-pub async fn read(body: Body, account: &TenantAccount) -> Result<Received, BodyError> {
+pub async fn read(
+    body: Body,
+    account: &TenantAccount,
+    read_as: ReadAs,
+) -> Result<Received, BodyError> {
     let mut held = account.in_flight().hold(0)?;
     let bytes = collect(body, &mut held).await?;
     let needs = if bytes.len() > SHORT {
         let text = bytes.clone();
-        account.lane().run_through(move || weight(&text)).await
+        account
+            .lane()
+            .run_through(move || weight(&text, read_as))
+            .await
     } else {
-        weight(&bytes)
+        weight(&bytes, read_as)
     };
     let most = account.in_flight().most();
     if needs > most {
@@ -161,17 +168,17 @@ impl Received {
     }
 }
 
-/// The answer; the room is held until it is sent, or its client is gone.
-pub fn holding(answer: Response, held: Held) -> Response {
+/// The answer; this is held until it is sent, or its client is gone.
+pub fn holding(answer: Response, held: impl Send + Unpin + 'static) -> Response {
     answer.map(|body| Body::new(Holding { body, _held: held }))
 }
 
-struct Holding {
+struct Holding<T> {
     body: Body,
-    _held: Held,
+    _held: T,
 }
 
-impl http_body::Body for Holding {
+impl<T: Unpin> http_body::Body for Holding<T> {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -116,7 +116,7 @@ async fn connection<S>(
         later: AtomicBool::new(false),
         place: Arc::clone(&place),
     };
-    let service = service_fn(|request| {
+    let service = service_fn(move |request| {
         place.serves();
         service.call(request)
     });
@@ -218,7 +218,10 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_is_too_large_is_refused() {
         let mut client = connect();
-        let head = format!("GET / HTTP/1.1\r\nhost: a\r\nlong: {}\r\n\r\n", "x".repeat(MAX_HEAD));
+        let head = format!(
+            "GET / HTTP/1.1\r\nhost: a\r\nlong: {}\r\n\r\n",
+            "x".repeat(MAX_HEAD)
+        );
         client.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();

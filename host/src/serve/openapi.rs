@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::Extension;
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::App;
 use super::kept::{self, Kind};
 use super::openapi_schemas::Schemas;
 use super::requester::Requester;
-use super::App;
 use crate::catalog::Tool;
 use crate::invoke::{TenantAccount, Visible};
 

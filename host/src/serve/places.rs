@@ -142,11 +142,14 @@ impl Taken {
     fn free(&mut self, newcomer: Peer, most: usize) -> bool {
         let count = |peer: &Peer| self.of_peer.get(peer).copied().unwrap_or_default();
         let waiting = self.seats.values().filter(|seat| !seat.is_serving());
-        let of_most = |peers: &mut dyn Iterator<Item = Peer>| peers.max_by_key(|peer| (count(peer), *peer));
+        let of_most =
+            |peers: &mut dyn Iterator<Item = Peer>| peers.max_by_key(|peer| (count(peer), *peer));
         if let Some(peer) = of_most(&mut waiting.map(|seat| seat.peer)) {
             let of_peer = self.seats.iter();
             let of_peer = of_peer.filter(|(_, seat)| seat.peer == peer && !seat.is_serving());
-            let mut idle: Vec<_> = of_peer.map(|(number, seat)| (seat.since(), *number)).collect();
+            let mut idle: Vec<_> = of_peer
+                .map(|(number, seat)| (seat.since(), *number))
+                .collect();
             idle.sort_unstable();
             for (_, number) in idle.into_iter().take(most.max(1)) {
                 self.give_up(number);
@@ -189,7 +192,9 @@ impl Taken {
 impl Place {
     /// From now on a request is served, until the next one is waited for.
     pub fn serves(&self) {
-        self.seat.since.store(self.places.now() | SERVING, Ordering::Relaxed);
+        self.seat
+            .since
+            .store(self.places.now() | SERVING, Ordering::Relaxed);
     }
 
     /// From now on the next request is waited for.

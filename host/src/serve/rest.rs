@@ -16,6 +16,7 @@ use super::body::{self, BodyError};
 use super::describe::{argument_types, error_text, plain_value, rest_tool};
 use super::drain::Draining;
 use super::identity::MissingScope;
+use super::json_weight::ReadAs;
 use super::kept::{Kind, document};
 use super::requester::Requester;
 use crate::invoke::{Call, CallTool, InvokeError, TenantAccount, Visible};
@@ -77,9 +78,11 @@ pub async fn call(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RestError> {
-    let received = body::read(body, &account).await?;
+    let received = body::read(body, &account, ReadAs::Value).await?;
     let bytes = received.bytes.clone();
-    let call = received.with(&account, async move { decode(&bytes) }).await?;
+    let call = received
+        .with(&account, async move { decode(&bytes) })
+        .await?;
     run(&app, asks, &headers, call).await
 }
 
@@ -99,7 +102,7 @@ pub async fn call_named(
     body: Body,
 ) -> Result<Response, RestError> {
     let Path(Named { name }) = named.map_err(|_| RestError::UnreadableName)?;
-    let received = body::read(body, &account).await?;
+    let received = body::read(body, &account, ReadAs::Value).await?;
     let bytes = received.bytes.clone();
     let decoding = async move { decode_arguments(&bytes) };
     let call = CallTool {

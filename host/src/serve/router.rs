@@ -16,6 +16,7 @@ use axum::routing::{MethodRouter, any, any_service, get, options, post};
 use futures::FutureExt;
 use http_body::Body as _;
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -163,12 +164,14 @@ impl Surface {
         let is_probe = ["/health", "/ready"]
             .iter()
             .any(|probe| request.uri().path().ends_with(probe));
-        if !is_probe && let Err(full) = account.in_flight().check() {
-            return BodyError::from(full).into_response();
-        }
+        let place = match account.let_in() {
+            Ok(place) => Some(place),
+            Err(_) if is_probe => None,
+            Err(full) => return BodyError::from(full).into_response(),
+        };
         request.extensions_mut().insert(Arc::clone(&account));
         let response = to(endpoints, request).await;
-        visit.leave(app, in_room(response, &account))
+        visit.leave(app, in_room(response, &account, place))
     }
 }
 
@@ -183,9 +186,15 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Surface {
     }
 }
 
-/// A large answer has room until it is sent.
-fn in_room(response: Response, account: &TenantAccount) -> Response {
-    let bytes = response.body().size_hint().exact().unwrap_or_default();
+/// A stream has its request's place until it ends, and a large answer has room until it is sent.
+fn in_room(
+    response: Response,
+    account: &TenantAccount,
+    place: Option<OwnedSemaphorePermit>,
+) -> Response {
+    let Some(bytes) = response.body().size_hint().exact() else {
+        return body::holding(response, place);
+    };
     match usize::try_from(bytes) {
         Ok(bytes) if bytes > LARGE => {
             body::holding(response, account.in_flight().hold_anyway(bytes))

@@ -142,6 +142,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use crate::serve::connection;
+    use crate::serve::places::Places;
 
     struct Folder(tempfile::TempDir);
 
@@ -180,7 +181,7 @@ mod tests {
             listener,
             Some(Arc::new(tls)),
             TowerToHyperService::new(router),
-            connection::Places::default(),
+            Places::new(16),
             CancellationToken::new(),
         ));
         address

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::ready;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::body::Bytes;
 use rmcp::model::{
     ClientJsonRpcMessage, InitializeRequestParams, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+    ServerResult,
 };
 use rmcp::service::{RoleServer, Service, serve_directly_with_ct};
 use rmcp::transport::Transport;
@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::invoke::Held;
+use crate::sandbox::Lane;
 
 /// Messages of one exchange that are kept, and bytes of them where it is more than one: a client that reads more slowly,
 /// or comes back later, misses the first ones.
@@ -53,17 +54,17 @@ pub struct Piece {
 }
 
 impl Exchange {
-    /// Hands a request to the server, under a number that no other exchange of its session has. What is said takes `room`. It
-    /// ends with `end`.
+    /// Hands a request to the server, under a number that no other exchange of its session has. It ends with
+    /// `end`.
     pub fn begin(
         number: u64,
         server: impl Service<RoleServer>,
         client: InitializeRequestParams,
         (request, message): (RequestId, ClientJsonRpcMessage),
-        room: Held,
+        said: Said,
         end: CancellationToken,
     ) -> Self {
-        let said = Arc::new(Said::new(room));
+        let said = Arc::new(said);
         let (answers, from_client) = mpsc::unbounded_channel();
         let line = Line {
             first: Some(message),
@@ -162,9 +163,10 @@ pub fn asker(question: &RequestId) -> Option<(u64, RequestId)> {
 }
 
 /// What was said.
-struct Said {
+pub struct Said {
     log: Mutex<Log>,
     more: Notify,
+    lane: Lane,
 }
 
 struct Log {
@@ -200,8 +202,10 @@ enum Found {
 }
 
 impl Said {
-    fn new(room: Held) -> Self {
+    /// Nothing so far. What is said takes this room until it is forgotten; what is long to write is written in this lane.
+    pub fn new(room: Held, lane: Lane) -> Self {
         Self {
+            lane,
             log: Mutex::new(Log {
                 kept: VecDeque::new(),
                 bytes: 0,
@@ -214,9 +218,19 @@ impl Said {
     }
 
     fn say(&self, message: &ServerJsonRpcMessage) {
+        self.keep(serde_json::to_vec(message), is_answer(message));
+    }
+
+    /// Says an answer that is long to write.
+    async fn say_list(&self, list: ServerJsonRpcMessage) {
+        let writing = move || serde_json::to_vec(&list);
+        self.keep(self.lane.run_through(writing).await, true);
+    }
+
+    fn keep(&self, text: serde_json::Result<Vec<u8>>, over: bool) {
         let mut log = self.log();
-        log.over = is_answer(message);
-        match serde_json::to_vec(message) {
+        log.over = over;
+        match text {
             Ok(text) => log.keep(text.into()),
             Err(error) => tracing::error!(%error, "a message is not JSON"),
         }
@@ -251,6 +265,19 @@ fn is_answer(message: &ServerJsonRpcMessage) -> bool {
     )
 }
 
+fn is_list(message: &ServerJsonRpcMessage) -> bool {
+    let JsonRpcMessage::Response(response) = message else {
+        return false;
+    };
+    matches!(
+        response.result,
+        ServerResult::ListToolsResult(_)
+            | ServerResult::ListPromptsResult(_)
+            | ServerResult::ListResourcesResult(_)
+            | ServerResult::ListResourceTemplatesResult(_)
+    )
+}
+
 /// Between rmcp and an exchange: one request goes in, with the answers to what the server asks meanwhile.
 struct Line {
     first: Option<ClientJsonRpcMessage>,
@@ -273,11 +300,23 @@ impl Transport<RoleServer> for Line {
             let exchange = i64::try_from(self.number).unwrap_or(i64::MAX >> QUESTION_BITS);
             question.id = RequestId::Number(exchange << QUESTION_BITS | own);
         }
-        self.said.say(&message);
         if is_answer(&message) {
             self.answers.close();
         }
-        ready(Ok(()))
+        // At once: what is sent later must come later.
+        let list = if is_list(&message) {
+            Some(message)
+        } else {
+            self.said.say(&message);
+            None
+        };
+        let said = Arc::clone(&self.said);
+        async move {
+            if let Some(list) = list {
+                said.say_list(list).await;
+            }
+            Ok(())
+        }
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
@@ -297,11 +336,16 @@ mod tests {
     use super::*;
 
     use crate::invoke::Room;
-    use rmcp::model::{EmptyResult, ErrorData, ServerResult};
 
-    fn said() -> Said {
-        Said::new(Room::new(1 << 20, 1).share().hold_anyway(0))
+    impl Said {
+        /// Of no tenant.
+        pub fn of_nobody() -> Self {
+            let room = Room::new(1 << 20, 1).share();
+            Self::new(room.hold_anyway(0), Lane::default())
+        }
     }
+
+    use rmcp::model::{EmptyResult, ErrorData};
 
     fn notice() -> ServerJsonRpcMessage {
         serde_json::from_value(serde_json::json!({
@@ -318,7 +362,7 @@ mod tests {
 
     #[test]
     fn what_was_said_can_be_read_again_from_any_number_on() {
-        let said = said();
+        let said = Said::of_nobody();
         said.say(&notice());
         assert!(matches!(said.after(1), Found::Later));
         said.say(&answer());
@@ -333,7 +377,7 @@ mod tests {
 
     #[test]
     fn who_reads_too_slowly_misses_the_first_and_has_the_answer() {
-        let said = said();
+        let said = Said::of_nobody();
         for _ in 0..2 * KEPT {
             said.say(&notice());
         }
@@ -348,7 +392,7 @@ mod tests {
 
     #[test]
     fn large_messages_are_kept_no_longer_than_the_next_one() {
-        let said = said();
+        let said = Said::of_nobody();
         let large = |text: &str| {
             let error = ErrorData::internal_error(text.repeat(KEPT_BYTES), None);
             ServerJsonRpcMessage::error(error, None)
@@ -362,7 +406,7 @@ mod tests {
 
     #[test]
     fn an_error_is_an_answer_too() {
-        let said = said();
+        let said = Said::of_nobody();
         said.say(&ServerJsonRpcMessage::error(
             ErrorData::internal_error("no", None),
             None,

@@ -27,9 +27,10 @@ use super::sealed_id::SealedIds;
 use super::session::{EventId, Reading, Session};
 use super::sessions::Sessions;
 use super::{handshake, scopes};
-use crate::invoke::{RoomShare, TenantAccount};
+use crate::invoke::TenantAccount;
 use crate::serve::App;
 use crate::serve::body::{self, MAX_BODY};
+use crate::serve::json_weight::ReadAs;
 use crate::serve::requester::Requester;
 use crate::supervise::Supervisor;
 
@@ -163,10 +164,7 @@ impl Mcp {
             }
             (Some(id), _) => match self.sessions.get(&id, asks) {
                 None => refused(Refusal::session_not_found()),
-                Some(session) => {
-                    let room = account.in_flight();
-                    self.in_session(session, asks, room, parts, &body).await
-                }
+                Some(session) => self.in_session(session, asks, account, parts, &body).await,
             },
         }
     }
@@ -207,14 +205,14 @@ impl Mcp {
         &self,
         session: Arc<Session>,
         asks: &Requester,
-        room: &Arc<RoomShare>,
+        account: &TenantAccount,
         parts: http::request::Parts,
         body: &Bytes,
     ) -> Response {
         let Ok(message) = serde_json::from_slice(body) else {
             return Refusal::from(Malformed::unreadable(body)).into_response();
         };
-        match session.receive(&self.app, asks, room, parts, message) {
+        match session.receive(&self.app, asks, account, parts, message) {
             Some(reading) => answer(reading).await,
             None => StatusCode::ACCEPTED.into_response(),
         }
@@ -290,7 +288,7 @@ pub async fn endpoint(
 ) -> Response {
     let (parts, body) = request.into_parts();
     match parts.method {
-        Method::POST => match body::read(body, &account).await {
+        Method::POST => match body::read(body, &account, ReadAs::Message).await {
             Ok(received) => {
                 let (bytes, of) = (received.bytes.clone(), Arc::clone(&account));
                 let answer = REQUESTER.scope(asks.clone(), async move {

@@ -33,7 +33,7 @@ use super::tasks::Begun;
 use super::{observer, pages, result};
 use crate::invoke::{
     Call, CallTool, Complete, Completed, GetPrompt, InvokeError, Operation, ReadResource, Resume,
-    Step, Visible,
+    Step, TenantAccount, Visible,
 };
 use crate::sandbox::bindings::{CompletionTarget, TaskSupport};
 use crate::sandbox::{Observer, Silent};
@@ -149,6 +149,28 @@ impl McpServer {
     fn visible<'a>(&'a self, context: &'a RequestContext<RoleServer>) -> Visible<'a> {
         let Requester { tenant, caller } = self.requester(context);
         self.app.invoker.visible(tenant, caller)
+    }
+
+    /// Lists what is visible, in the lane of the tenant: a list can be long.
+    async fn list<T: Send + 'static>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        list: impl FnOnce(&Visible<'_>) -> Result<T, ErrorData> + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let Requester { tenant, caller } = self.requester(context).clone();
+        let invoker = self.app.invoker.clone();
+        let lane = self.account(context)?.lane().clone();
+        lane.run_through(move || list(&invoker.visible(&tenant, &caller)))
+            .await
+    }
+
+    /// What the tenant is charged.
+    fn account(&self, context: &RequestContext<RoleServer>) -> Result<&TenantAccount, ErrorData> {
+        let tenant = &self.requester(context).tenant;
+        let account = self.app.invoker.ledger().tenant(tenant);
+        account
+            .map(Arc::as_ref)
+            .ok_or_else(|| result::error(&InvokeError::Internal))
     }
 
     /// Runs what a request asks for, to its end or to a question.
@@ -467,9 +489,7 @@ impl ServerHandler for McpServer {
             .map_err(|error| result::error(&error))?;
         match &self.connection {
             Connection::Session(session) => {
-                let tenant = &self.requester(&context).tenant;
-                let account = self.app.invoker.ledger().tenant(tenant);
-                let account = account.ok_or_else(ErrorData::default)?;
+                let account = self.account(&context)?;
                 session.watched.add(request.uri, account.subscriptions())
             }
             Connection::None => Err(ErrorData::invalid_request(
@@ -495,7 +515,7 @@ impl ServerHandler for McpServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        answered(async { pages::tools(&self.visible(&context), request) }).await
+        answered(self.list(&context, |visible| pages::tools(visible, request))).await
     }
 
     async fn call_tool(
@@ -511,7 +531,7 @@ impl ServerHandler for McpServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        answered(async { pages::prompts(&self.visible(&context), request) }).await
+        answered(self.list(&context, |visible| pages::prompts(visible, request))).await
     }
 
     async fn get_prompt(
@@ -538,7 +558,7 @@ impl ServerHandler for McpServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        answered(async { pages::resources(&self.visible(&context), request) }).await
+        answered(self.list(&context, |visible| pages::resources(visible, request))).await
     }
 
     async fn list_resource_templates(
@@ -546,7 +566,7 @@ impl ServerHandler for McpServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        answered(async { pages::templates(&self.visible(&context), request) }).await
+        answered(self.list(&context, |visible| pages::templates(visible, request))).await
     }
 
     async fn read_resource(

@@ -37,9 +37,10 @@ use super::refusal::Refusal;
 use super::sealed_id::unguessable;
 use super::session::{Places, Session};
 use super::{handshake, scopes};
-use crate::invoke::{RoomShare, TenantAccount, TenantId};
+use crate::invoke::{TenantAccount, TenantId};
 use crate::serve::App;
 use crate::serve::body;
+use crate::serve::json_weight::ReadAs;
 use crate::serve::requester::Requester;
 use crate::serve::rest::ErrorBody;
 
@@ -161,7 +162,7 @@ impl LegacySse {
         &self,
         client: &Client,
         asks: &Requester,
-        room: &Arc<RoomShare>,
+        account: &TenantAccount,
         parts: http::request::Parts,
         body: &Bytes,
     ) -> Result<(), Untaken> {
@@ -208,7 +209,7 @@ impl LegacySse {
             JsonRpcMessage::Request(_) => Some(client.place()?),
             _ => None,
         };
-        match session.receive(&self.app, asks, room, parts, read) {
+        match session.receive(&self.app, asks, account, parts, read) {
             Some(reading) => {
                 let said = pieces(reading).map(move |(_, event)| {
                     let _held = &place;
@@ -349,13 +350,13 @@ pub async fn message(
         Err(untaken) => return untaken.into_response(),
     };
     let (parts, body) = request.into_parts();
-    let received = match body::read(body, &account).await {
+    let received = match body::read(body, &account, ReadAs::Message).await {
         Ok(received) => received,
         Err(error) => return error.into_response(),
     };
     let body = received.bytes.clone();
-    let room = Arc::clone(account.in_flight());
-    let taking = async move { sse.take(&client, &asks, &room, parts, &body).await };
+    let of = Arc::clone(&account);
+    let taking = async move { sse.take(&client, &asks, &of, parts, &body).await };
     match received.with(&account, taking).await {
         Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
         Err(untaken) => untaken.into_response(),

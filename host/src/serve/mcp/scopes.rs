@@ -8,9 +8,7 @@ use rmcp::model::ErrorCode;
 
 use super::message::{Asks, Malformed, Message};
 use super::refusal::Refusal;
-use crate::invoke::{
-    Call, CallTool, Caller, GetPrompt, InvokeError, Operation, ReadResource,
-};
+use crate::invoke::{Call, CallTool, Caller, GetPrompt, InvokeError, Operation, ReadResource};
 use crate::sandbox::Silent;
 use crate::serve::App;
 use crate::serve::identity::MissingScope;

@@ -18,9 +18,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::changes::News;
-use super::exchange::{self, Exchange, Piece};
+use super::exchange::{self, Exchange, Piece, Said};
 use super::handler::{McpServer, SessionState};
-use crate::invoke::RoomShare;
+use crate::invoke::TenantAccount;
 use crate::serve::App;
 use crate::serve::requester::Requester;
 
@@ -148,7 +148,7 @@ impl Session {
         self: &Arc<Self>,
         app: &App,
         asks: &Requester,
-        room: &Arc<RoomShare>,
+        account: &TenantAccount,
         parts: http::request::Parts,
         mut message: ClientJsonRpcMessage,
     ) -> Option<Reading> {
@@ -158,7 +158,9 @@ impl Session {
                 let id = request.id.clone();
                 let state = Arc::clone(&self.state);
                 let server = McpServer::for_session(app.clone(), asks.clone(), state);
-                return Some(self.begin(server, room, id, message));
+                let room = account.in_flight().hold_anyway(0);
+                let said = Said::new(room, account.lane().clone());
+                return Some(self.begin(server, said, id, message));
             }
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) =
@@ -177,7 +179,7 @@ impl Session {
     fn begin(
         self: &Arc<Self>,
         server: impl Service<RoleServer>,
-        room: &Arc<RoomShare>,
+        said: Said,
         id: RequestId,
         message: ClientJsonRpcMessage,
     ) -> Reading {
@@ -186,8 +188,7 @@ impl Session {
         exchanges.next += 1;
         let end = self.end.child_token();
         let client = self.client.clone();
-        let room = room.hold_anyway(0);
-        let exchange = Exchange::begin(number, server, client, (id, message), room, end);
+        let exchange = Exchange::begin(number, server, client, (id, message), said, end);
         let exchange = Arc::new(exchange);
         exchanges.open.insert(number, Arc::clone(&exchange));
         drop(exchanges);
@@ -389,7 +390,6 @@ mod tests {
     use serde_json::json;
     use tokio::time::Instant;
 
-    use crate::invoke::Room;
     use crate::serve::mcp::changes::Newsroom;
 
     /// A tool that says something, and runs until it is told to go on.
@@ -428,8 +428,7 @@ mod tests {
         let call =
             json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t"}});
         let call = serde_json::from_value(call).unwrap();
-        let room = Room::new(1 << 20, 1).share();
-        session.begin(tool.clone(), &room, RequestId::Number(1), call)
+        session.begin(tool.clone(), Said::of_nobody(), RequestId::Number(1), call)
     }
 
     /// The number of the oldest exchange.
