@@ -278,10 +278,7 @@ mod tests {
             max_memory: 1 << 20,
             max_instances: 1,
             compiler: Compiler::InProcess,
-            cache: CodeCache {
-                seed: None,
-                folder: None,
-            },
+            cache: CodeCache::default(),
         });
         let interpreters = Interpreters::new(PathBuf::new());
         Loader::new(engine.unwrap(), Stores::default(), fetcher, interpreters)

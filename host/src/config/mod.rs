@@ -180,10 +180,7 @@ impl Installation {
             max_memory: manifest.engine.max_memory.get(),
             max_instances: manifest.engine.max_instances.get(),
             compiler: Compiler::Process(self.program.clone()),
-            cache: CodeCache {
-                seed: Some(self.seed()),
-                folder: manifest.engine.cache_dir.clone(),
-            },
+            cache: CodeCache::new(Some(self.seed()), manifest.engine.cache_dir.clone()),
         }
     }
 }
