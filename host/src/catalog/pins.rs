@@ -128,7 +128,10 @@ mod tests {
         let record = folder.path().join("tools").join(&key.0);
         std::fs::set_permissions(record, std::fs::Permissions::from_mode(0o666)).unwrap();
         let told = Pins::new(Some(folder.path())).accepted(&key).unwrap_err();
-        assert!(told.to_string().contains("others can write to it"), "{told}");
+        assert!(
+            told.to_string().contains("others can write to it"),
+            "{told}"
+        );
     }
 
     #[test]

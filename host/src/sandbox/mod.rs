@@ -47,7 +47,8 @@ mod shared;
 mod state;
 
 pub use capability::{
-    BucketError, GrantError, Grants, MAX_URI, NoRecords, Records, Stores, Summary, Trail,
+    BucketError, Grant, GrantError, GrantedFolders, Grants, MAX_URI, NoRecords, OwnFile, Records,
+    Secrecy, Stores, Summary, Trail,
 };
 pub use compiled::{Inspection, LoadError};
 pub use component::{Component, Ended, Listed, Payer, Ran, Run, Usage};

@@ -134,7 +134,12 @@ mod tests {
     }
 
     fn key_file(folder: &Path) -> std::path::PathBuf {
-        fs::read_dir(folder).unwrap().next().unwrap().unwrap().path()
+        fs::read_dir(folder)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path()
     }
 
     #[test]

@@ -166,10 +166,20 @@ impl Redis {
                 script.arg(quota.get()).arg(KEY_COST).arg(key).arg(delta);
             }
             Change::Insert { key, value, most } => {
-                script.arg(quota.get()).arg(KEY_COST).arg(key).arg(value).arg(most);
+                script
+                    .arg(quota.get())
+                    .arg(KEY_COST)
+                    .arg(key)
+                    .arg(value)
+                    .arg(most);
             }
             Change::Swap { key, old, new } => {
-                script.arg(quota.get()).arg(KEY_COST).arg(key).arg(old).arg(new);
+                script
+                    .arg(quota.get())
+                    .arg(KEY_COST)
+                    .arg(key)
+                    .arg(old)
+                    .arg(new);
             }
         }
         let answer: String = self.ask(Request::Script(script)).await?;
