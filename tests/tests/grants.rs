@@ -49,7 +49,10 @@ async fn refused(manifest: &Value) -> String {
 #[tokio::test]
 async fn a_grant_within_another_tenants_writable_one_is_refused_with_both_names() {
     let folder = folders();
-    let (data, public) = (folder.path().join("data"), folder.path().join("data/public"));
+    let (data, public) = (
+        folder.path().join("data"),
+        folder.path().join("data/public"),
+    );
     let link = folder.path().join("link");
     symlink(&public, &link).expect("the folder is ours");
     for inner in [&public, &link] {
@@ -80,16 +83,33 @@ async fn a_grant_over_the_hosts_own_files_is_refused() {
     let secret = folder.write("data/public/secret", "s3cret");
     let secret = json!({ "secret": { "file": secret } });
     for (key, value, name) in [
-        ("engine", json!({ "cache_dir": data.join("cache") }), "the cache folder"),
+        (
+            "engine",
+            json!({ "cache_dir": data.join("cache") }),
+            "the cache folder",
+        ),
         ("engine", json!({ "cache_dir": data }), "the cache folder"),
-        ("engine", json!({ "cache_dir": folder.path() }), "the cache folder"),
+        (
+            "engine",
+            json!({ "cache_dir": folder.path() }),
+            "the cache folder",
+        ),
         ("audit", audit, "the audit's file"),
         ("stores", store, "the store s"),
-        ("identity", json!({ "tokens": [{ "file": tokens }] }), "a file of tokens"),
-        ("identity", json!({ "tokens": [{ "secret": secret["secret"], "scopes": ["tools:*"] }] }), "a file with a secret"),
+        (
+            "identity",
+            json!({ "tokens": [{ "file": tokens }] }),
+            "a file of tokens",
+        ),
+        (
+            "identity",
+            json!({ "tokens": [{ "secret": secret["secret"], "scopes": ["tools:*"] }] }),
+            "a file with a secret",
+        ),
     ] {
         for access in ["read", "read-write"] {
-            let mut manifest = of_two_tenants(&json!({ "env": { "A": "b" } }), &grant(&data, access));
+            let mut manifest =
+                of_two_tenants(&json!({ "env": { "A": "b" } }), &grant(&data, access));
             manifest[key] = value.clone();
             let told = refused(&manifest).await;
             assert!(told.contains(name), "{told}");
@@ -97,7 +117,10 @@ async fn a_grant_over_the_hosts_own_files_is_refused() {
         }
     }
     for access in ["read", "read-write"] {
-        let own = refused(&of_two_tenants(&grant("/".as_ref(), access), &json!({ "env": { "A": "b" } })));
+        let own = refused(&of_two_tenants(
+            &grant("/".as_ref(), access),
+            &json!({ "env": { "A": "b" } }),
+        ));
         let own = own.await;
         assert!(own.contains("the host's own process"), "{own}");
     }
@@ -107,10 +130,16 @@ async fn a_grant_over_the_hosts_own_files_is_refused() {
     let launch = Launch::manifest(&manifest.to_string());
     let told = launch.arg("--state-key-file").arg(key).run().await;
     assert_eq!(told.code, Some(2), "{told:?}");
-    assert!(told.stderr.contains("the file of --state-key-file"), "{told:?}");
+    assert!(
+        told.stderr.contains("the file of --state-key-file"),
+        "{told:?}"
+    );
     // And the manifest itself.
     let launch = Launch::serve();
-    let manifest = of_two_tenants(&grant(launch.folder(), "read"), &json!({ "env": { "A": "b" } }));
+    let manifest = of_two_tenants(
+        &grant(launch.folder(), "read"),
+        &json!({ "env": { "A": "b" } }),
+    );
     let file = launch.write("manifest.yaml", manifest.to_string());
     let told = launch.arg("--config").arg(file).run().await;
     assert_eq!(told.code, Some(2), "{told:?}");
@@ -168,7 +197,10 @@ async fn pipes_hold_up_no_thread() {
     for tool in ["read_file", "write_file", "touch", "list_folder"] {
         let told = tokio::time::timeout(Duration::from_secs(60), reach.refused(tool, path.clone()));
         let told = told.await.expect("it is refused at once");
-        assert!(told.to_lowercase().contains("unsupported"), "{tool}: {told}");
+        assert!(
+            told.to_lowercase().contains("unsupported"),
+            "{tool}: {told}"
+        );
     }
     for _ in 0..CALLS {
         reach.refused("read_file", path.clone()).await;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use sandglass_manifest::Manifest;
+
 use super::{Exit, Failure, local, print};
 use clap::Args;
 
@@ -21,7 +23,8 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> Result<Exit, Failure> {
-        let manifest = local::setup(Some(self.file))?.check()?;
+        let manifest = Manifest::read(&self.file)?;
+        local::setup(Some(self.file))?.open_folders(&manifest)?;
         if self.json {
             print::json(&serde_json::to_value(&manifest).unwrap_or_default());
         } else {

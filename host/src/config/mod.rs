@@ -130,17 +130,16 @@ impl Setup {
         }
     }
 
-    /// The manifest, whose granted folders are open from now on, and lead nowhere that they must not. Blocks on files.
-    pub fn check(&self) -> Result<Manifest, ConfigError> {
-        let manifest = manifest(self.config.as_ref())?;
-        let own = own_files::of(self, &manifest);
-        self.folders.replace(own_files::grants(&manifest), own)?;
-        Ok(manifest)
+    /// Opens the folders that the manifest grants, unless one leads where it must not. Blocks on files.
+    pub fn open_folders(&self, manifest: &Manifest) -> Result<(), ManifestError> {
+        let own = own_files::of(self, manifest);
+        self.folders.replace(own_files::grants(manifest), own)
     }
 
-    /// The same, and the sources that it names, with what the environment grants.
+    /// The manifest, and the sources that it names, with what the environment grants. Blocks on files.
     pub fn read(&self) -> Result<(Manifest, Vec<Source>), ConfigError> {
-        let manifest = self.check()?;
+        let manifest = manifest(self.config.as_ref())?;
+        self.open_folders(&manifest)?;
         refuse_keyless(&manifest, cfg!(feature = "keyless"))?;
         let inline = tools_string()?;
         let mut sources = sources(&manifest, inline, self.first_party.clone())?;
@@ -286,13 +285,13 @@ fn sources_of(manifest: &Manifest) -> impl Iterator<Item = Source> {
 
 fn sources_of_default(manifest: &Manifest) -> impl Iterator<Item = Source> {
     let tools = manifest.tools.iter().flatten();
-    tools.map(|tool| source(TenantId::default(), tool, manifest))
+    tools.map(move |tool| source(TenantId::default(), tool, manifest))
 }
 
 fn sources_of_tenants(manifest: &Manifest) -> impl Iterator<Item = Source> {
-    manifest.tenants.iter().flat_map(|(name, tenant)| {
+    manifest.tenants.iter().flat_map(move |(name, tenant)| {
         let tools = tenant.tools.iter();
-        tools.map(|tool| source(name.into(), tool, manifest))
+        tools.map(move |tool| source(name.into(), tool, manifest))
     })
 }
 
