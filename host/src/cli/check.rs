@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use sandglass_manifest::Manifest;
 
 use super::{Exit, Failure, local, print};
-use clap::Args;
 
 /// Check a manifest and print its resolved form: every default in its place. Of the folders that it grants those are looked at that
 /// are there.
