@@ -40,20 +40,21 @@ impl Allow {
         *self == Self::default()
     }
 
-    /// The files that its secrets and certificates are in.
+    /// The files that its secrets are in.
     pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
         let headers = self.http.iter().flat_map(|rule| rule.headers.values());
-        let secrets = self.env.values().chain(headers).filter_map(|value| {
+        self.env.values().chain(headers).filter_map(|value| {
             let TextOrSecret::Secret { secret } = &**value else {
                 return None;
             };
             secret.file()
-        });
-        let authorities = self
-            .http
-            .iter()
-            .filter_map(|rule| rule.ca.as_ref().map(|ca| ca.as_path()));
-        secrets.chain(authorities)
+        })
+    }
+
+    /// The files of the certificates that its rules trust.
+    pub fn authority_files(&self) -> impl Iterator<Item = &Path> {
+        let authorities = self.http.iter().filter_map(|rule| rule.ca.as_ref());
+        authorities.map(|ca| ca.as_path())
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Store {
     /// Where the values are kept.
     #[serde(flatten)]
     pub kind: StoreKind,
-    /// Bytes of keys and values that one tenant can keep in it.
+    /// Bytes that one tenant can keep in it: those of keys and values, and 256 for each key.
     pub quota: ByteSize,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct StoreDocument {
     /// With `redis`: `redis://..` or `rediss://..`; with a password in it, only as a secret.
     #[serde(default)]
     pub url: Field<TextOrSecretDocument>,
-    /// Bytes of keys and values that one tenant can keep in it.
+    /// Bytes that one tenant can keep in it: those of keys and values, and 256 for each key.
     #[serde(default)]
     #[schemars(extend("default" = Store::QUOTA))]
     pub quota: Field<ByteSize>,

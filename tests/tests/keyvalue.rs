@@ -130,6 +130,22 @@ async fn a_full_store_is_an_error_and_the_host_is_well() {
 }
 
 #[tokio::test]
+async fn short_keys_fill_a_store_too() {
+    let folder = Folder::default();
+    let reach = Reach::launch(Launch::manifest(&stores(&folder))).await;
+    let batch = |number: u32| {
+        let keys: Vec<_> = (0..1_000).map(|key| format!("{number}{key:03}")).collect();
+        json!({ "store": "cache", "op": "set_many", "keys": keys, "value": "" })
+    };
+    // 260 bytes a key, with what it costs.
+    for number in 0..4 {
+        reach.ok("kv", batch(number)).await;
+    }
+    let told = reach.refused("kv", batch(4)).await;
+    assert!(told.contains("is full: quota 1MiB"), "{told}");
+}
+
+#[tokio::test]
 async fn tenants_share_a_store_and_neither_keys_nor_quota() {
     let folder = Folder::default();
     let yaml = stores(&folder)

@@ -1,5 +1,6 @@
 //! Components from registries: what is pulled is what was named, and whatever goes wrong is one line with the mend.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -426,6 +427,17 @@ async fn a_registry_that_is_down_serves_from_the_cache_and_says_so() {
         error.contains("tried 4 times): check its name, its port and the network"),
         "{error}"
     );
+
+    // What others could have written says nothing of a tag.
+    let tags = std::fs::read_dir(cache.path().join("tags")).expect("it was kept");
+    for tag in tags.flatten() {
+        let mode = std::fs::Permissions::from_mode(0o666);
+        std::fs::set_permissions(tag.path(), mode).expect("the folder is ours");
+    }
+    let finished = Launch::manifest(&yaml).run().await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let told = "cached tag not used";
+    assert!(finished.stderr.contains(told), "{finished:?}");
 }
 
 #[tokio::test]

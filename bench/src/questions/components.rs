@@ -176,12 +176,10 @@ fn next<T: serde::de::DeserializeOwned>(input: &mut impl BufRead) -> Result<T> {
 /// Such a process: loads, says so, and then does what it is asked until stdin ends.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let runtime = super::runtime()?;
-    let engine = super::engine(CodeCache {
-        seed: None,
-        folder: Some(arguments.cache.clone()),
-    })?;
+    let code = CodeCache::new(None, Some(arguments.cache.clone()));
+    let engine = super::engine(code.clone())?;
     let echo = fs::read(&arguments.echo)?;
-    fill_cache(&runtime, &engine, &echo, &arguments.cache, arguments.count)?;
+    fill_cache(&runtime, &engine, &echo, &code, arguments.count)?;
     let started = Instant::now();
     let components = (0..arguments.count)
         .map(|number| {
@@ -221,33 +219,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Compiles one component, and gives all others a copy of its machine code, which is the same.
+/// Compiles one component, and keeps its machine code for all others too: it is the same.
 pub fn fill_cache(
     runtime: &tokio::runtime::Runtime,
     engine: &Engine,
     echo: &[u8],
-    cache: &Path,
+    cache: &CodeCache,
     count: u32,
 ) -> Result<()> {
     let first = numbered(echo, 0);
-    let first_digest = Digest::of(&first).hex();
+    let (digest, version) = (Digest::of(&first), engine.compatibility_hash());
     runtime.block_on(Component::load(engine, "echo", first.into()))?;
-    let (mut name, mut compiled) = (None, None);
-    for entry in fs::read_dir(cache)? {
-        let path = entry?.path();
-        let file_name = path.file_name().and_then(|name| name.to_str());
-        if let Some(file_name) = file_name.filter(|name| name.contains(&first_digest)) {
-            name = Some(file_name.to_owned());
-            compiled = Some(path);
-        }
-    }
-    let name = name.context("the cache has no file by the component's digest")?;
-    let compiled = compiled.context("the cache has no file by the component's digest")?;
+    let code = cache.code(&digest, version);
+    let code = code.context("the cache has no code of the component")?;
     for number in 1..count {
-        let digest = Digest::of(&numbered(echo, number)).hex();
-        let copy = cache.join(name.replace(&first_digest, &digest));
-        if !copy.exists() {
-            fs::copy(&compiled, &copy)?;
+        let digest = Digest::of(&numbered(echo, number));
+        if cache.code(&digest, version).is_none() {
+            cache.keep(&digest, version, &code);
         }
     }
     Ok(())

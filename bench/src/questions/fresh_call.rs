@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use sandglass::catalog::{Interpreters, Loader, Source};
 use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, StateKey, TenantId};
 use sandglass::sandbox::cache::CodeCache;
-use sandglass::sandbox::{Component, Grants, Secret, Silent, Stores};
+use sandglass::sandbox::{Component, GrantedFolders, Grants, Secret, Silent, Stores};
 use sandglass::source::{FetchSettings, Fetcher};
 use sandglass_manifest::SourceRef;
 use serde_json::{Map, Value};
@@ -33,6 +33,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let loader = Loader::new(
         engine.clone(),
         Stores::default(),
+        GrantedFolders::default(),
         fetcher,
         Interpreters::new(bench.parts.interpreters.clone()),
     );

@@ -10,7 +10,9 @@ use sandglass::catalog::{Interpreters, Loader, Source};
 use sandglass::invoke::{Call, CallTool, Caller, Invoker, Ledger, StateKey, TenantId};
 use sandglass::sandbox::bindings::{CallRequest, Outcome};
 use sandglass::sandbox::cache::CodeCache;
-use sandglass::sandbox::{Component, Engine, Grants, Script, Secret, Silent, Stores};
+use sandglass::sandbox::{
+    Component, Engine, GrantedFolders, Grants, Script, Secret, Silent, Stores,
+};
 use sandglass::source::{FetchSettings, Fetcher};
 use sandglass_manifest::{Inline, Language, Limits, SourceRef};
 use serde_json::{Map, Value, json};
@@ -120,6 +122,7 @@ async fn invoker(bench: &Bench, language: Language, text: &str) -> Result<Invoke
     let loader = Loader::new(
         engine.clone(),
         Stores::default(),
+        GrantedFolders::default(),
         Fetcher::new(FetchSettings::default()),
         Interpreters::new(bench.parts.interpreters.clone()),
     );

@@ -67,12 +67,10 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
 /// So many components, compiled; each with a prefix of its own, since all have the same tool.
 fn tools(bench: &Bench, folder: &Path, cache: &Path, count: u32) -> Result<Vec<Value>> {
     let runtime = super::runtime()?;
-    let engine = super::engine(CodeCache {
-        seed: None,
-        folder: Some(cache.to_owned()),
-    })?;
+    let code = CodeCache::new(None, Some(cache.to_owned()));
+    let engine = super::engine(code.clone())?;
     let echo = super::read_echo(&bench.parts)?;
-    fill_cache(&runtime, &engine, &echo, cache, count)?;
+    fill_cache(&runtime, &engine, &echo, &code, count)?;
     (0..count)
         .map(|number| {
             let file = folder.join(format!("echo{number}.wasm"));

@@ -16,7 +16,8 @@ use super::snapshot::Collision;
 use crate::invoke::{Admission, TenantId};
 use crate::sandbox::component::DescribeError;
 use crate::sandbox::{
-    Component, Engine, GrantError, Grants, Listed, LoadError, Provided, Script, Stores,
+    Component, Engine, GrantError, GrantedFolders, Grants, Listed, LoadError, Provided, Script,
+    Stores,
 };
 use crate::source::verify::{KeyError, SignerName, Signers};
 use crate::source::{Digest, Fetched, Fetcher, Found, SourceError, Version};
@@ -81,6 +82,7 @@ impl Source {
         let keyless = self.signatures.iter().flat_map(|cosign| &cosign.keyless);
         self.allow
             .secret_files()
+            .chain(self.allow.authority_files())
             .chain(keys.map(|key| &**key))
             .chain(keyless.map(|keyless| &*keyless.trust_root))
     }
@@ -152,6 +154,7 @@ impl Files {
 pub(super) struct Tools<'a> {
     pub engine: &'a Engine,
     pub stores: &'a Stores,
+    pub folders: &'a GrantedFolders,
     pub fetcher: &'a Fetcher,
     pub pins: &'a Arc<Pins>,
     pub interpreters: &'a Interpreters,
@@ -192,7 +195,7 @@ impl Tools<'_> {
         } = fetched;
         let signed_by: Arc<[SignerName]> = signed_by.into();
         let fetched_with_notice = notice.is_some();
-        let grants = configure(source, self.stores).await?;
+        let grants = configure(source, self.stores, self.folders).await?;
         let name = source.name_of(found);
         let serving = before.as_ref().map(|before| &before.loaded.guest.component);
         let component = self.component(source, found, &name, bytes, serving).await?;
@@ -346,10 +349,14 @@ async fn signers(source: &Source) -> Result<Signers, KeyError> {
 }
 
 /// Reads secrets and looks at folders, away from the serving threads.
-async fn configure(source: &Source, stores: &Stores) -> Result<Grants, GrantError> {
-    let (source, stores) = (source.clone(), stores.clone());
+async fn configure(
+    source: &Source,
+    stores: &Stores,
+    folders: &GrantedFolders,
+) -> Result<Grants, GrantError> {
+    let (source, stores, folders) = (source.clone(), stores.clone(), folders.clone());
     tokio::task::spawn_blocking(move || {
-        Grants::configure(&source.allow, &stores, source.tenant.as_str())
+        Grants::configure(&source.allow, &stores, &folders, source.tenant.as_str())
     })
     .await
     .expect("configuring grants does not panic")

@@ -21,7 +21,7 @@ use super::load::{Before, LeftOut, Source, Tools};
 use super::pins::Pins;
 use super::served::{Entry, Findings, Look, Looked, Planned, Served, Task, Turn, plan};
 use super::snapshot::{Catalog, Snapshot};
-use crate::sandbox::{Engine, Stores};
+use crate::sandbox::{Engine, GrantedFolders, Stores};
 use crate::source::Fetcher;
 use crate::supervise::caught;
 
@@ -39,6 +39,7 @@ const TOGETHER: Duration = Duration::from_secs(1);
 pub struct Loader {
     engine: Engine,
     stores: Stores,
+    folders: GrantedFolders,
     fetcher: Fetcher,
     pins: Arc<Pins>,
     interpreters: Interpreters,
@@ -52,10 +53,11 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader with an empty catalog. `stores` are what `allow.keyvalue` can name.
+    /// A loader with an empty catalog. `stores` are what `allow.keyvalue` can name, `folders` what `allow.files` can.
     pub fn new(
         engine: Engine,
         stores: Stores,
+        folders: GrantedFolders,
         fetcher: Fetcher,
         interpreters: Interpreters,
     ) -> Self {
@@ -64,6 +66,7 @@ impl Loader {
             pins: Arc::new(Pins::new(fetcher.cache().folder())),
             engine,
             stores,
+            folders,
             fetcher,
             catalog: Arc::default(),
             served: Mutex::default(),
@@ -241,6 +244,7 @@ impl Loader {
         Tools {
             engine: &self.engine,
             stores: &self.stores,
+            folders: &self.folders,
             fetcher: &self.fetcher,
             pins: &self.pins,
             interpreters: &self.interpreters,
@@ -278,13 +282,16 @@ mod tests {
             max_memory: 1 << 20,
             max_instances: 1,
             compiler: Compiler::InProcess,
-            cache: CodeCache {
-                seed: None,
-                folder: None,
-            },
+            cache: CodeCache::default(),
         });
         let interpreters = Interpreters::new(PathBuf::new());
-        Loader::new(engine.unwrap(), Stores::default(), fetcher, interpreters)
+        Loader::new(
+            engine.unwrap(),
+            Stores::default(),
+            GrantedFolders::default(),
+            fetcher,
+            interpreters,
+        )
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! was made while the host was down.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -53,7 +53,13 @@ impl Pins {
         let Some(path) = self.folder.as_ref().map(|folder| folder.join(&key.0)) else {
             return Ok(None);
         };
-        match std::fs::read(&path) {
+        let read = || {
+            let mut bytes = Vec::new();
+            // What another user has accepted is not accepted here.
+            cache::open_own(&path)?.read_to_end(&mut bytes)?;
+            Ok::<_, io::Error>(bytes)
+        };
+        match read() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Damaged(path, error.to_string())),
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -111,6 +117,21 @@ mod tests {
         let record = folder.path().join("tools").join(&key.0);
         std::fs::write(record, "{").unwrap();
         assert!(Pins::new(Some(folder.path())).accepted(&key).is_err());
+    }
+
+    #[test]
+    fn a_record_that_others_could_have_written_counts_for_nothing() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let key = PinKey::new(&"acme".into(), &"oci://localhost/a/b:1".parse().unwrap());
+        Pins::new(Some(folder.path())).accept(&key, &Definitions::default());
+        let record = folder.path().join("tools").join(&key.0);
+        std::fs::set_permissions(record, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let told = Pins::new(Some(folder.path())).accepted(&key).unwrap_err();
+        assert!(
+            told.to_string().contains("others can write to it"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use sandglass_manifest::{InvalidValue, Manifest, SourceRef, Surroundings};
 use super::{Exit, Failure};
 use crate::catalog::{Catalog, Interpreters, Loader, Source};
 use crate::config::{self, Installation, Setup};
-use crate::sandbox::{Engine, Stores};
+use crate::sandbox::{Engine, GrantedFolders, Stores};
 use crate::source::Fetcher;
 
 /// A component on the command line: a reference with a scheme, or a path of any form.
@@ -25,7 +25,13 @@ pub async fn load(sources: Vec<Source>) -> Result<(Engine, Arc<Catalog>), Failur
     let manifest = Manifest::absent(&Surroundings::of_process());
     let engine = engine(&manifest)?;
     let fetcher = Fetcher::new(config::fetching(&manifest));
-    let loader = Loader::new(engine.clone(), Stores::default(), fetcher, interpreters()?);
+    let loader = Loader::new(
+        engine.clone(),
+        Stores::default(),
+        GrantedFolders::default(),
+        fetcher,
+        interpreters()?,
+    );
     let snapshot = loader.load(sources).await;
     if let Some((source, reason)) = snapshot.failures().next() {
         let reason = format!("{}: {reason}", source.location);
@@ -36,10 +42,7 @@ pub async fn load(sources: Vec<Source>) -> Result<(Engine, Arc<Catalog>), Failur
 
 /// What a server would read with this `--config`.
 pub fn setup(config: Option<PathBuf>) -> Result<Setup, Failure> {
-    Ok(Setup {
-        config,
-        first_party: Installation::find()?.tools(),
-    })
+    Ok(Setup::new(config, Installation::find()?.tools()))
 }
 
 /// The interpreters of source text.

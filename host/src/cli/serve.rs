@@ -18,7 +18,7 @@ use crate::catalog::{Interpreters, Loader, Snapshot};
 use crate::config::{self, Installation, Setup};
 use crate::invoke::{Invoker, Ledger, MIN_KEY, StateKey};
 use crate::reload::Reloader;
-use crate::sandbox::{Engine, Records, Stores};
+use crate::sandbox::{Engine, OwnFile, Records, Secrecy, Stores};
 use crate::secret;
 use crate::serve::cors::Cors;
 use crate::serve::guard::{Guard, Hosts, is_loopback};
@@ -130,13 +130,10 @@ impl Serve {
     pub(super) async fn run_with(self, loaded: impl FnOnce(&Arc<Loader>)) -> Result<Exit, Failure> {
         let usage = |message: String| Failure::new(Exit::Usage, message);
         let installation = Installation::find()?;
-        let setup = Setup {
-            config: self.config.clone(),
-            first_party: self
-                .tools_dir
-                .clone()
-                .unwrap_or_else(|| installation.tools()),
-        };
+        let first_party = self.tools_dir.clone();
+        let first_party = first_party.unwrap_or_else(|| installation.tools());
+        let mut setup = Setup::new(self.config.clone(), first_party);
+        setup.own.extend(self.own_files());
         let (manifest, sources) = setup.read()?;
         let manifest = Arc::new(manifest);
         if !self.stdio
@@ -181,6 +178,7 @@ impl Serve {
         let loader = Arc::new(Loader::new(
             engine.clone(),
             stores,
+            setup.folders.clone(),
             fetcher,
             Interpreters::new(installation.interpreters()),
         ));
@@ -373,6 +371,23 @@ impl Serve {
             usage(format!(
                 "a key has at least {MIN_KEY} bytes: make one with `openssl rand -base64 48`"
             ))
+        })
+    }
+
+    /// The files that flags name: no tool may be granted them.
+    fn own_files(&self) -> impl Iterator<Item = OwnFile> {
+        let files = [
+            ("--state-key-file", &self.state_key_file),
+            ("--tls-key", &self.tls_key),
+            ("--tls-cert", &self.tls_cert),
+        ];
+        files.into_iter().filter_map(|(flag, path)| {
+            Some(OwnFile {
+                path: path.clone()?,
+                name: format!("the file of {flag}"),
+                secrecy: Secrecy::Secret,
+                whole: false,
+            })
         })
     }
 

@@ -52,7 +52,8 @@ impl LocalTools {
         tenant: TenantId,
         kept: Kept,
     ) -> Result<Self, Failure> {
-        let (manifest, mut sources) = local::setup(Some(config))?.read()?;
+        let setup = local::setup(Some(config))?;
+        let (manifest, mut sources) = setup.read()?;
         sources.retain(|source| source.tenant == tenant);
         if sources.is_empty() {
             return Err(no_tools(&manifest, &tenant));
@@ -64,7 +65,13 @@ impl LocalTools {
                 .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?,
         };
         let fetcher = Fetcher::new(config::fetching(&manifest));
-        let loader = Loader::new(engine.clone(), stores, fetcher, local::interpreters()?);
+        let loader = Loader::new(
+            engine.clone(),
+            stores,
+            setup.folders,
+            fetcher,
+            local::interpreters()?,
+        );
         let snapshot = loader.load(sources).await;
         let failed = snapshot.failures().count();
         if failed > 0 && failed == snapshot.sources().len() {

@@ -1,6 +1,7 @@
 //! From flags, environment and manifest to what the host is started with.
 
 pub mod drop_in;
+mod own_files;
 
 use std::env::VarError;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,9 @@ use sandglass_manifest::{
 
 use crate::catalog::Source;
 use crate::invoke::{TenantId, Tenants};
-use crate::sandbox::EngineSettings;
 use crate::sandbox::cache::CodeCache;
 use crate::sandbox::compile::Compiler;
+use crate::sandbox::{EngineSettings, GrantedFolders, OwnFile};
 use crate::source::FetchSettings;
 use crate::source::verify::NO_KEYLESS;
 
@@ -112,12 +113,33 @@ pub struct Setup {
     pub config: Option<PathBuf>,
     /// The folder of the first-party tools.
     pub first_party: PathBuf,
+    /// What the host needs beside what the manifest names, the environment and the installation: files that flags name.
+    pub own: Vec<OwnFile>,
+    /// The folders that the manifest grants, open since it was read.
+    pub folders: GrantedFolders,
 }
 
 impl Setup {
+    /// No file is the host's own by a flag's word, and no folder is open yet.
+    pub fn new(config: Option<PathBuf>, first_party: PathBuf) -> Self {
+        Self {
+            config,
+            first_party,
+            own: Vec::new(),
+            folders: GrantedFolders::default(),
+        }
+    }
+
+    /// Opens the folders that the manifest grants, unless one leads where it must not. Blocks on files.
+    pub fn open_folders(&self, manifest: &Manifest) -> Result<(), ManifestError> {
+        let own = own_files::of(self, manifest);
+        self.folders.replace(own_files::grants(manifest), own)
+    }
+
     /// The manifest, and the sources that it names, with what the environment grants. Blocks on files.
     pub fn read(&self) -> Result<(Manifest, Vec<Source>), ConfigError> {
         let manifest = manifest(self.config.as_ref())?;
+        self.open_folders(&manifest)?;
         refuse_keyless(&manifest, cfg!(feature = "keyless"))?;
         let inline = tools_string()?;
         let mut sources = sources(&manifest, inline, self.first_party.clone())?;
@@ -180,10 +202,7 @@ impl Installation {
             max_memory: manifest.engine.max_memory.get(),
             max_instances: manifest.engine.max_instances.get(),
             compiler: Compiler::Process(self.program.clone()),
-            cache: CodeCache {
-                seed: Some(self.seed()),
-                folder: manifest.engine.cache_dir.clone(),
-            },
+            cache: CodeCache::new(Some(self.seed()), manifest.engine.cache_dir.clone()),
         }
     }
 }
@@ -249,25 +268,31 @@ pub fn sources(
     });
     let mut sources = Vec::new();
     match &manifest.tools {
-        Some(tools) => sources.extend(
-            tools
-                .iter()
-                .map(|tool| source(TenantId::default(), tool, manifest)),
-        ),
+        Some(_) => sources.extend(sources_of_default(manifest)),
         None if inline.is_some() => {}
         None if first_party.is_dir() => sources.push(of_default(SourceRef::File(first_party))),
         None => return Err(ConfigError::NoTools(first_party)),
     }
     sources.extend(inline);
-    for (name, tenant) in &manifest.tenants {
-        sources.extend(
-            tenant
-                .tools
-                .iter()
-                .map(|tool| source(name.into(), tool, manifest)),
-        );
-    }
+    sources.extend(sources_of_tenants(manifest));
     Ok(sources)
+}
+
+/// The sources that a manifest itself names.
+fn sources_of(manifest: &Manifest) -> impl Iterator<Item = Source> {
+    sources_of_default(manifest).chain(sources_of_tenants(manifest))
+}
+
+fn sources_of_default(manifest: &Manifest) -> impl Iterator<Item = Source> {
+    let tools = manifest.tools.iter().flatten();
+    tools.map(move |tool| source(TenantId::default(), tool, manifest))
+}
+
+fn sources_of_tenants(manifest: &Manifest) -> impl Iterator<Item = Source> {
+    manifest.tenants.iter().flat_map(move |(name, tenant)| {
+        let tools = tenant.tools.iter();
+        tools.map(move |tool| source(name.into(), tool, manifest))
+    })
 }
 
 fn source(tenant: TenantId, tool: &Tool, manifest: &Manifest) -> Source {

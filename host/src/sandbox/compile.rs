@@ -101,8 +101,8 @@ pub(super) async fn map(
     file: &CodeFile,
 ) -> wasmtime::Result<wasmtime::component::Component> {
     let (engine, path) = (engine.clone(), file.path());
-    // SAFETY: the file's checksum was right and only its owner, root or we, can write
-    // it (`cache::find`); such files are only written by `cache::write`.
+    // SAFETY: only its owner can write the file (root or we; of a seed, who owns the program), and it
+    // was sealed for this component and engine (`cache::find`): such files are only written by `cache::write`.
     let map =
         move || unsafe { wasmtime::component::Component::deserialize_file(&engine.wasmtime, path) };
     tokio::task::spawn_blocking(map).await?
@@ -248,7 +248,7 @@ pub async fn seed(engine: &Engine, folder: &Path, bytes: Bytes) -> Result<PathBu
         Compiler::InProcess => precompile(&engine.wasmtime, &bytes)
             .map_err(|error| LoadError::from(CompileError::Invalid(format!("{error:#}"))))?,
     };
-    let path = cache::write(folder, &digest, engine.compatibility_hash(), &code)?;
+    let path = cache::write_seed(folder, &digest, engine.compatibility_hash(), &code)?;
     // Made by root when the image is built, read by another user when it runs.
     std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     std::fs::set_permissions(&path, Permissions::from_mode(0o644))?;

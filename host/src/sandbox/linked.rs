@@ -10,6 +10,7 @@ mod file_streams;
 mod files;
 mod http;
 mod names;
+mod open;
 mod streams;
 
 pub(super) use self::files::Folders;
@@ -18,7 +19,6 @@ pub(super) use self::streams::Streams;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sockets};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
@@ -173,8 +173,8 @@ fn link(linker: &mut Linker<CallState>, mut tell: impl FnMut(&str, u64)) -> wasm
         "wasi:filesystem/preopens",
         SYSTEM_CALL,
         filesystem::preopens,
-        WasiFilesystem,
-        |state| state.filesystem()
+        HasFolders,
+        |state| state.folders()
     );
     link!(
         "wasi:filesystem/types",

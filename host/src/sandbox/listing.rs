@@ -90,10 +90,7 @@ mod tests {
             max_memory: 1 << 20,
             max_instances: 1,
             compiler: Compiler::InProcess,
-            cache: CodeCache {
-                seed: None,
-                folder: Some(folder.path().to_owned()),
-            },
+            cache: CodeCache::new(None, Some(folder.path().to_owned())),
         })
         .unwrap();
         let digest = Digest::of(b"component");

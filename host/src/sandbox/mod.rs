@@ -4,7 +4,7 @@
 //!
 //! - [`engine`]: the one wasmtime configuration, and the pool of instance slots.
 //! - [`compile`], [`segments`]: from bytes to machine code, bounded, in a process of its own.
-//! - [`cache`]: machine code kept by digest: a read-only seed and a writable folder.
+//! - [`cache`], [`seal`]: machine code kept by digest: a read-only seed and a writable folder.
 //! - [`compiled`], [`listing`]: a component as all who load it share it, and what was noted of it at an earlier start.
 //! - [`component`]: a loaded component, and one call of it in a fresh instance.
 //! - [`kind`], [`reflect`]: components that list their tools, and others, whose functions are made tools.
@@ -41,12 +41,14 @@ mod provided;
 pub mod reflect;
 pub mod request;
 mod script;
+mod seal;
 mod segments;
 mod shared;
 mod state;
 
 pub use capability::{
-    BucketError, GrantError, Grants, MAX_URI, NoRecords, Records, Stores, Summary, Trail,
+    BucketError, Grant, GrantError, GrantedFolders, Grants, MAX_URI, NoRecords, OwnFile, Records,
+    Secrecy, Stores, Summary, Trail,
 };
 pub use compiled::{Inspection, LoadError};
 pub use component::{Component, Ended, Listed, Payer, Ran, Run, Usage};

@@ -12,7 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::bindings::sandglass::tool::{host, resource_updates, types};
 use super::capability::http::Outbound;
 use super::capability::keyvalue::KeyValueView;
-use super::capability::{KeyValue, Trail};
+use super::capability::{Files, KeyValue, Trail};
 use super::component::Run;
 use super::dialogue::Dialogue;
 use super::file_share::{FileShare, Opened};
@@ -38,6 +38,7 @@ pub struct CallState {
     /// Bytes of the variables that it is granted.
     environment: usize,
     keyvalue: KeyValue,
+    folders: Files,
     pub(super) meter: Meter,
     pub(super) memory: MemoryCap,
     pub(super) host_memory: HostMemory,
@@ -113,6 +114,7 @@ impl CallState {
             config,
             environment: grants.env.bytes(),
             keyvalue: grants.keyvalue.clone(),
+            folders: grants.files.clone(),
             memory: MemoryCap::new(limits.memory.get()),
             host_memory,
             listings: HashMap::new(),
@@ -144,6 +146,7 @@ impl CallState {
     pub(super) fn folders(&mut self) -> Folders<'_> {
         Folders {
             wasi: self.wasi.filesystem(),
+            granted: &self.folders,
             bill: &self.meter.bill,
             share: &self.files,
             opened: &mut self.opened,

@@ -1,20 +1,24 @@
 //! What was downloaded, kept in the cache folder by digest: `blobs/sha256/<hex>` as in an OCI image layout, and under
 //! `tags/` the digest that each name (an artifact's tag, a ConfigMap's key) last stood for.
 //!
-//! Nothing here is trusted: bytes are checked against their digest at each use. No failure here is an error; it costs a
+//! Bytes are checked against their digest at each use, and need no trust. A name's digest can only be taken at its word: a
+//! file of tags counts if this user or root has written it, for that name. No failure here is an error; it costs a
 //! download. Several processes can share the folder.
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Digest;
 use crate::sandbox::compile::MAX_COMPONENT;
 use bytes::Bytes;
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+use tempfile::NamedTempFile;
 
 /// Downloaded bytes by digest. Without a folder it holds nothing.
 #[derive(Debug, Clone, Default)]
@@ -102,15 +106,26 @@ impl ByteCache {
 
     /// The digest that a name stood for when it was last resolved: an artifact's tag, say.
     pub async fn tag(&self, name: impl fmt::Display) -> Option<Digest> {
-        let path = self.tags()?.join(file_name(name));
-        let text = tokio::task::spawn_blocking(move || fs::read_to_string(path)).await;
-        text.ok()?.ok()?.trim().parse().ok()
+        let name = name.to_string();
+        let path = self.tags()?.join(file_name(&name));
+        let read = move || match read_tag(&path, &name) {
+            Ok(digest) => Some(digest),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(path = %path.display(), %error, "cached tag not used");
+                }
+                None
+            }
+        };
+        tokio::task::spawn_blocking(read).await.ok().flatten()
     }
 
     /// Keeps the digest that a name stands for.
     pub async fn remember(&self, name: impl fmt::Display, digest: &Digest) {
         let Some(folder) = self.tags() else { return };
-        keep(folder, file_name(name), format!("{digest}\n").into()).await;
+        let name = name.to_string();
+        let text = tag_text(digest, &name);
+        keep(folder, file_name(&name), text.into()).await;
     }
 
     /// All that takes space, the longest unused first.
@@ -166,9 +181,56 @@ fn file_name(name: impl fmt::Display) -> String {
     Digest::of(name.to_string().as_bytes()).hex()
 }
 
+/// A name stands beside its digest: a file that was renamed says nothing of another name.
+fn tag_text(digest: &Digest, name: &str) -> String {
+    format!("{digest} {name}\n")
+}
+
+fn read_tag(path: &Path, name: &str) -> io::Result<Digest> {
+    let damaged = || io::Error::other("it is damaged, or of another name");
+    let mut text = String::new();
+    // Names of references have a few hundred bytes.
+    open_own(path)?.take(64 << 10).read_to_string(&mut text)?;
+    let (digest, _) = text.split_once(' ').ok_or_else(damaged)?;
+    let digest = digest.parse().map_err(|_| damaged())?;
+    (text == tag_text(&digest, name))
+        .then_some(digest)
+        .ok_or_else(damaged)
+}
+
+/// Opens a file that several users may write beside: what is none, such as a pipe, holds up nobody.
+pub fn open(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    Ok(file)
+}
+
+/// The same, of a file that nobody but this user, or root, can have written.
+pub fn open_own(path: &Path) -> io::Result<File> {
+    open_of(path, geteuid().as_raw())
+}
+
+/// The same, of a file that nobody but this owner, or root, can have written.
+pub fn open_of(path: &Path, owner: u32) -> io::Result<File> {
+    let file = open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.uid() != 0 && metadata.uid() != owner {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::other("others can write to it"));
+    }
+    Ok(file)
+}
+
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?
+    open(path)?
         .take(MAX_COMPONENT.saturating_add(1))
         .read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -197,9 +259,7 @@ pub fn write_whole(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<Pat
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .tempfile_in(folder)?;
+    let mut file = unfinished(folder)?;
     for part in parts {
         file.write_all(part)?;
     }
@@ -209,9 +269,16 @@ pub fn write_whole(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<Pat
     Ok(path)
 }
 
+/// A file that is not there for readers until it is given its name.
+pub fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempfile_in(folder)
+}
+
 /// Marks a file as just used. The time of the last change says so: that of the last access is not kept everywhere.
 pub fn touch(path: &Path) {
-    _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    _ = open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 fn files(folder: &Path, kind: Kind) -> io::Result<Vec<Entry>> {
@@ -240,6 +307,7 @@ fn files(folder: &Path, kind: Kind) -> io::Result<Vec<Entry>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
     use super::*;
@@ -262,6 +330,56 @@ mod tests {
         cache.remember(name, &digest).await;
         assert_eq!(cache.tag(name).await, Some(digest));
         assert_eq!(cache.tag("oci://localhost/a/b:2").await, None);
+    }
+
+    /// The file of a tag.
+    fn tag_file(cache: &ByteCache, name: &str) -> PathBuf {
+        cache.tags().unwrap().join(file_name(name))
+    }
+
+    #[tokio::test]
+    async fn a_tag_that_others_could_have_written_is_not_used() {
+        let (_folder, cache) = cache();
+        let (name, digest) = ("oci://localhost/a/b:1", Digest::of(b"bytes"));
+        cache.remember(name, &digest).await;
+        let file = tag_file(&cache, name);
+        let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o666);
+        assert_eq!(cache.tag(name).await, None);
+        mode(0o600);
+        assert_eq!(cache.tag(name).await, Some(digest.clone()));
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&file, Some(65_532), None).unwrap();
+            assert_eq!(cache.tag(name).await, None);
+            // As the other user it is its own file, and root's still counts.
+            assert!(open_of(&file, 65_532).is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tag_says_nothing_of_another_name() {
+        let (_folder, cache) = cache();
+        let (name, other) = ("oci://localhost/a/b:1", "oci://localhost/a/b:2");
+        cache.remember(name, &Digest::of(b"bytes")).await;
+        fs::rename(tag_file(&cache, name), tag_file(&cache, other)).unwrap();
+        assert_eq!(cache.tag(other).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_pipe_in_a_files_place_holds_up_nobody() {
+        let (_folder, cache) = cache();
+        let digest = Digest::of(b"bytes");
+        let name = "oci://localhost/a/b:1";
+        let files = [
+            cache.blobs().unwrap().join(digest.hex()),
+            tag_file(&cache, name),
+        ];
+        for file in files {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RWXU).unwrap();
+        }
+        assert_eq!(cache.get(&digest).await, None);
+        assert_eq!(cache.tag(name).await, None);
     }
 
     #[tokio::test]

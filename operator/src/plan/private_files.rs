@@ -15,7 +15,8 @@ pub(super) fn granted(allow: &Allow) -> Option<(&'static str, PathBuf)> {
             TextOrSecret::Text(_) => false,
         })
     };
-    let file = allow.secret_files().find(|file| is_private(file));
+    let mut files = allow.secret_files().chain(allow.authority_files());
+    let file = files.find(|file| is_private(file));
     if let Some(file) = file {
         let key = if in_env(file) { "env" } else { "http" };
         return Some((key, file.to_owned()));

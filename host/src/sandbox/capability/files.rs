@@ -4,65 +4,76 @@
 //! out of it are refused. How much a guest writes into a folder that is granted with `read-write` is *not* limited
 //! here: grant a file system of its own, or one with a quota.
 
-use std::io;
+use std::fmt;
 use std::sync::Arc;
 
 use sandglass_manifest::{Access, FolderGrant, ManifestError};
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+use wasmtime_wasi::filesystem::Dir;
+use wasmtime_wasi::{FsPerms, OpenMode};
 
-use super::trail::Trail;
+use super::folders::GrantedFolders;
 
 /// The folders that a source's tools see.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Files {
-    folders: Arc<[FolderGrant]>,
+    folders: Arc<[Folder]>,
+}
+
+struct Folder {
+    /// What is open since it was granted: all calls share it, and what one opens is opened relative to it.
+    dir: Dir,
+    guest: String,
 }
 
 impl Files {
-    /// Checks that the folders are there. Blocks on the file system.
-    pub(super) fn configure(given: &[FolderGrant]) -> Result<Self, ManifestError> {
-        for (index, folder) in given.iter().enumerate() {
-            let refuse = |problem| {
+    /// Takes the folders from those that are open. Blocks on the file system.
+    pub(super) fn configure(
+        given: &[FolderGrant],
+        open: &GrantedFolders,
+    ) -> Result<Self, ManifestError> {
+        let folder = |(index, folder): (usize, &FolderGrant)| {
+            let refuse = |problem: String| {
                 folder
                     .host
                     .error(format!("allow.files[{index}].host: {problem}"))
             };
-            let shown = folder.host.display();
-            match std::fs::read_dir(&*folder.host) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                    return Err(refuse(format!(
-                        "{shown} is not a folder; name the one it is in"
-                    )));
-                }
-                Err(error) => {
-                    return Err(refuse(format!(
-                        "the folder {shown} cannot be read: {error}; make it, or correct the path"
-                    )));
-                }
-            }
-        }
+            let file = open.get(&folder.host).map_err(refuse)?;
+            let (permissions, mode) = match folder.access {
+                Access::Read => (FsPerms::ReadOnly, OpenMode::READ),
+                Access::ReadWrite => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
+            };
+            // It takes a descriptor of its own, which is given back at once: sources share the one.
+            let own = file.try_clone().map_err(|error| {
+                let shown = folder.host.display();
+                refuse(format!("the folder {shown} cannot be kept open: {error}"))
+            })?;
+            let mut dir = Dir::new(own, permissions, mode, false);
+            dir.dir = file;
+            Ok(Folder {
+                dir,
+                guest: folder.guest.clone(),
+            })
+        };
         Ok(Self {
-            folders: given.into(),
+            folders: given
+                .iter()
+                .enumerate()
+                .map(folder)
+                .collect::<Result<_, _>>()?,
         })
     }
 
-    /// Opens the folders for a call: one system call each. One that went away since the source was loaded is not there
-    /// for the guest.
-    pub(super) fn prepare(&self, wasi: &mut WasiCtxBuilder, trail: &Trail) {
-        for folder in &*self.folders {
-            let permissions = match folder.access {
-                Access::Read => FsPerms::ReadOnly,
-                Access::ReadWrite => FsPerms::ReadWrite,
-            };
-            if let Err(error) = wasi.preopened_dir(&*folder.host, &folder.guest, permissions) {
-                trail.denied(format!(
-                    "the folder {} for {}: {error}",
-                    folder.host.display(),
-                    folder.guest
-                ));
-            }
-        }
+    /// The folders, by the names that a guest knows them by.
+    pub(in crate::sandbox) fn folders(&self) -> impl Iterator<Item = (Dir, &str)> {
+        let folders = self.folders.iter();
+        folders.map(|folder| (folder.dir.clone(), folder.guest.as_str()))
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.folders.iter().map(|folder| &folder.guest);
+        f.debug_list().entries(names).finish()
     }
 }
 
@@ -72,10 +83,11 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use super::super::folders::Grant;
+
     use wasmtime::component::{Resource, ResourceTable};
     use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
     use wasmtime_wasi::p2::FsResult;
-    use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
     use wasmtime_wasi::p2::bindings::filesystem::types::{
         DescriptorFlags, ErrorCode, HostDescriptor as _, NewTimestamp, OpenFlags, PathFlags,
     };
@@ -83,6 +95,7 @@ mod tests {
 
     /// What a guest holds.
     struct Guest {
+        files: Files,
         wasi: WasiCtx,
         table: ResourceTable,
     }
@@ -99,22 +112,26 @@ mod tests {
     type File = Resource<Descriptor>;
 
     impl Guest {
-        fn of(files: &Files, trail: &Trail) -> Self {
-            let mut wasi = WasiCtx::builder();
-            files.prepare(&mut wasi, trail);
+        fn of(files: Files) -> Self {
             Self {
-                wasi: wasi.build(),
+                files,
+                wasi: WasiCtx::builder().build(),
                 table: ResourceTable::new(),
             }
         }
 
         fn with(host: &Path, access: Access) -> Self {
-            let files = Files::configure(&[folder(host, access)]).unwrap();
-            Self::of(&files, &Trail::default())
+            Self::of(configure(&[folder(host, access)]).unwrap())
         }
 
         fn folders(&mut self) -> Vec<(File, String)> {
-            self.filesystem().get_directories().unwrap()
+            let folders = self.files.folders();
+            folders
+                .map(|(dir, name)| {
+                    let handle = self.table.push(Descriptor::Dir(dir)).unwrap();
+                    (handle, name.to_owned())
+                })
+                .collect()
         }
 
         fn folder(&mut self) -> File {
@@ -155,6 +172,17 @@ mod tests {
         }
     }
 
+    fn configure(given: &[FolderGrant]) -> Result<Files, ManifestError> {
+        let grants = given.iter().map(|folder| Grant {
+            host: folder.host.clone(),
+            writes: folder.access == Access::ReadWrite,
+            name: String::new(),
+        });
+        let open = GrantedFolders::default();
+        open.replace(grants.collect(), Vec::new()).unwrap();
+        Files::configure(given, &open)
+    }
+
     fn folder(host: &Path, access: Access) -> FolderGrant {
         FolderGrant {
             host: host.to_owned().into(),
@@ -184,7 +212,7 @@ mod tests {
         let names: Vec<_> = guest.folders().into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["/data"]);
         assert_eq!(guest.read("file").await.unwrap(), b"old");
-        let mut guest = Guest::of(&Files::default(), &Trail::default());
+        let mut guest = Guest::of(Files::default());
         assert!(guest.folders().is_empty());
     }
 
@@ -273,20 +301,21 @@ mod tests {
             (data.join("file"), "is not a folder"),
         ] {
             let given = [folder(&data, Access::Read), folder(&path, Access::Read)];
-            let error = Files::configure(&given).unwrap_err().to_string();
+            let error = configure(&given).unwrap_err().to_string();
             assert!(error.starts_with("allow.files[1].host: "), "{error}");
             assert!(error.contains(part), "{error}");
             assert!(error.contains(path.to_str().unwrap()), "{error}");
         }
     }
 
-    #[test]
-    fn a_folder_that_went_away_is_not_there_and_in_the_trail() {
-        let (_parent, data) = beside_a_secret();
-        let files = Files::configure(&[folder(&data, Access::Read)]).unwrap();
-        fs::remove_dir_all(&data).unwrap();
-        let trail = Trail::default();
-        assert!(Guest::of(&files, &trail).folders().is_empty());
-        assert_eq!(trail.denials().len(), 1);
+    #[tokio::test]
+    async fn a_folder_that_is_replaced_is_still_the_one_that_was_granted() {
+        let (parent, data) = beside_a_secret();
+        let files = configure(&[folder(&data, Access::Read)]).unwrap();
+        fs::rename(&data, parent.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink(parent.path(), &data).unwrap();
+        let mut guest = Guest::of(files);
+        assert_eq!(guest.read("file").await.unwrap(), b"old");
+        assert!(guest.read("secret").await.is_err());
     }
 }

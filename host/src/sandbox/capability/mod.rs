@@ -6,6 +6,7 @@
 
 mod env;
 mod files;
+mod folders;
 pub(super) mod http;
 pub mod keyvalue;
 mod secret;
@@ -23,6 +24,7 @@ use super::memory::HostMemory;
 
 pub use self::env::Env;
 pub use self::files::Files;
+pub use self::folders::{Grant, GrantedFolders, OwnFile, Secrecy};
 pub use self::http::Http;
 pub use self::keyvalue::{BucketError, KeyValue, NoRecords, Records, Stores, UnknownStore};
 pub use self::summary::Summary;
@@ -53,12 +55,18 @@ pub enum GrantError {
 }
 
 impl Grants {
-    /// Reads and checks what a source is allowed: secrets, certificates, folders, the tenant's part of `stores`. Blocks on files.
-    pub fn configure(allow: &Allow, stores: &Stores, tenant: &str) -> Result<Self, GrantError> {
+    /// Reads and checks what a source is allowed: secrets, certificates, its part of `folders`, the tenant's part of `stores`.
+    /// Blocks on files.
+    pub fn configure(
+        allow: &Allow,
+        stores: &Stores,
+        folders: &GrantedFolders,
+        tenant: &str,
+    ) -> Result<Self, GrantError> {
         Ok(Self {
             env: Env::configure(&allow.env)?,
             http: Http::configure(&allow.http)?,
-            files: Files::configure(&allow.files)?,
+            files: Files::configure(&allow.files, folders)?,
             keyvalue: stores.grant(tenant, &allow.keyvalue)?,
         })
     }
@@ -72,7 +80,6 @@ impl Grants {
         trail: &Trail,
         wasi: &mut WasiCtxBuilder,
     ) -> (Arc<WasiConfigVariables>, http::Outbound) {
-        self.files.prepare(wasi, trail);
         (
             self.env.prepare(wasi),
             self.http

@@ -9,6 +9,7 @@ use rustix::fs::{self, Mode, OFlags};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, File, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     self, Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode,
     Filesize, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
@@ -20,6 +21,8 @@ use wasmtime_wasi::runtime::spawn_blocking;
 
 use super::HAND_OVER;
 use super::file_streams::{Place, Reading, Waited, Writing};
+use super::open::Opening;
+use crate::sandbox::capability::Files;
 use crate::sandbox::file_share::{FileShare, Opened};
 use crate::sandbox::memory::{HostMemory, Reserved};
 use crate::sandbox::meter::Bill;
@@ -33,6 +36,8 @@ const LISTED: u64 = 4_000;
 /// A guest's descriptors.
 pub(in crate::sandbox) struct Folders<'a> {
     pub wasi: WasiFilesystemCtxView<'a>,
+    /// The folders that it is granted.
+    pub granted: &'a Files,
     pub bill: &'a Bill,
     /// Its tenant's share of files, and of the threads that wait for them.
     pub share: &'a FileShare,
@@ -59,6 +64,34 @@ impl Folders<'_> {
         self.bill.bytes(bytes);
         let turn = self.share.turn();
         async { turn.await.map_err(FsError::trap) }
+    }
+
+    /// Opens what lies at a path below a folder. Paid for.
+    async fn open(
+        &mut self,
+        folder: &Resource<Descriptor>,
+        flags: PathFlags,
+        path: String,
+        open: OpenFlags,
+        access: DescriptorFlags,
+    ) -> FsResult<Resource<Descriptor>> {
+        let turn = self.turn(path.len()).await?;
+        // As where the system has no more of them.
+        let opened = self.share.open().ok_or(ErrorCode::Busy)?;
+        let Descriptor::Dir(folder) = self.wasi.table.get(folder)? else {
+            return Err(ErrorCode::NotDirectory.into());
+        };
+        let folder = folder.clone();
+        let opening = Opening::new(folder.perms, flags, open, access)?;
+        let (found, opened) = spawn_blocking(move || {
+            // As long as the thread is in use, whoever waits for it.
+            let _turn = turn;
+            (opening.open(&folder, &path), opened)
+        })
+        .await;
+        let file = self.wasi.table.push(found?)?;
+        self.opened.insert(file.rep(), Arc::new(opened));
+        Ok(file)
     }
 
     /// The open file behind a handle.
@@ -122,6 +155,24 @@ impl types::Host for Folders<'_> {
         error: Resource<IoError>,
     ) -> wasmtime::Result<Option<ErrorCode>> {
         self.wasi.filesystem_error_code(error)
+    }
+}
+
+/// Whether what cannot be opened to be written may be opened to be read.
+fn may_be_read(error: &FsError) -> bool {
+    let code = error.downcast_ref();
+    matches!(code, Some(ErrorCode::Access | ErrorCode::IsDirectory))
+}
+
+impl preopens::Host for Folders<'_> {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+        let folders = self.granted.folders();
+        folders
+            .map(|(folder, name)| {
+                let handle = self.wasi.table.push(Descriptor::Dir(folder))?;
+                Ok((handle, name.to_owned()))
+            })
+            .collect()
     }
 }
 
@@ -269,11 +320,26 @@ impl types::HostDescriptor for Folders<'_> {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
-        let _turn = self.turn(path.len()).await?;
-        let times = (accessed, modified);
-        self.wasi
-            .set_times_at(folder, flags, path, times.0, times.1)
-            .await
+        if !flags.contains(PathFlags::SYMLINK_FOLLOW) {
+            let _turn = self.turn(path.len()).await?;
+            return self
+                .wasi
+                .set_times_at(folder, flags, path, accessed, modified)
+                .await;
+        }
+        let none = OpenFlags::empty();
+        let write = DescriptorFlags::WRITE;
+        let file = match self.open(&folder, flags, path.clone(), none, write).await {
+            Err(error) if may_be_read(&error) => {
+                let read = DescriptorFlags::READ;
+                self.open(&folder, flags, path, none, read).await?
+            }
+            file => file?,
+        };
+        let here = Resource::new_borrow(file.rep());
+        let set = self.set_times(here, accessed, modified).await;
+        types::HostDescriptor::drop(self, file).map_err(FsError::trap)?;
+        set
     }
 
     async fn link_at(
@@ -298,12 +364,7 @@ impl types::HostDescriptor for Folders<'_> {
         open: OpenFlags,
         mode: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
-        let _turn = self.turn(path.len()).await?;
-        // As where the system has no more of them.
-        let opened = self.share.open().ok_or(ErrorCode::Busy)?;
-        let file = self.wasi.open_at(folder, flags, path, open, mode).await?;
-        self.opened.insert(file.rep(), Arc::new(opened));
-        Ok(file)
+        self.open(&folder, flags, path, open, mode).await
     }
 
     async fn readlink_at(

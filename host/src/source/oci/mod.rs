@@ -21,7 +21,7 @@ use super::verify::{SignerName, Signers, Unsigned};
 use super::{FetchError, Fetcher};
 pub use artifact::ArtifactError;
 use artifact::{Artifact, Blob, Manifest};
-pub use credentials::CredentialError;
+pub use credentials::{CredentialError, file as credentials_file};
 pub use push::{PushError, push};
 pub use registry::Action;
 use registry::Registry;

@@ -20,6 +20,10 @@ pub(super) const MAX_KEY: ByteSize = ByteSize::kib(1);
 /// The largest value, and the most that one read gives: the host holds it until the guest has it.
 pub(super) const MAX_VALUE: ByteSize = ByteSize::mib(16);
 
+/// Bytes that a key takes of its tenant's quota beside its own and those of its value: what a store keeps for each, on the
+/// disk or in memory. That of a short key is 70 to 250, by the kind of store and the length of the tenant's name.
+pub(super) const KEY_COST: u64 = 256;
+
 /// Keys of one batch or one page.
 pub(super) const MAX_KEYS: usize = 1_000;
 

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::supervise::Supervisor;
 
-use super::bucket::{Change, Failure, MAX_KEYS, MAX_VALUE, Outcome, Page, page};
+use super::bucket::{Change, Failure, KEY_COST, MAX_KEYS, MAX_VALUE, Outcome, Page, page};
 
 /// (tenant, key) to (place in the order of listing, value). redb keeps the length of each part and
 /// compares them one after the other, so no key reaches into another tenant's.
@@ -29,7 +29,7 @@ const VALUES: TableDefinition<(&str, &str), (u64, &[u8])> = TableDefinition::new
 /// (tenant, place) to key.
 const ORDER: TableDefinition<(&str, u64), &str> = TableDefinition::new("order");
 
-/// Tenant to (bytes of keys and values, the last place given).
+/// Tenant to (what it uses of its quota, the last place given).
 const TENANTS: TableDefinition<&str, (u64, u64)> = TableDefinition::new("tenants");
 
 /// Bytes of the file that redb keeps in memory; its own default is a gigabyte.
@@ -277,7 +277,7 @@ struct Space<'t> {
     values: Table<'t, (&'static str, &'static str), (u64, &'static [u8])>,
     order: Table<'t, (&'static str, u64), &'static str>,
     tenants: Table<'t, &'static str, (u64, u64)>,
-    /// Bytes of keys and values.
+    /// Bytes of keys and values, and what the keys cost.
     used: u64,
     /// The last place that was given.
     last: u64,
@@ -366,7 +366,7 @@ impl<'t> Space<'t> {
                 freed += size(key, old.value().1);
             }
         }
-        let used = self.used + added - freed;
+        let used = (self.used + added).saturating_sub(freed);
         if used > quota.get() && used > self.used {
             return Ok(Outcome::Full);
         }
@@ -395,14 +395,15 @@ impl<'t> Space<'t> {
         });
         if let Some((place, size)) = removed {
             self.order.remove((self.tenant, place))?;
-            self.used -= size;
+            self.used = self.used.saturating_sub(size);
         }
         Ok(())
     }
 }
 
+/// What a key and its value take of a quota.
 fn size(key: &str, value: &[u8]) -> u64 {
-    (key.len() + value.len()) as u64
+    (key.len() + value.len()) as u64 + KEY_COST
 }
 
 /// The number that these bytes are in decimal, without a sign or leading zeros.

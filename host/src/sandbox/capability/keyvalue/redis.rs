@@ -1,7 +1,8 @@
 //! A store in a Redis server, which several hosts can share.
 //!
-//! A tenant's values lie in one hash, the order of their keys in a sorted set, and what they use in another
+//! A tenant's values lie in one hash, the order of their keys in a sorted set, and the bytes of keys and values in another
 //! hash. Each change is a script, which Redis runs as one step: so the sum of bytes is exact whoever else writes.
+//! What the keys cost beside is reckoned from their number.
 //!
 //! Numbers here are what the server says: what is reckoned with them saturates, or is checked.
 #![cfg_attr(
@@ -26,7 +27,7 @@ use sandglass_manifest::ByteSize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::bucket::{Change, Failure, MAX_KEYS, MAX_VALUE, Outcome, Page, page};
+use super::bucket::{Change, Failure, KEY_COST, MAX_KEYS, MAX_VALUE, Outcome, Page, page};
 
 /// How long the server may take for an answer, with connecting.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -153,7 +154,7 @@ impl Redis {
         script.key(order).key(usage);
         match change {
             Change::Set(entries) => {
-                script.arg(quota.get());
+                script.arg(quota.get()).arg(KEY_COST);
                 for (key, value) in entries {
                     script.arg(key).arg(value);
                 }
@@ -162,13 +163,23 @@ impl Redis {
                 script.arg(keys);
             }
             Change::Increment { key, delta } => {
-                script.arg(quota.get()).arg(key).arg(delta);
+                script.arg(quota.get()).arg(KEY_COST).arg(key).arg(delta);
             }
             Change::Insert { key, value, most } => {
-                script.arg(quota.get()).arg(key).arg(value).arg(most);
+                script
+                    .arg(quota.get())
+                    .arg(KEY_COST)
+                    .arg(key)
+                    .arg(value)
+                    .arg(most);
             }
             Change::Swap { key, old, new } => {
-                script.arg(quota.get()).arg(key).arg(old).arg(new);
+                script
+                    .arg(quota.get())
+                    .arg(KEY_COST)
+                    .arg(key)
+                    .arg(old)
+                    .arg(new);
             }
         }
         let answer: String = self.ask(Request::Script(script)).await?;

@@ -14,7 +14,7 @@ use sandglass_manifest::{
 use tempfile::TempDir;
 
 use super::Stores;
-use super::bucket::{Bucket, BucketError, MAX_KEYS, MAX_VALUE};
+use super::bucket::{Bucket, BucketError, KEY_COST, MAX_KEYS, MAX_VALUE};
 
 /// Names and keys with everything that could end, join or widen a name of the store's own.
 const HOSTILE: [&str; 14] = [
@@ -153,6 +153,11 @@ async fn keys(bucket: &Bucket) -> Vec<String> {
     }
 }
 
+/// A quota for so many keys, with so many bytes of them and their values.
+fn room(keys: u64, bytes: u64) -> ByteSize {
+    ByteSize::bytes(keys * KEY_COST + bytes)
+}
+
 fn full(quota: ByteSize) -> Result<(), BucketError> {
     Err(BucketError::Full {
         store: "cache".into(),
@@ -183,6 +188,7 @@ properties! {
     a_key_has_the_value_that_was_set_last,
     tenants_and_stores_have_keys_of_their_own,
     a_quota_counts_each_byte_of_keys_and_values,
+    a_quota_counts_what_a_key_costs,
     a_batch_is_set_whole_or_not_at_all,
     a_lowered_quota_lets_a_tenant_shrink,
     increments_count_into_the_quota,
@@ -253,19 +259,19 @@ async fn tenants_and_stores_have_keys_of_their_own(place: Place) {
 }
 
 async fn a_quota_counts_each_byte_of_keys_and_values(place: Place) {
-    let quota = ByteSize::bytes(100);
+    let quota = room(2, 100);
     let stores = place.open(quota).await;
     let bucket = self::bucket(&stores, "t");
+    assert_eq!(set(&bucket, "", "").await, Ok(()));
     assert_eq!(set(&bucket, "four", [0; 97]).await, full(quota));
     assert_eq!(set(&bucket, "four", [0; 96]).await, Ok(()));
-    assert_eq!(set(&bucket, "", "").await, Ok(()), "nothing takes no room");
-    assert_eq!(set(&bucket, "f", "").await, full(quota));
+    assert_eq!(set(&bucket, "", "1").await, full(quota));
     assert_eq!(get(&bucket, "four").await, Some(vec![0; 96]));
     // An overwrite counts by the difference, whichever way.
     assert_eq!(set(&bucket, "four", [1; 96]).await, Ok(()));
     assert_eq!(set(&bucket, "four", [2; 95]).await, Ok(()));
-    assert_eq!(set(&bucket, "f", "1").await, full(quota));
-    assert_eq!(set(&bucket, "f", "").await, Ok(()));
+    assert_eq!(set(&bucket, "", "12").await, full(quota));
+    assert_eq!(set(&bucket, "", "1").await, Ok(()));
     // What is deleted makes room once, however often it is deleted.
     for _ in 0..3 {
         delete(&bucket, "four").await;
@@ -274,16 +280,35 @@ async fn a_quota_counts_each_byte_of_keys_and_values(place: Place) {
     assert_eq!(set(&bucket, "more", [3; 95]).await, Ok(()));
     // Another tenant has a quota of its own.
     let other = self::bucket(&stores, "u");
+    assert_eq!(set(&other, "", "").await, Ok(()));
     assert_eq!(set(&other, "four", [0; 97]).await, full(quota));
     assert_eq!(set(&other, "four", [0; 96]).await, Ok(()));
     assert_eq!(
-        full(quota).unwrap_err().to_string(),
-        "the store `cache` is full: quota 100"
+        full(ByteSize::kib(1)).unwrap_err().to_string(),
+        "the store `cache` is full: quota 1KiB"
     );
 }
 
+async fn a_quota_counts_what_a_key_costs(place: Place) {
+    let quota = ByteSize::kib(16);
+    let bucket = place.bucket(quota).await;
+    let fit = quota.get() / (KEY_COST + 3);
+    for number in 0..fit {
+        assert_eq!(set(&bucket, &format!("{number:03}"), "").await, Ok(()));
+    }
+    let increment = bucket.increment("n".to_owned(), 1).await;
+    assert_eq!(increment.map(drop), full(quota));
+    let insert = bucket.insert("abc".to_owned(), vec![], MAX_KEYS).await;
+    assert_eq!(insert.map(drop), full(quota));
+    assert_eq!(set(&bucket, "abc", "").await, full(quota));
+    assert_eq!(set(&bucket, "000", "").await, Ok(()), "it is there already");
+    delete(&bucket, "000").await;
+    assert_eq!(set(&bucket, "abc", "").await, Ok(()));
+    assert_eq!(keys(&bucket).await.len() as u64, fit);
+}
+
 async fn a_batch_is_set_whole_or_not_at_all(place: Place) {
-    let quota = ByteSize::bytes(10);
+    let quota = room(4, 10);
     let bucket = place.bucket(quota).await;
     set(&bucket, "a", "1").await.unwrap();
     let batch = |entries: &[(&str, &str)]| {
@@ -302,11 +327,11 @@ async fn a_batch_is_set_whole_or_not_at_all(place: Place) {
 }
 
 async fn a_lowered_quota_lets_a_tenant_shrink(place: Place) {
-    let bucket = place.bucket(ByteSize::bytes(100)).await;
+    let bucket = place.bucket(room(2, 100)).await;
     set(&bucket, "a", [0; 49]).await.unwrap();
     set(&bucket, "b", [0; 49]).await.unwrap();
     drop(bucket);
-    let quota = ByteSize::bytes(50);
+    let quota = room(1, 50);
     let bucket = place.bucket(quota).await;
     assert_eq!(set(&bucket, "a", [0; 50]).await, full(quota));
     assert_eq!(set(&bucket, "a", [1; 49]).await, Ok(()));
@@ -317,7 +342,7 @@ async fn a_lowered_quota_lets_a_tenant_shrink(place: Place) {
 }
 
 async fn increments_count_into_the_quota(place: Place) {
-    let quota = ByteSize::bytes(3);
+    let quota = room(1, 3);
     let bucket = place.bucket(quota).await;
     let increment = async |key: &str, delta| bucket.increment(key.to_owned(), delta).await;
     assert_eq!(increment("n", 9).await, Ok(9));
@@ -327,11 +352,12 @@ async fn increments_count_into_the_quota(place: Place) {
     assert_eq!(increment("m", 1).await.map(drop), full(quota));
     assert_eq!(keys(&bucket).await, ["n"]);
     assert_eq!(set(&bucket, "n", "0").await, Ok(()));
-    assert_eq!(set(&bucket, "m", "").await, Ok(()));
+    delete(&bucket, "n").await;
+    assert_eq!(increment("m", 1).await, Ok(1));
 }
 
 async fn a_key_is_inserted_once_and_among_so_many(place: Place) {
-    let quota = ByteSize::bytes(10);
+    let quota = room(2, 10);
     let bucket = place.bucket(quota).await;
     let insert = async |key: &str, value: &str, most| {
         bucket.insert(key.to_owned(), value.into(), most).await
@@ -343,12 +369,14 @@ async fn a_key_is_inserted_once_and_among_so_many(place: Place) {
     assert_eq!(insert("b", "12345678", 2).await.map(drop), full(quota));
     assert_eq!(insert("b", "1234567", 2).await, Ok(true));
     assert_eq!(insert("", "", 2).await, Ok(false));
-    assert_eq!(insert("", "", 3).await, Ok(true));
-    assert_eq!(keys(&bucket).await, ["a", "b", ""]);
+    assert_eq!(insert("", "", 3).await.map(drop), full(quota));
+    delete(&bucket, "a").await;
+    assert_eq!(insert("", "", 2).await, Ok(true));
+    assert_eq!(keys(&bucket).await, ["b", ""]);
 }
 
 async fn a_value_is_swapped_by_those_who_know_it(place: Place) {
-    let quota = ByteSize::bytes(4);
+    let quota = room(1, 4);
     let bucket = place.bucket(quota).await;
     let swap = async |old: &str, new: Option<&str>| {
         let new = new.map(|new| new.as_bytes().to_vec());
@@ -371,7 +399,7 @@ async fn a_value_is_swapped_by_those_who_know_it(place: Place) {
 }
 
 async fn the_hosts_own_records_are_no_guests(place: Place) {
-    let stores = place.open(ByteSize::bytes(10)).await;
+    let stores = place.open(room(1, 10)).await;
     let records = stores.records(Some(&name("cache")), "tasks").unwrap();
     let insert = async |key: &str| records.insert("t", key, vec![0; 9], 9).await;
     assert_eq!(insert("k").await, Ok(true));
@@ -531,13 +559,14 @@ async fn keys_values_and_batches_are_bounded(place: Place) {
 }
 
 async fn values_outlive_the_host(place: Place) {
-    let quota = ByteSize::bytes(10);
+    let quota = room(4, 10);
     for round in 1..=3 {
         let bucket = place.bucket(quota).await;
         assert_eq!(bucket.increment("n".to_owned(), 1).await, Ok(round));
         assert_eq!(keys(&bucket).await.len(), round as usize);
         set(&bucket, &round.to_string(), "v").await.unwrap();
-        assert_eq!(set(&bucket, "large", "value").await, full(quota));
+        let large = vec![0; quota.get() as usize];
+        assert_eq!(set(&bucket, "large", large).await, full(quota));
     }
 }
 

@@ -1,11 +1,12 @@
--- KEYS: values, order, usage. ARGV: quota, key, what to add.
+-- KEYS: values, order, usage. ARGV: quota, the cost of a key, key, what to add.
 -- The new number as text: a Lua number keeps only 53 bits.
-local key = ARGV[2]
+local quota, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
+local key = ARGV[3]
 local old = redis.call('HGET', KEYS[1], key)
 if old and old ~= '0' and not string.find(old, '^[1-9]%d*$') then
   return 'not a number'
 end
-local answer = redis.pcall('HINCRBY', KEYS[1], key, ARGV[3])
+local answer = redis.pcall('HINCRBY', KEYS[1], key, ARGV[4])
 if type(answer) == 'table' then
   if string.find(answer.err, 'overflow') then
     return 'overflow'
@@ -18,7 +19,7 @@ end
 local new = redis.call('HGET', KEYS[1], key)
 local used = tonumber(redis.call('HGET', KEYS[3], 'used') or 0)
 local after = used + #new - (old and #old or -#key)
-if after > tonumber(ARGV[1]) and after > used then
+if after + redis.call('HLEN', KEYS[1]) * cost > quota and after > used then
   if old then
     redis.call('HSET', KEYS[1], key, old)
   else

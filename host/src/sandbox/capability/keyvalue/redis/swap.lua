@@ -1,5 +1,6 @@
--- KEYS: values, order, usage. ARGV: quota, key, the old value, the new one (none: the key is removed).
-local key, old, new = ARGV[2], ARGV[3], ARGV[4]
+-- KEYS: values, order, usage. ARGV: quota, the cost of a key, key, the old value, the new one (none: the key is removed).
+local quota, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
+local key, old, new = ARGV[3], ARGV[4], ARGV[5]
 if redis.call('HGET', KEYS[1], key) ~= old then
   return 'differs'
 end
@@ -11,7 +12,7 @@ if not new then
   return 'done'
 end
 local after = used + #new - #old
-if after > tonumber(ARGV[1]) and after > used then
+if after + redis.call('HLEN', KEYS[1]) * cost > quota and after > used then
   return 'full'
 end
 redis.call('HSET', KEYS[1], key, new)
