@@ -81,9 +81,9 @@ impl Call {
             return;
         }
         match result {
-            Ok(Value::String(text)) => print::untrusted(text),
+            Ok(Value::String(text)) => print::line(text),
             Ok(value) => print::json(value),
-            Err(error) => eprintln!("sandglass: {}", print::escaped(error)),
+            Err(error) => print::error(error),
         }
         // It did not come to a call: the arguments do not fit, say.
         if usage == Usage::default() {

@@ -11,6 +11,7 @@ use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
 };
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use sandglass_text::Line;
 use tracing::{Span, Subscriber, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
@@ -99,12 +100,12 @@ pub fn call_span(
         target: TARGET,
         parent: None,
         "call",
-        otel.name = format!("tools/call {tool}"),
+        otel.name = format!("tools/call {}", Line::name(tool)),
         otel.kind = "server",
         otel.status_code = field::Empty,
         sandglass.tenant = %tenant,
-        sandglass.tool = tool,
-        sandglass.caller = caller.name(),
+        sandglass.tool = &*Line::name(tool),
+        sandglass.caller = &*Line::name(caller.name()),
         sandglass.fuel = field::Empty,
         sandglass.peak_memory = field::Empty,
         sandglass.outcome = field::Empty,
