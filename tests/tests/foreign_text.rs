@@ -68,8 +68,7 @@ async fn nobody_forges_a_line_of_the_log() {
     host.call(&format!("unknown\n{FORGED}{hidden}"), json!({})).await;
     host.call("panic_message", json!({})).await;
     host.get("/no%0A2026/such%1b[2Jpath").await;
-    // A guest's own lines may say what they like.
-    let log = host.log().replace("INFO guest: 2026", "INFO guest: of 2026");
+    let log = host.log();
     assert_own_lines(&log);
     assert!(log.contains("[\"done\",\"2026"), "JSON is one line: {log}");
 }
@@ -109,7 +108,8 @@ async fn a_terminal_is_shown_all_that_a_result_has() {
     let arguments = json!({"text": text}).to_string();
     let call = |options: &[&str]| {
         let plain = guest("plain");
-        let words = [&["call", &plain, "echo", &arguments], options].concat();
+        let words = ["call", plain.as_str(), "echo", arguments.as_str()];
+        let words = [&words[..], options].concat();
         Launch::command(&words).run()
     };
     let shown = call(&[]).await;
