@@ -1,5 +1,7 @@
 //! Whoever is told of tools, prompts and resources sees all that a model is told: in none of it is a hidden character. A
 //! place is named as MCP names it.
+//!
+//! Each part of the contract is named, so that one which is added does not compile until it is looked at here.
 
 use sandglass_text::hidden::Kind;
 use sandglass_text::walk::{self, Found};
@@ -9,8 +11,6 @@ use crate::sandbox::bindings;
 use crate::schema::Schema;
 
 type Meta<'a> = Option<&'a Map<String, Value>>;
-
-// Exhaustive: a part that is added to the contract belongs here.
 
 pub(super) fn check_tool(
     described: &bindings::Tool,

@@ -22,7 +22,7 @@ pub enum InvokeError {
     #[error("Resource not found: {}", Line::new(.0))]
     UnknownResource(String),
     /// The caller's credential does not cover it.
-    #[error("Not allowed: {} needs a credential with the scope {scope}", Line::new(name))]
+    #[error("Not allowed: {} needs a credential with the scope {scope}", Line::new(.name))]
     Forbidden {
         /// The tool, prompt or resource.
         name: String,

@@ -243,11 +243,11 @@ fn check_seen(question: &Question) -> Result<(), Found> {
     };
     look("key", &question.key, Text::Line)?;
     match &question.ask {
-        QuestionText::ElicitForm(FormElicitation {
+        QuestionKind::ElicitForm(FormElicitation {
             message,
             requested_schema: _,
         }) => look("message", message, Text::Lines),
-        QuestionText::ElicitUrl(UrlElicitation {
+        QuestionKind::ElicitUrl(UrlElicitation {
             message,
             url,
             elicitation_id,
@@ -256,12 +256,12 @@ fn check_seen(question: &Question) -> Result<(), Found> {
             look("url", url, Text::Word)?;
             look("elicitationId", elicitation_id, Text::Word)
         }
-        QuestionText::Sample(params) => {
+        QuestionKind::Sample(params) => {
             let looked = walk::data(&mut serde_json::Deserializer::from_str(params));
             // What is no JSON is refused when it is sent.
             looked.unwrap_or(Ok(()))
         }
-        QuestionText::ListRoots => Ok(()),
+        QuestionKind::ListRoots => Ok(()),
     }
 }
 

@@ -142,8 +142,9 @@ impl Schema {
         let graph = Graph::of(&document, &mut |pattern| patterns.add(pattern, account))?;
         account.compile(graph.compiled)?;
         let Value::Object(document) = document else {
-            let wrong = format_args!("{document} is neither an object nor a boolean");
-            return Err(invalid(wrong));
+            return Err(invalid(format_args!(
+                "{document} is neither an object nor a boolean"
+            )));
         };
         Ok(Self {
             document: Arc::new(document),

@@ -96,16 +96,17 @@ pub fn call_span(
     if !tracing::span_enabled!(target: TARGET, tracing::Level::INFO) {
         return Span::none();
     }
+    let (tool, caller) = (Line::name(tool), Line::name(caller.name()));
     let span = tracing::info_span!(
         target: TARGET,
         parent: None,
         "call",
-        otel.name = format!("tools/call {}", Line::name(tool)),
+        otel.name = format!("tools/call {tool}"),
         otel.kind = "server",
         otel.status_code = field::Empty,
         sandglass.tenant = %tenant,
-        sandglass.tool = &*Line::name(tool),
-        sandglass.caller = &*Line::name(caller.name()),
+        sandglass.tool = &*tool,
+        sandglass.caller = &*caller,
         sandglass.fuel = field::Empty,
         sandglass.peak_memory = field::Empty,
         sandglass.outcome = field::Empty,
