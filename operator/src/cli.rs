@@ -130,7 +130,10 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sandglass-operator: {}", Line::new(format_args!("{error:#}")));
+            eprintln!(
+                "sandglass-operator: {}",
+                Line::new(format_args!("{error:#}"))
+            );
             ExitCode::FAILURE
         }
     }

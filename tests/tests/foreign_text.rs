@@ -65,7 +65,8 @@ async fn nobody_forges_a_line_of_the_log() {
         let answer = host.call("print", json!({"line": line})).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    host.call(&format!("unknown\n{FORGED}{hidden}"), json!({})).await;
+    host.call(&format!("unknown\n{FORGED}{hidden}"), json!({}))
+        .await;
     host.call("panic_message", json!({})).await;
     host.get("/no%0A2026/such%1b[2Jpath").await;
     let log = host.log();
@@ -76,9 +77,7 @@ async fn nobody_forges_a_line_of_the_log() {
 #[tokio::test]
 async fn a_long_reason_is_cut_wherever_it_is_told() {
     let sources = ["bad_list", "plain"].map(guest);
-    let host = Launch::manifest(&manifest(&json!(sources)))
-        .start()
-        .await;
+    let host = Launch::manifest(&manifest(&json!(sources))).start().await;
     let ready = host.get("/ready").await;
     assert!(ready.body.len() < 8 << 10, "{} bytes", ready.body.len());
     let reason = ready.json()["failures"][0]["reason"].to_string();

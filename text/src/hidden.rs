@@ -134,7 +134,10 @@ mod tests {
         let HirKind::Class(Class::Unicode(class)) = parsed.kind() else {
             panic!("it is a class")
         };
-        class.iter().map(|range| range.start()..=range.end()).collect()
+        class
+            .iter()
+            .map(|range| range.start()..=range.end())
+            .collect()
     }
 
     #[test]

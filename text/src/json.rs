@@ -60,10 +60,7 @@ mod tests {
     #[test]
     fn a_line_has_no_breaks_and_says_the_same() {
         let text = "[\"done\",\n\"a \\\" \\\\\",\r\n { \"b c\" :\t1 }]";
-        assert_eq!(
-            OneLine(text).to_string(),
-            r#"["done","a \" \\",{"b c":1}]"#
-        );
+        assert_eq!(OneLine(text).to_string(), r#"["done","a \" \\",{"b c":1}]"#);
     }
 
     #[test]

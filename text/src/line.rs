@@ -104,7 +104,9 @@ mod tests {
 
     impl Display for InPieces<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.chars().try_for_each(|character| f.write_char(character))
+            self.0
+                .chars()
+                .try_for_each(|character| f.write_char(character))
         }
     }
 

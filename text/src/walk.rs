@@ -160,7 +160,10 @@ mod tests {
         for (value, pointer) in [
             (json!("\u{200b}"), ""),
             (json!({"a": [1, "b", {"c/d~": "\u{200b}"}]}), "/a/2/c~1d~0"),
-            (json!({"a": {"b\u{200b}": 1}, "c": "\u{202e}"}), "/a/b\\u{200b}"),
+            (
+                json!({"a": {"b\u{200b}": 1}, "c": "\u{202e}"}),
+                "/a/b\\u{200b}",
+            ),
             (json!([[["x", "\u{200b}", "\u{202e}"]]]), "/0/0/1"),
         ] {
             let told = place(&value).unwrap();
@@ -189,8 +192,9 @@ mod tests {
         fn no_hidden_character_is_overlooked(text in any::<String>()) {
             let hides = text.chars().any(|c| is_hidden(c) && !matches!(c, '\n' | '\t'));
             prop_assume!(hides && !text.contains(['\u{200c}', '\u{200d}', '\u{fe0f}', '\r']));
-            prop_assert!(place(&json!({"list": [&text]})).is_some());
-            prop_assert!(place(&json!({&text: 1})).is_some());
+            for value in [json!({"list": [&text]}), json!({&text: 1})] {
+                prop_assert!(place(&value).is_some());
+            }
         }
     }
 }

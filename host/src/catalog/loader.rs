@@ -154,7 +154,7 @@ impl Loader {
         )
     }
 
-    fn outdated_folder(&self) -> MutexGuard<'_, Option<(PathBuf, String)>> {
+    fn outdated_folder(&self) -> MutexGuard<'_, Option<(PathBuf, Line)>> {
         self.outdated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

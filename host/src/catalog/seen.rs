@@ -75,7 +75,10 @@ pub(super) fn check_prompt(described: &bindings::Prompt, meta: Meta<'_>) -> Resu
     check_object("_meta", meta)
 }
 
-pub(super) fn check_resource(described: &bindings::ResourceLink, meta: Meta<'_>) -> Result<(), Found> {
+pub(super) fn check_resource(
+    described: &bindings::ResourceLink,
+    meta: Meta<'_>,
+) -> Result<(), Found> {
     let bindings::ResourceLink {
         uri,
         name,
@@ -144,7 +147,8 @@ fn check_annotations(annotations: Option<&bindings::Annotations>) -> Result<(), 
     else {
         return Ok(());
     };
-    check("lastModified", last_modified.as_ref(), Kind::Word).map_err(|found| found.within("annotations"))
+    check("lastModified", last_modified.as_ref(), Kind::Word)
+        .map_err(|found| found.within("annotations"))
 }
 
 fn check(field: &str, text: Option<&String>, kind: Kind) -> Result<(), Found> {
@@ -238,23 +242,71 @@ mod tests {
         };
         let input = |input: Value| Told { input, ..none() };
         for (told, place) in [
-            (Told { title: hidden(), ..none() }, "/title"),
-            (Told { description: hidden(), ..none() }, "/description"),
-            (Told { annotated: hidden(), ..none() }, "/annotations/title"),
+            (
+                Told {
+                    title: hidden(),
+                    ..none()
+                },
+                "/title",
+            ),
+            (
+                Told {
+                    description: hidden(),
+                    ..none()
+                },
+                "/description",
+            ),
+            (
+                Told {
+                    annotated: hidden(),
+                    ..none()
+                },
+                "/annotations/title",
+            ),
             (icon(0), "/icons/0/src"),
             (icon(1), "/icons/0/mimeType"),
             (icon(2), "/icons/0/sizes/0"),
-            (Told { meta: json!({"a": [hidden()]}), ..none() }, "/_meta/a/0"),
-            (Told { meta: json!({hidden(): 1}), ..none() }, "/_meta/x\\u{200b}"),
-            (Told { output: json!({"enum": [hidden()]}), ..none() }, "/outputSchema/enum/0"),
+            (
+                Told {
+                    meta: json!({"a": [hidden()]}),
+                    ..none()
+                },
+                "/_meta/a/0",
+            ),
+            (
+                Told {
+                    meta: json!({hidden(): 1}),
+                    ..none()
+                },
+                "/_meta/x\\u{200b}",
+            ),
+            (
+                Told {
+                    output: json!({"enum": [hidden()]}),
+                    ..none()
+                },
+                "/outputSchema/enum/0",
+            ),
             (input(json!({"title": hidden()})), "/inputSchema/title"),
-            (input(json!({"$comment": hidden()})), "/inputSchema/$comment"),
-            (input(json!({"const": {"a": hidden()}})), "/inputSchema/const/a"),
+            (
+                input(json!({"$comment": hidden()})),
+                "/inputSchema/$comment",
+            ),
+            (
+                input(json!({"const": {"a": hidden()}})),
+                "/inputSchema/const/a",
+            ),
             (input(json!({"default": hidden()})), "/inputSchema/default"),
-            (input(json!({"examples": [hidden()]})), "/inputSchema/examples/0"),
+            (
+                input(json!({"examples": [hidden()]})),
+                "/inputSchema/examples/0",
+            ),
             (input(json!({"pattern": hidden()})), "/inputSchema/pattern"),
             (input(json!({"x-note": hidden()})), "/inputSchema/x-note"),
-            (input(json!({"properties": {hidden(): {}}})), "/inputSchema/properties/x\\u{200b}"),
+            (
+                input(json!({"properties": {hidden(): {}}})),
+                "/inputSchema/properties/x\\u{200b}",
+            ),
             (
                 input(json!({"$defs": {"a": {"items": {"description": hidden()}}}})),
                 "/inputSchema/$defs/a/items/description",
@@ -322,7 +374,10 @@ mod tests {
             (resource(&|link| link.uri = hidden()), "/uri"),
             (resource(&|link| link.name = hidden()), "/name"),
             (resource(&|link| link.title = Some(hidden())), "/title"),
-            (resource(&|link| link.mime_type = Some(hidden())), "/mimeType"),
+            (
+                resource(&|link| link.mime_type = Some(hidden())),
+                "/mimeType",
+            ),
             (
                 resource(&|link| {
                     let annotations = link.annotations.as_mut().unwrap();
@@ -330,8 +385,14 @@ mod tests {
                 }),
                 "/annotations/lastModified",
             ),
-            (of_prompt(&|prompt| prompt.description = Some(hidden())), "/description"),
-            (of_prompt(&|prompt| prompt.arguments[0].name = hidden()), "/arguments/0/name"),
+            (
+                of_prompt(&|prompt| prompt.description = Some(hidden())),
+                "/description",
+            ),
+            (
+                of_prompt(&|prompt| prompt.arguments[0].name = hidden()),
+                "/arguments/0/name",
+            ),
             (
                 of_prompt(&|prompt| prompt.arguments[0].description = Some(hidden())),
                 "/arguments/0/description",

@@ -1,5 +1,6 @@
 //! `sandglass call`: one call of one tool, without a server.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -101,6 +102,6 @@ impl Call {
     }
 }
 
-fn usage(message: impl Into<String>) -> Failure {
+fn usage(message: impl Display) -> Failure {
     Failure::new(Exit::Usage, message)
 }

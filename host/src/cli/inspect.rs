@@ -137,7 +137,10 @@ impl Inspect {
             let description = tool.description.unwrap_or_default();
             print::line(&print::indented(&format!("{}: {description}", tool.name)));
             let schema = |schema: Value| OneLine(&schema.to_string()).to_string();
-            print::line(&format!("  arguments: {}", schema(json!(tool.input_schema))));
+            print::line(&format!(
+                "  arguments: {}",
+                schema(json!(tool.input_schema))
+            ));
             if let Some(result) = tool.output_schema {
                 print::line(&format!("  result:    {}", schema(json!(result))));
             }
@@ -147,7 +150,12 @@ impl Inspect {
             let rows = about.left_out.iter();
             print::table(
                 &[],
-                rows.map(|one| vec![Line::name(&one.function).into(), Line::new(&one.reason).into()]),
+                rows.map(|one| {
+                    vec![
+                        Line::name(&one.function).into(),
+                        Line::new(&one.reason).into(),
+                    ]
+                }),
             );
         }
         match policy {

@@ -238,9 +238,8 @@ pub fn settle(questions: &mut [Question]) -> Result<(), AskError> {
 
 /// Whoever answers sees all of what is asked. A form is looked at when it is read.
 fn check_seen(question: &Question) -> Result<(), Found> {
-    let look = |field: &str, text: &str, kind| {
-        walk::text(text, kind).map_err(|found| found.within(field))
-    };
+    let look =
+        |field: &str, text: &str, kind| walk::text(text, kind).map_err(|found| found.within(field));
     look("key", &question.key, Text::Line)?;
     match &question.ask {
         QuestionKind::ElicitForm(FormElicitation {
@@ -493,7 +492,9 @@ mod tests {
         };
         let fields = |title: &str| json!({"type": "object", "properties": {"a": {"type": "string", "title": title}}});
         let choice = |name: &str| json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["b", name]}}});
-        let said = |text: &str| QuestionKind::Sample(json!({"messages": [{"role": "user", "content": {"type": "text", "text": text}}], "maxTokens": 1}).to_string());
+        let said = |text: &str| {
+            QuestionKind::Sample(json!({"messages": [{"role": "user", "content": {"type": "text", "text": text}}], "maxTokens": 1}).to_string())
+        };
         let ask = |key: &str, ask: QuestionKind| {
             let key = key.to_owned();
             settle(&mut [Question { key, ask }])

@@ -130,8 +130,7 @@ impl Schema {
         if schema.refers || !schema.patterns.is_empty() {
             validator(document, &schema.patterns).map_err(invalid)?;
         } else {
-            jsonschema::meta::validate(&document)
-.map_err(invalid)?;
+            jsonschema::meta::validate(&document).map_err(invalid)?;
         }
         Ok(schema)
     }

@@ -86,7 +86,11 @@ impl<'a> References<'a> {
     pub fn target(&self, reference: &str) -> Result<&'a Value, SchemaError> {
         let remote = || SchemaError::Remote(Line::name(reference));
         let fragment = reference.strip_prefix('#').ok_or_else(remote)?;
-        let nothing = || SchemaError::Invalid(Line::excerpt(format_args!("`{reference}` points to nothing")));
+        let nothing = || {
+            SchemaError::Invalid(Line::excerpt(format_args!(
+                "`{reference}` points to nothing"
+            )))
+        };
         let fragment = decoded(fragment).ok_or_else(nothing)?;
         let target = match fragment.starts_with('/') || fragment.is_empty() {
             true => self.root.pointer(&fragment),

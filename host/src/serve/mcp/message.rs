@@ -186,9 +186,7 @@ impl Malformed {
     pub fn json() -> Self {
         Self {
             code: ErrorCode::PARSE_ERROR,
-            reason: Line::new(
-                "Parse error: not JSON, nested too deeply, or a number out of range",
-            ),
+            reason: Line::new("Parse error: not JSON, nested too deeply, or a number out of range"),
             id: Value::Null,
         }
     }

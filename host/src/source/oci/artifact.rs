@@ -265,6 +265,17 @@ mod tests {
     }
 
     #[test]
+    fn what_layers_there_are_is_told_in_a_line() {
+        let odd = layer("text/a\n\u{1b}[2J", "odd");
+        let long = layer(&"x".repeat(100_000), "long");
+        let layers: Vec<_> = [odd, long].into_iter().cycle().take(1_000).collect();
+        let error = refused(&json!({ "layers": layers }));
+        assert!(error.contains("they are text/a\\n\\u{1b}[2J, xx"), "{error}");
+        assert!(error.contains("992 more)"), "{error}");
+        assert!(error.len() < 4 << 10, "{} bytes", error.len());
+    }
+
+    #[test]
     fn an_index_leads_to_webassembly() {
         let entry = |os: &str, architecture: &str| {
             json!({
