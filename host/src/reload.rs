@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use sandglass_manifest::Manifest;
+use sandglass_text::Line;
 use tokio::signal::unix::Signal;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -31,7 +32,7 @@ pub struct Reloader {
     manifest_files: BTreeMap<PathBuf, Option<Stamp>>,
     hangup: Signal,
     asked: mpsc::Receiver<oneshot::Sender<()>>,
-    problem: watch::Sender<Option<String>>,
+    problem: watch::Sender<Option<Line>>,
     /// Those that have not ended.
     looks: JoinSet<()>,
     /// What was served when it was last said what is wrong.
@@ -42,7 +43,7 @@ pub struct Reloader {
 #[derive(Clone)]
 pub struct Reload {
     ask: mpsc::Sender<oneshot::Sender<()>>,
-    problem: watch::Receiver<Option<String>>,
+    problem: watch::Receiver<Option<Line>>,
 }
 
 /// Who looked is gone.
@@ -59,7 +60,7 @@ impl Reload {
     }
 
     /// Why the manifest does not count as it is now.
-    pub fn problem(&self) -> Option<String> {
+    pub fn problem(&self) -> Option<Line> {
         self.problem.borrow().clone()
     }
 }
@@ -175,7 +176,7 @@ impl Reloader {
         let stamps = stamped(self.manifest_files.keys().cloned(), BTreeMap::new());
         let setup = self.setup.clone();
         let read = tokio::task::spawn_blocking(move || setup.read()).await;
-        let read = panicked(read).and_then(|read| read.map_err(|error| error.to_string()));
+        let read = panicked(read).and_then(|read| read.map_err(Line::new));
         match read {
             Ok((manifest, sources)) => {
                 self.manifest_files = stamped(self.setup.files(&manifest), stamps);
@@ -207,10 +208,10 @@ impl Reloader {
 }
 
 /// What came of a task, or the words of its panic.
-fn panicked<T>(ended: Result<T, JoinError>) -> Result<T, String> {
+fn panicked<T>(ended: Result<T, JoinError>) -> Result<T, Line> {
     ended.map_err(|error| match error.try_into_panic() {
         Ok(panic) => supervise::words(&*panic),
-        Err(cancelled) => cancelled.to_string(),
+        Err(cancelled) => Line::new(cancelled),
     })
 }
 

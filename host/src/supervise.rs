@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
+use sandglass_text::Line;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -19,9 +20,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A task that has run for so long since it was begun again is well.
 const WELL_AFTER: Duration = Duration::from_secs(60);
-
-/// The most bytes of a panic's words that are shown.
-const MAX_WORDS: usize = 300;
 
 /// Watches over tasks.
 #[derive(Clone)]
@@ -40,7 +38,7 @@ struct Task {
 }
 
 struct Failure {
-    reason: String,
+    reason: Line,
     pause: Duration,
     /// When the task is well, if it has not failed again by then.
     until: Instant,
@@ -95,7 +93,7 @@ impl Supervisor {
         let (supervisor, task) = (self.clone(), self.known(task));
         AbortOnDropHandle::new(tokio::spawn(async move {
             let ended = caught(work).await;
-            if let Err(reason) = ended.and_then(|ended| ended) {
+            if let Err(reason) = ended.and_then(|ended| ended.map_err(Line::new)) {
                 let why = format!("{task} has failed, and the host cannot go on: {reason}");
                 supervisor.failed(&task, reason);
                 supervisor.0.end.send_replace(Some(why));
@@ -114,7 +112,7 @@ impl Supervisor {
     }
 
     /// Notes a failure, and says it; for how long the task is to pause.
-    pub fn failed(&self, task: &str, reason: String) -> Duration {
+    pub fn failed(&self, task: &str, reason: Line) -> Duration {
         let now = Instant::now();
         let mut tasks = self.tasks();
         let known = tasks.entry(task.to_owned()).or_default();
@@ -137,7 +135,7 @@ impl Supervisor {
     }
 
     /// The tasks that have failed lately, and why.
-    pub fn problems(&self) -> Vec<(String, String)> {
+    pub fn problems(&self) -> Vec<(String, Line)> {
         let now = Instant::now();
         let tasks = self.tasks();
         let failed = tasks.iter().filter_map(|(task, known)| {
@@ -167,20 +165,19 @@ impl Supervisor {
 }
 
 /// What comes of work, or the words of its panic.
-pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
+pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Line> {
     let ended = AssertUnwindSafe(work).catch_unwind().await;
     ended.map_err(|panic| words(&*panic))
 }
 
-/// The words of a panic, in one line.
-pub fn words(panic: &(dyn Any + Send)) -> String {
+/// The words of a panic.
+pub fn words(panic: &(dyn Any + Send)) -> Line {
     let words = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("without words");
-    let words = &words[..words.floor_char_boundary(MAX_WORDS)];
-    format!("it panicked: {}", words.escape_debug())
+    Line::new(format_args!("it panicked: {}", Line::name(words)))
 }
 
 #[cfg(test)]
@@ -229,11 +226,11 @@ mod tests {
             );
         }
         assert_eq!(supervisor.failures(), [("a".to_owned(), 9)]);
-        let reason = "it panicked: no. 8\\nof them".to_owned();
+        let reason = Line::new("it panicked: no. 8\nof them");
         assert_eq!(supervisor.problems(), [("a".to_owned(), reason)]);
         tokio::time::sleep(WELL_AFTER).await;
         assert_eq!(supervisor.problems(), [], "it is well again");
-        assert_eq!(supervisor.failed("a", "anew".to_owned()), FIRST_PAUSE);
+        assert_eq!(supervisor.failed("a", Line::new("anew")), FIRST_PAUSE);
     }
 
     #[tokio::test(start_paused = true)]
@@ -292,7 +289,7 @@ mod tests {
             let _task = supervisor.need("a", work);
             let expected = format!("a has failed, and the host cannot go on: {why}");
             assert_eq!(supervisor.must_end().await, expected);
-            assert_eq!(supervisor.problems(), [("a".to_owned(), why.to_owned())]);
+            assert_eq!(supervisor.problems(), [("a".to_owned(), Line::new(why))]);
         }
     }
 }

@@ -2,36 +2,34 @@
 
 use std::fmt;
 
+use sandglass_text::Line;
 use serde_saphyr::Location;
 
-use crate::{
-    Origin,
-    place::{Place, one_line},
-};
+use crate::{Origin, place::Place};
 
 /// Why a manifest cannot be used; shown as one line: `sandglass.yaml:7:5: what is wrong, what to do`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ManifestError {
     place: Place,
-    message: String,
+    message: Line,
 }
 
 impl ManifestError {
     /// The document as a whole cannot be used.
-    pub(crate) fn whole(origin: &Origin, message: impl Into<String>) -> Self {
+    pub(crate) fn whole(origin: &Origin, message: impl fmt::Display) -> Self {
         Self::placed(Place::whole(origin), message)
     }
 
     /// Something at one place of the document is wrong.
-    pub(crate) fn at(place: Location, origin: &Origin, message: impl Into<String>) -> Self {
+    pub(crate) fn at(place: Location, origin: &Origin, message: impl fmt::Display) -> Self {
         Self::placed(Place::at(place, origin), message)
     }
 
     /// The text may hold parts of the document, or of the parser's words.
-    pub(crate) fn placed(place: Place, message: impl Into<String>) -> Self {
+    pub(crate) fn placed(place: Place, message: impl fmt::Display) -> Self {
         Self {
             place,
-            message: one_line(&message.into()),
+            message: Line::new(message),
         }
     }
 

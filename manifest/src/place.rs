@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use sandglass_text::Line;
 use serde::{Serialize, Serializer};
 use serde_saphyr::Location;
 
@@ -43,7 +44,7 @@ impl Place {
     /// A document as a whole.
     pub(crate) fn whole(origin: &Origin) -> Self {
         Self {
-            origin: Some(one_line(&origin.to_string()).into()),
+            origin: Some(String::from(Line::new(origin)).into()),
             position: None,
         }
     }
@@ -71,19 +72,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// Escapes foreign text for a message of one line: no control character survives.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            line.extend(c.escape_debug());
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
-
 /// A value of a manifest that refers to something outside: whether it can be used shows only then, and that
 /// error too names the [place](Self::error).
 ///
@@ -100,7 +88,7 @@ impl<T> Placed<T> {
     }
 
     /// The error that this value cannot be used. `message` says which field it is, what is wrong, and what to do.
-    pub fn error(&self, message: impl Into<String>) -> ManifestError {
+    pub fn error(&self, message: impl fmt::Display) -> ManifestError {
         ManifestError::placed(self.place.clone(), message)
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use sandglass_text::{Line, log};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -129,7 +130,10 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sandglass-operator: {error:#}");
+            eprintln!(
+                "sandglass-operator: {}",
+                Line::new(format_args!("{error:#}"))
+            );
             ExitCode::FAILURE
         }
     }
@@ -147,8 +151,10 @@ fn start(run: Run) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        .fmt_fields(log::Fields)
         .with_env_filter(filter)
         .init();
+    log::take_panics();
     tokio::runtime::Runtime::new()?.block_on(run.run())
 }
 

@@ -55,7 +55,7 @@ async fn arguments_that_are_expensive_to_check_hold_up_nobody() {
 async fn a_form_that_is_none_is_refused_when_it_is_asked() {
     let host = host().await;
     let before = host.peak_memory();
-    for kind in ["references", "pattern", "remote", "large"] {
+    for kind in ["references", "pattern", "remote", "hidden", "large"] {
         let arguments = json!({"kind": kind});
         for tool in ["ask_bomb", "return_bomb"] {
             let call = json!({"name": tool, "arguments": arguments});

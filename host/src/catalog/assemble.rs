@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sandglass_text::Line;
+
 use super::load::Loaded;
 use super::served::{Entry, Looked};
 use super::snapshot::{Collision, Snapshot, SourceState, SourceStatus, TenantCatalog};
@@ -42,7 +44,7 @@ fn replace(tenants: &mut Tenants, mut entry: Entry, fresh: Loaded) -> Entry {
             entry.serving = Some(Arc::new(fresh));
         }
         Err(error) => {
-            entry.problem = Some(error.to_string());
+            entry.problem = Some(Line::new(error));
             entry.serving = entry
                 .serving
                 .filter(|before| add(tenants, tenant, before).is_ok());

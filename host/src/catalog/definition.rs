@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sandglass_text::Line;
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::{Provided, bindings};
@@ -129,7 +130,7 @@ impl Definitions {
 
     /// How `now` differs from these, for people; none where it does not.
     pub fn changes(&self, now: &Self) -> Option<String> {
-        let quoted = |name: &str| format!("`{}`", name.escape_debug());
+        let quoted = |name: &str| format!("`{}`", Line::name(name));
         let here = self.0.iter().filter_map(|(name, definition)| {
             let Some(now) = now.0.get(name) else {
                 return Some(format!("{} is gone", quoted(name)));

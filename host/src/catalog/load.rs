@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sandglass_manifest::{Allow, Cosign, Language, Limits, SourceRef, ToolFilter, ToolPrefix};
+use sandglass_text::Line;
 use tokio::sync::Semaphore;
 
 use super::definition::Definitions;
@@ -104,7 +105,7 @@ pub(super) enum LeftOut {
     #[error("the source text is not UTF-8 (byte {at}): save it as UTF-8")]
     NotText { at: usize },
     #[error("{0}")]
-    Script(String),
+    Script(Line),
     #[error(transparent)]
     Describe(DescribeError),
     #[error(transparent)]
@@ -114,18 +115,18 @@ pub(super) enum LeftOut {
     #[error(
         "`pin: true`, and its tools are not those that were accepted: {0}; look at them with `sandglass inspect`, then name their digest in the reference, or remove `pin`"
     )]
-    Pinned(String),
+    Pinned(Line),
     #[error(
         "`pin: true`, and whether its tools are those that were accepted is not known: {0}; look at them with `sandglass inspect`, then remove that file to accept them"
     )]
     PinLost(Damaged),
     #[error("a fault of this host, please report it: {0}")]
-    Fault(String),
+    Fault(Line),
     #[error("`{key}` names `{tool}`, which the component does not have; it has {has}")]
     Filter {
         key: &'static str,
         tool: String,
-        has: String,
+        has: Line,
     },
 }
 
@@ -134,7 +135,7 @@ pub(super) struct Loaded {
     pub guest: Arc<Guest>,
     pub offer: Offer,
     /// What the operator should know though it serves.
-    pub notice: Option<String>,
+    pub notice: Option<Line>,
     fetched_with_notice: bool,
     version: Version,
     files: Files,
@@ -191,8 +192,9 @@ impl Tools<'_> {
             bytes,
             version,
             signed_by,
-            mut notice,
+            notice,
         } = fetched;
+        let mut notice = notice.map(Line::new);
         let signed_by: Arc<[SignerName]> = signed_by.into();
         let fetched_with_notice = notice.is_some();
         let grants = configure(source, self.stores, self.folders).await?;
@@ -208,9 +210,12 @@ impl Tools<'_> {
             Err(error) => return Err(LeftOut::Describe(error)),
         };
         for function in left_out {
-            let text = format!("`{}` is left out: {}", function.function, function.reason);
+            let text = Line::excerpt(format_args!(
+                "`{}` is left out: {}",
+                function.function, function.reason
+            ));
             tracing::warn!(source = name, "{text}");
-            add_notice(&mut notice, text);
+            add_notice(&mut notice, &text);
         }
         check_filter(
             &source.filter,
@@ -220,9 +225,11 @@ impl Tools<'_> {
             if source.pin {
                 return Err(LeftOut::Pinned(changes));
             }
-            let text = format!("what its tools say of themselves has changed: {changes}");
+            let text = Line::new(format_args!(
+                "what its tools say of themselves has changed: {changes}"
+            ));
             tracing::warn!(source = name, reference = %source.reference, "{text}");
-            add_notice(&mut notice, text);
+            add_notice(&mut notice, &text);
         }
         let admission = before.filter(|before| before.same_source).map_or_else(
             || Arc::new(Admission::new(&source.limits)),
@@ -292,7 +299,7 @@ impl Tools<'_> {
         source: &Source,
         found: &Found,
         provided: &Provided,
-    ) -> Result<Option<String>, LeftOut> {
+    ) -> Result<Option<Line>, LeftOut> {
         if !source.pin && !found.reference().can_move() {
             return Ok(None);
         }
@@ -308,7 +315,7 @@ impl Tools<'_> {
             if changes.is_none() || !pin {
                 pins.accept(&key, &now);
             }
-            Ok(changes)
+            Ok(changes.map(Line::excerpt))
         };
         let compared = tokio::task::spawn_blocking(compare).await;
         compared.expect("comparing does not panic")
@@ -330,10 +337,10 @@ fn script(source: &Source, found: &Found, bytes: &[u8]) -> Result<Script, LeftOu
     })
 }
 
-fn add_notice(notice: &mut Option<String>, text: String) {
+fn add_notice(notice: &mut Option<Line>, text: &Line) {
     *notice = Some(match notice.take() {
-        None => text,
-        Some(notice) => format!("{notice}; {text}"),
+        None => text.clone(),
+        Some(notice) => Line::new(format_args!("{notice}; {text}")),
     });
 }
 
@@ -395,10 +402,12 @@ fn check_filter<'a>(
         Some(name) => Err(LeftOut::Filter {
             key,
             tool: name.clone(),
-            has: tools
-                .map(|tool| format!("`{tool}`"))
-                .collect::<Vec<_>>()
-                .join(", "),
+            has: Line::excerpt(
+                tools
+                    .map(|tool| format!("`{tool}`"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
         }),
     }
 }

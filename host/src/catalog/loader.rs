@@ -13,6 +13,7 @@ use futures::future::join_all;
 use futures::stream::{self, FuturesUnordered};
 use futures::{Stream, StreamExt};
 use sandglass_manifest::KubernetesObject;
+use sandglass_text::Line;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -49,7 +50,7 @@ pub struct Loader {
     loads: Semaphore,
     downloads: Semaphore,
     /// The folder whose components are not of its newest source, and why.
-    outdated: Mutex<Option<(PathBuf, String)>>,
+    outdated: Mutex<Option<(PathBuf, Line)>>,
 }
 
 impl Loader {
@@ -131,7 +132,7 @@ impl Loader {
 
     /// Says why the components that lie below this folder are not of the newest source there, or that they are: what
     /// has been built goes on serving.
-    pub async fn outdated(&self, folder: &Path, problem: Option<String>) {
+    pub async fn outdated(&self, folder: &Path, problem: Option<Line>) {
         *self.outdated_folder() = problem.map(|problem| (folder.to_owned(), problem));
         self.refresh(Look::Files).await;
     }
@@ -156,7 +157,7 @@ impl Loader {
         )
     }
 
-    fn outdated_folder(&self) -> MutexGuard<'_, Option<(PathBuf, String)>> {
+    fn outdated_folder(&self) -> MutexGuard<'_, Option<(PathBuf, Line)>> {
         self.outdated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -220,7 +221,7 @@ impl Loader {
                 }
                 match loaded {
                     Ok(fresh) => (fresh, None),
-                    Err(error) => (None, Some(error.to_string())),
+                    Err(error) => (None, Some(Line::new(error))),
                 }
             }
         };

@@ -12,6 +12,7 @@
 //! - [`prompt`], [`resource`]: prompts, resources, and families of them, likewise.
 //! - [`offer`]: what one component has of all that, and [`guest`]: what runs it.
 //! - [`checked`]: checks that hold for everything that a component says of itself.
+//! - [`seen`]: nothing of that is hidden from a person.
 //! - [`definition`], [`pins`]: what a model is told of tools, and whether that has changed behind a reference.
 
 mod assemble;
@@ -25,6 +26,7 @@ mod offer;
 mod pins;
 mod prompt;
 mod resource;
+mod seen;
 mod served;
 mod snapshot;
 pub mod tool;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_manifest::{ToolFilter, ToolPrefix};
+use sandglass_text::Line;
 
 use super::guest::Guest;
 use super::prompt::{Prompt, PromptError};
@@ -30,7 +31,7 @@ pub(super) enum OfferError {
     #[error(transparent)]
     Resource(#[from] ResourceError),
     #[error("two of its {kind} are named `{name}`: a component's {kind} must differ")]
-    Twins { kind: &'static str, name: String },
+    Twins { kind: &'static str, name: Line },
 }
 
 impl Offer {
@@ -94,7 +95,7 @@ fn check_twins<'a>(
         None => Ok(()),
         Some(pair) => Err(OfferError::Twins {
             kind,
-            name: pair[0].clone(),
+            name: Line::name(pair[0]),
         }),
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use sandglass_text::Line;
 use serde_json::{Map, Value};
 
 use super::checked::{self, Unfit};
 use super::definition::Definition;
 use super::guest::Guest;
+use super::seen;
 use crate::sandbox::bindings;
 
 /// Arguments of a prompt: those of a call are held against each of them.
@@ -32,8 +34,8 @@ pub struct Prompt {
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
     /// What it says of itself.
-    #[error("prompt {0:?}: {1}")]
-    Unfit(String, Unfit),
+    #[error("prompt `{0}`: {1}")]
+    Unfit(Line, Unfit),
     /// Too many arguments.
     #[error("prompt `{prompt}` has {count} arguments; at most {MAX_ARGUMENTS} are accepted")]
     Arguments {
@@ -48,7 +50,7 @@ pub enum PromptError {
         /// The prompt.
         prompt: String,
         /// The name.
-        argument: String,
+        argument: Line,
     },
 }
 
@@ -60,36 +62,26 @@ impl Prompt {
         completes: bool,
         guest: Arc<Guest>,
     ) -> Result<Self, PromptError> {
-        let unfit = |unfit| PromptError::Unfit(described.name.clone(), unfit);
+        let unfit = |unfit| PromptError::Unfit(Line::name(&described.name), unfit);
         for name in [&described.name, &name] {
             checked::check_name(name).map_err(unfit)?;
         }
-        checked::check_visible([
-            ("title", described.title.as_ref()),
-            ("description", described.description.as_ref()),
-        ])
-        .map_err(unfit)?;
         let count = described.arguments.len();
         if count > MAX_ARGUMENTS {
             let prompt = described.name;
             return Err(PromptError::Arguments { prompt, count });
         }
         for (index, argument) in described.arguments.iter().enumerate() {
-            checked::check_visible([
-                ("argument's name", Some(&argument.name)),
-                ("argument's title", argument.title.as_ref()),
-                ("argument's description", argument.description.as_ref()),
-            ])
-            .map_err(unfit)?;
             let before = &described.arguments[..index];
             if before.iter().any(|other| other.name == argument.name) {
                 return Err(PromptError::Twins {
                     prompt: described.name.clone(),
-                    argument: argument.name.clone(),
+                    argument: Line::name(&argument.name),
                 });
             }
         }
         let meta = checked::read_meta(described.meta.as_ref()).map_err(unfit)?;
+        seen::check_prompt(&described, meta.as_ref()).map_err(|found| unfit(found.into()))?;
         Ok(Self {
             name,
             definition: Definition::of_prompt(&described),

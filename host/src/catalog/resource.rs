@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use sandglass_text::Line;
 use serde_json::{Map, Value};
 
 use super::checked::{self, Unfit};
 use super::definition::Definition;
 use super::guest::Guest;
+use super::seen;
 use crate::sandbox::{MAX_URI, bindings};
 use crate::schema::{Account, Exhausted, TemplateError, UriTemplate};
 
@@ -42,16 +44,16 @@ pub struct ResourceTemplate {
 #[derive(Debug, thiserror::Error)]
 pub enum ResourceError {
     /// What it says of itself.
-    #[error("resource {0:?}: {1}")]
-    Unfit(String, Unfit),
+    #[error("resource `{0}`: {1}")]
+    Unfit(Line, Unfit),
     /// The URI.
     #[error(
-        "resource {0:?}: a URI has a scheme, at most {MAX_URI} characters and no spaces (RFC 3986)"
+        "resource `{0}`: a URI has a scheme, at most {MAX_URI} characters and no spaces (RFC 3986)"
     )]
-    Uri(String),
+    Uri(Line),
     /// The template.
-    #[error("resource template {0:?}: {1}")]
-    Template(String, TemplateError),
+    #[error("resource template `{0}`: {1}")]
+    Template(Line, TemplateError),
     /// With all the others of its component it is too much.
     #[error("its component {0}")]
     Exhausted(#[from] Exhausted),
@@ -64,9 +66,9 @@ impl Resource {
         guest: Arc<Guest>,
     ) -> Result<Self, ResourceError> {
         check_uri(&described.uri)?;
-        let texts = [&described.title, &described.description];
-        let meta = check_described(&described.name, texts, &described.meta)
-            .map_err(|unfit| ResourceError::Unfit(described.uri.clone(), unfit))?;
+        let unfit = |unfit| ResourceError::Unfit(Line::name(&described.uri), unfit);
+        let meta = checked::read_meta(described.meta.as_ref()).map_err(unfit)?;
+        seen::check_resource(&described, meta.as_ref()).map_err(|found| unfit(found.into()))?;
         Ok(Self {
             definition: Definition::of_resource(&described),
             described,
@@ -87,10 +89,10 @@ impl ResourceTemplate {
         account.template()?;
         check_uri(&described.uri_template)?;
         let template = UriTemplate::parse(&described.uri_template)
-            .map_err(|error| ResourceError::Template(described.uri_template.clone(), error))?;
-        let texts = [&described.title, &described.description];
-        let meta = check_described(&described.name, texts, &described.meta)
-            .map_err(|unfit| ResourceError::Unfit(described.uri_template.clone(), unfit))?;
+            .map_err(|error| ResourceError::Template(Line::name(&described.uri_template), error))?;
+        let unfit = |unfit| ResourceError::Unfit(Line::name(&described.uri_template), unfit);
+        let meta = checked::read_meta(described.meta.as_ref()).map_err(unfit)?;
+        seen::check_template(&described, meta.as_ref()).map_err(|found| unfit(found.into()))?;
         Ok(Self {
             definition: Definition::of_template(&described),
             described,
@@ -100,20 +102,6 @@ impl ResourceTemplate {
             guest,
         })
     }
-}
-
-/// Checks what both say of themselves; the `_meta`.
-fn check_described(
-    name: &String,
-    [title, description]: [&Option<String>; 2],
-    meta: &Option<String>,
-) -> Result<Option<Map<String, Value>>, Unfit> {
-    checked::check_visible([
-        ("name", Some(name)),
-        ("title", title.as_ref()),
-        ("description", description.as_ref()),
-    ])?;
-    checked::read_meta(meta.as_ref())
 }
 
 /// As much of RFC 3986 as keeps text that is no URI out of lists.
@@ -127,7 +115,7 @@ fn check_uri(uri: &str) -> Result<(), ResourceError> {
         .chars()
         .all(|character| !character.is_whitespace() && !character.is_control());
     if !is_scheme || !is_text || uri.len() > MAX_URI {
-        return Err(ResourceError::Uri(uri.to_owned()));
+        return Err(ResourceError::Uri(Line::name(uri)));
     }
     Ok(())
 }

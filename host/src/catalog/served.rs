@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sandglass_manifest::{KubernetesObject, SourceRef};
+use sandglass_text::Line;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::assemble::assemble;
@@ -47,7 +48,7 @@ pub(super) struct Entry {
     /// What serves.
     pub serving: Option<Arc<Loaded>>,
     /// Why nothing serves, or not the newest.
-    pub problem: Option<String>,
+    pub problem: Option<Line>,
 }
 
 /// What a look at a component found.
@@ -205,7 +206,7 @@ pub(super) struct Planned {
 pub(super) enum Task {
     Load,
     /// It cannot even be looked for.
-    Fail(String),
+    Fail(Line),
 }
 
 /// The components that a source has now, in their order, and what each was before.
@@ -226,7 +227,7 @@ pub(super) fn plan(source: &Source, before: Vec<Entry>) -> Vec<Planned> {
             if lost.is_empty() {
                 lost.push(Found::at(source.reference.clone()));
             }
-            let fail = |found| add(found, Task::Fail(error.to_string()));
+            let fail = |found| add(found, Task::Fail(Line::new(&error)));
             lost.into_iter().map(fail).collect()
         }
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use sandglass_text::Line;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -49,7 +50,7 @@ struct Since {
 #[error("its {kind} `{name}` has the name of a {kind} of `{other}`: {mend}")]
 pub struct Collision {
     kind: &'static str,
-    name: String,
+    name: Line,
     /// The component that has it.
     other: String,
     mend: &'static str,
@@ -70,7 +71,7 @@ pub struct SourceStatus {
     pub signed_by: Arc<[SignerName]>,
     /// What the operator should know though it serves, such as that its registry is down.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub notice: Option<String>,
+    pub notice: Option<Line>,
     /// Loaded, or why not.
     #[serde(flatten)]
     pub state: SourceState,
@@ -92,12 +93,12 @@ pub enum SourceState {
         /// The digest of what is served.
         digest: crate::source::Digest,
         /// What is wrong with the newest, and what to do.
-        reason: String,
+        reason: Line,
     },
     /// It is left out.
     Failed {
         /// What was wrong and what to do.
-        reason: String,
+        reason: Line,
     },
 }
 
@@ -160,7 +161,7 @@ impl Snapshot {
             .iter()
             .filter_map(|source| match &source.state {
                 SourceState::Failed { reason } | SourceState::Stale { reason, .. } => {
-                    Some((source, reason.as_str()))
+                    Some((source, &**reason))
                 }
                 SourceState::Loaded { .. } => None,
             })
@@ -199,7 +200,7 @@ impl TenantCatalog {
     fn check(&self, offer: &Offer) -> Result<(), Collision> {
         let collision = |kind, name: &str, other: &str, mend| Collision {
             kind,
-            name: name.to_owned(),
+            name: Line::name(name),
             other: other.to_owned(),
             mend,
         };

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use sandglass_text::Line;
 use serde_json::{Map, Value};
 
 use super::checked::{self, Unfit};
 use super::definition::Definition;
 use super::guest::Guest;
+use super::seen;
 use crate::sandbox::bindings;
 use crate::schema::{Account, Schema, SchemaError};
 
@@ -42,8 +44,8 @@ pub struct Tool {
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
     /// What it says of itself.
-    #[error("tool {0:?}: {1}")]
-    Unfit(String, Unfit),
+    #[error("tool `{0}`: {1}")]
+    Unfit(Line, Unfit),
     /// The input schema.
     #[error("tool `{0}`: its input schema {1}")]
     Input(String, SchemaError),
@@ -62,24 +64,21 @@ impl Tool {
         account: &mut Account,
     ) -> Result<Self, ToolError> {
         let definition = Definition::of(&described);
-        let own_name = described.name;
-        let unfit = |unfit| ToolError::Unfit(own_name.clone(), unfit);
+        let own_name = described.name.clone();
+        let unfit = |unfit| ToolError::Unfit(Line::name(&own_name), unfit);
         for name in [&own_name, &name] {
             checked::check_name(name).map_err(unfit)?;
         }
-        checked::check_visible([
-            ("title", described.title.as_ref()),
-            ("description", described.description.as_ref()),
-        ])
-        .map_err(unfit)?;
         let meta = checked::read_meta(described.meta.as_ref()).map_err(unfit)?;
         let input = Schema::compile_object(&described.input_schema, account)
             .map_err(|error| ToolError::Input(own_name.clone(), error))?;
-        let output = described
-            .output_schema
-            .map(|text| Schema::compile(&text, account))
+        let output = described.output_schema.as_ref();
+        let output = output
+            .map(|text| Schema::compile(text, account))
             .transpose()
             .map_err(|error| ToolError::Output(own_name.clone(), error))?;
+        seen::check_tool(&described, &input, output.as_ref(), meta.as_ref())
+            .map_err(|found| unfit(found.into()))?;
         Ok(Self {
             name,
             own_name,

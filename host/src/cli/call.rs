@@ -1,5 +1,6 @@
 //! `sandglass call`: one call of one tool, without a server.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -81,9 +82,9 @@ impl Call {
             return;
         }
         match result {
-            Ok(Value::String(text)) => print::untrusted(text),
+            Ok(Value::String(text)) => print::line(text),
             Ok(value) => print::json(value),
-            Err(error) => eprintln!("sandglass: {}", print::escaped(error)),
+            Err(error) => print::error(error),
         }
         // It did not come to a call: the arguments do not fit, say.
         if usage == Usage::default() {
@@ -101,6 +102,6 @@ impl Call {
     }
 }
 
-fn usage(message: impl Into<String>) -> Failure {
+fn usage(message: impl Display) -> Failure {
     Failure::new(Exit::Usage, message)
 }

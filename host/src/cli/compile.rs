@@ -1,5 +1,7 @@
 //! `sandglass compile-component`: the bounded process that compiles.
 
+use sandglass_text::Line;
+
 use super::Exit;
 use crate::sandbox::compile::run_compiler;
 
@@ -7,7 +9,7 @@ pub fn run() -> Exit {
     match run_compiler() {
         Ok(()) => Exit::Done,
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", Line::new(format_args!("{error:#}")));
             Exit::Failed
         }
     }

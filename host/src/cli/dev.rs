@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use sandglass_text::Line;
 
 use super::serve::Serve;
 use super::{Exit, Failure};
@@ -82,7 +83,7 @@ async fn changed(project: &Project, before: &Sources) {
 }
 
 /// Builds once; else what `/ready` says.
-async fn build(project: &Project) -> Result<(), String> {
+async fn build(project: &Project) -> Result<(), Line> {
     tracing::info!("building");
     match project.build().await {
         Ok(component) => {
@@ -91,7 +92,9 @@ async fn build(project: &Project) -> Result<(), String> {
         }
         Err(error) => {
             tracing::error!("{error}; waiting for a change");
-            Err(format!("the project does not build: {error}"))
+            Err(Line::new(format_args!(
+                "the project does not build: {error}"
+            )))
         }
     }
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sandglass_manifest::{Cosign, Manifest, Origin, SourceRef, Surroundings, WassettePolicy};
-use serde_json::json;
+use sandglass_text::Line;
+use sandglass_text::json::OneLine;
+use serde_json::{Value, json};
 
 use super::{Exit, Failure, local, print};
 use crate::catalog::Source;
@@ -132,14 +134,15 @@ impl Inspect {
         );
         for tool in described {
             print::line("");
+            let description = tool.description.unwrap_or_default();
+            print::line(&print::indented(&format!("{}: {description}", tool.name)));
+            let schema = |schema: Value| OneLine(&schema.to_string()).to_string();
             print::line(&format!(
-                "{}: {}",
-                tool.name,
-                tool.description.unwrap_or_default()
+                "  arguments: {}",
+                schema(json!(tool.input_schema))
             ));
-            print::line(&format!("  arguments: {}", json!(tool.input_schema)));
-            if let Some(schema) = tool.output_schema {
-                print::line(&format!("  result:    {}", json!(schema)));
+            if let Some(result) = tool.output_schema {
+                print::line(&format!("  result:    {}", schema(json!(result))));
             }
         }
         if !about.left_out.is_empty() {
@@ -147,7 +150,12 @@ impl Inspect {
             let rows = about.left_out.iter();
             print::table(
                 &[],
-                rows.map(|left_out| vec![left_out.function.clone(), left_out.reason.clone()]),
+                rows.map(|one| {
+                    vec![
+                        Line::name(&one.function).into(),
+                        Line::new(&one.reason).into(),
+                    ]
+                }),
             );
         }
         match policy {
@@ -156,11 +164,14 @@ impl Inspect {
                 print::line(
                     "\nIt comes with a policy of Wassette. That is not applied: grants come from the operator. This manifest would grant the same:\n",
                 );
-                print::untrusted(manifest.trim_end());
+                print::line(manifest.trim_end());
             }
-            Some(Err(problem)) => print::line(&format!(
-                "\nIt comes with a policy, which is not applied, and cannot be put in the words of a manifest: {problem}"
-            )),
+            Some(Err(problem)) => {
+                let problem = Line::new(problem);
+                print::line(&format!(
+                    "\nIt comes with a policy, which is not applied, and cannot be put in the words of a manifest: {problem}"
+                ));
+            }
         }
         Ok(Exit::Done)
     }

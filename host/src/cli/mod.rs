@@ -23,12 +23,14 @@ mod test;
 mod tools;
 mod verify;
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use sandglass_manifest::ManifestError;
+use sandglass_text::Line;
 
 use crate::catalog::Snapshot;
 use crate::config::ConfigError;
@@ -104,14 +106,17 @@ enum Exit {
 #[error("{message}")]
 struct Failure {
     exit: Exit,
-    message: String,
+    message: Line,
 }
 
 impl Failure {
-    fn new(exit: Exit, message: impl Into<String>) -> Self {
+    /// Bytes of a message: it may have the reasons of several components.
+    const MAX: usize = 16 << 10;
+
+    fn new(exit: Exit, message: impl Display) -> Self {
         Self {
             exit,
-            message: message.into(),
+            message: Line::within(Self::MAX, message),
         }
     }
 

@@ -3,13 +3,19 @@
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use sandglass_text::{Line, lines};
 use serde_json::Value;
 
 use super::Exit;
 use crate::source::verify::SignerName;
 
-/// Writes to stdout; a reader that went away is no error.
+/// Writes to stdout; a reader that went away is no error. Whoever wrote the text can't move the terminal's cursor or hide what
+/// stands there: line breaks and tabs stay, other hidden characters are escaped.
 pub fn line(text: &str) {
+    write(&lines(text));
+}
+
+fn write(text: &str) {
     if let Err(error) = writeln!(io::stdout().lock(), "{text}")
         && error.kind() != io::ErrorKind::BrokenPipe
     {
@@ -18,31 +24,22 @@ pub fn line(text: &str) {
     }
 }
 
-/// Text of a guest on stdout: lines and tabs stay, other control characters are escaped,
-/// so that it can't move the terminal's cursor or hide what stands there.
-pub fn untrusted(text: &str) {
-    line(&escaped(text));
+/// Text below a line: what others say in several lines does not look as if it were ours.
+pub fn indented(text: &str) -> String {
+    text.replace('\n', "\n    ")
 }
 
-/// Text with control characters escaped, but for line breaks and tabs.
-pub fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() && !matches!(character, '\n' | '\t') {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+/// An error of somebody else on stderr.
+pub fn error(text: &str) {
+    eprintln!("sandglass: {}", lines(&indented(text)));
 }
 
-/// Pretty JSON on stdout.
+/// Pretty JSON on stdout, exact: what is hidden in its strings is escaped as JSON does it.
 pub fn json(value: &Value) {
-    line(&format!("{value:#}"));
+    write(&sandglass_text::json::laid_out(&format!("{value:#}")));
 }
 
-/// A table without lines, as wide as the terminal.
+/// A table without lines, as wide as the terminal. A cell may have several lines, but not the first of a row: each begins one.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let mut table = Table::new();
     table
@@ -52,7 +49,11 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
         table.set_header(header);
     }
     for row in rows {
-        table.add_row(row);
+        let cells = row.iter().enumerate();
+        table.add_row(cells.map(|(column, cell)| match column {
+            0 => Line::new(cell).into(),
+            _ => lines(cell),
+        }));
     }
     line(&table.trim_fmt());
 }
@@ -105,11 +106,6 @@ mod tests {
         assert_eq!(grouped(7), "7");
         assert_eq!(grouped(1234), "1_234");
         assert_eq!(grouped(2_000_000_000), "2_000_000_000");
-    }
-
-    #[test]
-    fn a_guest_cannot_reach_the_terminal() {
-        assert_eq!(escaped("a\n\t\u{1b}[31mred"), "a\n\t\\u{1b}[31mred");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sandglass_manifest::{Manifest, OciReference, SourceRef, Surroundings};
+use sandglass_text::Line;
 use serde_json::json;
 
 use super::{Exit, Failure, print, progress};
@@ -46,7 +47,7 @@ fn once_each(given: Vec<(String, String)>) -> Result<BTreeMap<String, String>, F
     let mut annotations = BTreeMap::new();
     for (key, value) in given {
         if annotations.contains_key(&key) {
-            let key = key.escape_debug();
+            let key = Line::name(key);
             let message = format!("--annotation {key} is given twice: leave one out");
             return Err(Failure::new(Exit::Usage, message));
         }

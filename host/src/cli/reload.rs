@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use reqwest::{StatusCode, Url};
 use sandglass_manifest::unreadable;
+use sandglass_text::Line;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -96,11 +97,11 @@ impl Reload {
             print::table(&["SOURCE", "STATE", "DIGEST", "WHY"], rows);
         }
         if let Some(problem) = problem {
-            let problem = print::escaped(&problem);
+            let problem = Line::new(problem);
             eprintln!("sandglass: the manifest does not count as it is now: {problem}");
         }
         for Task { task, reason } in &ready.tasks {
-            let (task, reason) = (print::escaped(task), print::escaped(reason));
+            let (task, reason) = (Line::name(task), Line::new(reason));
             eprintln!("sandglass: the host's task {task} has failed: {reason}");
         }
         Ok(if is_well {

@@ -108,7 +108,7 @@ impl Test {
                         "ok"
                     }
                     .to_owned(),
-                    print::escaped(&outcome.case),
+                    outcome.case.clone(),
                     print::grouped(outcome.usage.fuel),
                     print::size(outcome.usage.peak_memory),
                     format!("{:.1?}", outcome.usage.duration),
@@ -118,7 +118,7 @@ impl Test {
         print::line("");
         for outcome in outcomes {
             if let Some(problem) = &outcome.problem {
-                print::untrusted(&format!("{}: {problem}", outcome.case));
+                print::line(&print::indented(&format!("{}: {problem}", outcome.case)));
             }
         }
         print::line(&format!("{passed} passed, {failed} failed"));

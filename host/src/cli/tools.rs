@@ -1,5 +1,6 @@
 //! Tools that a command calls by itself, without a server.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ impl LocalTools {
     }
 }
 
-fn usage(message: impl Into<String>) -> Failure {
+fn usage(message: impl Display) -> Failure {
     Failure::new(Exit::Usage, message)
 }
 

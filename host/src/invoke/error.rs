@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use sandglass_manifest::Scope;
+use sandglass_text::Line;
 
 use super::quota::Amount;
 use crate::sandbox::{Askable, Fault};
@@ -12,16 +13,16 @@ use crate::sandbox::{Askable, Fault};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
     /// The tenant has no such tool.
-    #[error("Unknown tool: {0}")]
+    #[error("Unknown tool: {}", Line::name(.0))]
     UnknownTool(String),
     /// The tenant has no such prompt.
-    #[error("Unknown prompt: {0}")]
+    #[error("Unknown prompt: {}", Line::name(.0))]
     UnknownPrompt(String),
     /// The tenant has no such resource.
-    #[error("Resource not found: {0}")]
+    #[error("Resource not found: {}", Line::new(.0))]
     UnknownResource(String),
     /// The caller's credential does not cover it.
-    #[error("Not allowed: {name} needs a credential with the scope {scope}")]
+    #[error("Not allowed: {} needs a credential with the scope {scope}", Line::new(.name))]
     Forbidden {
         /// The tool, prompt or resource.
         name: String,

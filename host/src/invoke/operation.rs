@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use sandglass_text::Line;
 use serde_json::{Map, Value};
 
 use super::call::{CallTool, Complete, GetPrompt, ReadResource, ToolOutput};
@@ -281,7 +282,7 @@ impl Operation for GetPrompt {
         let known = &prompt.described.arguments;
         for (name, value) in &self.arguments {
             if !known.iter().any(|argument| argument.name == *name) {
-                let text = format!("{} has no argument `{name}`", prompt.name);
+                let text = format!("{} has no argument `{}`", prompt.name, Line::name(name));
                 return Err(InvokeError::InvalidArguments(text));
             }
             if !value.is_string() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sandglass_manifest::Limits;
+use sandglass_text::Line;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
@@ -132,7 +133,7 @@ pub enum DescribeError {
     Fault(#[from] Fault),
     /// The component reported an error itself.
     #[error("the component cannot list its tools: {0}")]
-    Guest(String),
+    Guest(Line),
 }
 
 impl Component {
@@ -245,7 +246,7 @@ impl Component {
                     let left_out = script.map(View::finish).unwrap_or_default();
                     Ok(Listed { provided, left_out })
                 }
-                Ok(Ok(Err(problem))) => Err(DescribeError::Guest(problem)),
+                Ok(Ok(Err(problem))) => Err(DescribeError::Guest(Line::excerpt(problem))),
                 Ok(Err(error)) => Err(fault(&error, &store, &limits).into()),
                 Err(_) => Err(Fault::Time {
                     limit: limits.timeout,
@@ -412,7 +413,7 @@ fn fault(error: &wasmtime::Error, store: &Store<CallState>, limits: &Limits) -> 
         };
     }
     Fault::Trap {
-        reason: reason.trim_start_matches("wasm trap: ").to_owned(),
+        reason: Line::excerpt(reason.trim_start_matches("wasm trap: ")),
         message: store.data().output.panic_message(),
     }
 }

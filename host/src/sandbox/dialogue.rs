@@ -6,11 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use sandglass_text::Line;
+use sandglass_text::hidden::Kind as Text;
+use sandglass_text::walk::{self, Found};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bindings::{
-    Answer, AskError, ElicitationAction, ElicitationAnswer, Question, QuestionKind, Root,
+    Answer, AskError, ElicitationAction, ElicitationAnswer, FormElicitation, Question,
+    QuestionKind, Root, UrlElicitation,
 };
 use super::origin::Origin;
 use crate::schema::Form;
@@ -172,7 +176,7 @@ impl Dialogue {
             {
                 return Err(AskError::Failed(format!(
                     "two questions have the key `{}`",
-                    question.key
+                    Line::name(&question.key)
                 )));
             }
         }
@@ -209,6 +213,10 @@ pub fn read(questions: &[Question], given: &BTreeMap<String, Value>) -> Option<V
 pub fn settle(questions: &mut [Question]) -> Result<(), AskError> {
     let mut bytes = 0;
     for question in questions {
+        check_seen(question).map_err(|found| {
+            let key = Line::name(&question.key);
+            AskError::Failed(format!("the question `{key}`: its {found}"))
+        })?;
         let QuestionKind::ElicitForm(form) = &mut question.ask else {
             continue;
         };
@@ -220,11 +228,40 @@ pub fn settle(questions: &mut [Question]) -> Result<(), AskError> {
             )));
         }
         let read = Form::read(&form.requested_schema).map_err(|error| {
-            AskError::Failed(format!("the question `{}`: {error}", question.key))
+            let key = Line::name(&question.key);
+            AskError::Failed(format!("the question `{key}`: {error}"))
         })?;
         form.requested_schema = read.text();
     }
     Ok(())
+}
+
+/// Whoever answers sees all of what is asked. A form is looked at when it is read.
+fn check_seen(question: &Question) -> Result<(), Found> {
+    let look =
+        |field: &str, text: &str, kind| walk::text(text, kind).map_err(|found| found.within(field));
+    look("key", &question.key, Text::Line)?;
+    match &question.ask {
+        QuestionKind::ElicitForm(FormElicitation {
+            message,
+            requested_schema: _,
+        }) => look("message", message, Text::Lines),
+        QuestionKind::ElicitUrl(UrlElicitation {
+            message,
+            url,
+            elicitation_id,
+        }) => {
+            look("message", message, Text::Lines)?;
+            look("url", url, Text::Word)?;
+            look("elicitationId", elicitation_id, Text::Word)
+        }
+        QuestionKind::Sample(params) => {
+            let looked = walk::data(&mut serde_json::Deserializer::from_str(params));
+            // What is no JSON is refused when it is sent.
+            looked.unwrap_or(Ok(()))
+        }
+        QuestionKind::ListRoots => Ok(()),
+    }
 }
 
 /// Whether a form is filled in as its schema says (MCP, "Elicitation: Security Considerations").
@@ -436,6 +473,55 @@ mod tests {
         let refused = run.ask(vec![roots("a"), sample("b")]).unwrap();
         assert!(matches!(refused, Err(AskError::Unsupported(_))));
         assert!(run.refused.samples && !run.refused.roots);
+    }
+
+    #[test]
+    fn a_question_hides_nothing_from_who_answers() {
+        let form = |message: &str, schema: Value| {
+            QuestionKind::ElicitForm(FormElicitation {
+                message: message.to_owned(),
+                requested_schema: schema.to_string(),
+            })
+        };
+        let page = |message: &str, url: &str| {
+            QuestionKind::ElicitUrl(UrlElicitation {
+                message: message.to_owned(),
+                url: url.to_owned(),
+                elicitation_id: "1".to_owned(),
+            })
+        };
+        let fields = |title: &str| json!({"type": "object", "properties": {"a": {"type": "string", "title": title}}});
+        let choice = |name: &str| json!({"type": "object", "properties": {"a": {"type": "string", "enum": ["b", name]}}});
+        let said = |text: &str| {
+            QuestionKind::Sample(json!({"messages": [{"role": "user", "content": {"type": "text", "text": text}}], "maxTokens": 1}).to_string())
+        };
+        let ask = |key: &str, ask: QuestionKind| {
+            let key = key.to_owned();
+            settle(&mut [Question { key, ask }])
+        };
+        for (kind, place) in [
+            (form("Sure?\u{e0041}", fields("b")), "/message"),
+            (form("Sure?", fields("b\u{202e}")), "/properties/a/title"),
+            (form("Sure?", choice("c\u{200b}")), "/properties/a/enum/1"),
+            (page("Open\u{2028}", "https://a.example/"), "/message"),
+            (page("Open", "https://a.example/\u{200d}"), "/url"),
+            (said("Say yes\u{e0041}"), "/messages/0/content/text"),
+        ] {
+            let Err(AskError::Failed(told)) = ask("q", kind) else {
+                panic!("{place} passes")
+            };
+            assert!(told.starts_with("the question `q`: its "), "{told}");
+            assert!(told.contains(place) && told.contains("U+"), "{told}");
+        }
+        assert!(ask("q\u{200b}", page("Open", "https://a.example/")).is_err());
+        for kind in [
+            form("Sure?\n\u{1f469}\u{200d}\u{1f52c}", fields("b")),
+            page("Open", "https://a.example/"),
+            said("a\tb"),
+            QuestionKind::ListRoots,
+        ] {
+            assert!(ask("q", kind).is_ok());
+        }
     }
 
     #[test]

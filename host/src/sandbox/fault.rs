@@ -2,6 +2,7 @@
 //! tool; REST, MCP and the CLI all use them as they stand here.
 
 use sandglass_manifest::{ByteSize, Duration};
+use sandglass_text::Line;
 
 /// A call that the sandbox ended, or that ended itself the hard way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,9 +43,9 @@ pub enum Fault {
     #[error("The tool trapped: {reason}{}", .message.as_ref().map(|message| format!(": {message}")).unwrap_or_default())]
     Trap {
         /// What went wrong, in WebAssembly's terms.
-        reason: String,
+        reason: Line,
         /// The guest's own panic message, where it left one.
-        message: Option<String>,
+        message: Option<Line>,
     },
     /// The guest ended its process instead of returning.
     #[error("The tool ended itself with exit status {status} instead of returning a result")]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use sandglass_text::{Line, json};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -113,7 +114,7 @@ impl GuestOutput {
     pub(super) fn log(&self, severity: Severity, logger: Option<&str>, data: &str) {
         let source = &*self.source;
         let logger = logger.unwrap_or_default();
-        // The data is JSON text, in which control characters are escaped already.
+        let data = json::OneLine(data);
         match severity {
             Severity::Debug => tracing::debug!(target: "guest", source, logger, "{data}"),
             Severity::Info | Severity::Notice => {
@@ -152,7 +153,8 @@ impl GuestOutput {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
         };
-        let line = printable(line);
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim_end();
         if !line.is_empty() {
             tracing::info!(target: "guest", source, stream, "{line}");
         }
@@ -172,14 +174,14 @@ impl GuestOutput {
 
     /// The message of a Rust panic on stderr:
     /// `thread 'main' panicked at src/lib.rs:1:2:` and then the message up to the note on backtraces.
-    pub(super) fn panic_message(&self) -> Option<String> {
+    pub(super) fn panic_message(&self) -> Option<Line> {
         let state = self.lock();
         let text = String::from_utf8_lossy(&state.kept_stderr);
         let panic = &text[text.rfind("panicked at ")?..];
         let (_, message) = panic.split_once('\n')?;
         let message = message.split("\nnote: ").next()?;
-        let message = printable(message.as_bytes());
-        (!message.is_empty()).then_some(message)
+        let message = message.trim_end();
+        (!message.is_empty()).then(|| Line::excerpt(message))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -204,20 +206,6 @@ impl State {
             Stream::Stderr => &mut self.stderr,
         }
     }
-}
-
-/// One line of text with control characters escaped: a guest must not move a terminal's cursor or forge a log line.
-fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut line = String::with_capacity(text.len());
-    for character in text.trim_end().chars() {
-        if character.is_control() && character != '\t' {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
 }
 
 /// A guest's stdout or stderr.
@@ -329,7 +317,13 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(printable(b"a\x1b[2Jb\tc\n"), "a\\u{1b}[2Jb\tc");
+    fn a_panic_message_is_one_line() {
+        let output = output(10_000);
+        output.write(
+            Stream::Stderr,
+            b"thread 'main' panicked at a.rs:1:1:\na\x1b[2Jb\n2026\n",
+        );
+        let message = output.panic_message();
+        assert_eq!(message.as_deref(), Some("a\\u{1b}[2Jb\\n2026"));
     }
 }

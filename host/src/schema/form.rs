@@ -2,6 +2,8 @@
 //! brought into the shape in which clients get it, and what they send back is checked against that.
 
 use rmcp::model::ElicitationSchema;
+use sandglass_text::Line;
+use sandglass_text::walk::{self, Found};
 use serde_json::{Map, Value};
 
 use super::account::Account;
@@ -39,11 +41,14 @@ pub enum FormError {
     /// Not such a schema.
     #[error("its form is no schema of a form (MCP, \"Requested Schema\"): {0}")]
     NotOne(#[from] serde_json::Error),
+    /// Something that the person would not see.
+    #[error("its form at {0}")]
+    Hidden(#[from] Found),
     /// Something that clients would not get.
     #[error(
         "its form has `{0}`, which clients are not told of: forms are flat, of strings, numbers, booleans and choices"
     )]
-    Keyword(String),
+    Keyword(Line),
 }
 
 impl Form {
@@ -55,6 +60,7 @@ impl Form {
         let given: Value = serde_json::from_str(text)?;
         let schema = serde_json::from_str::<ElicitationSchema>(text)?;
         let schema = serde_json::to_value(schema)?;
+        walk::data(&schema)??;
         check_told(&given, &schema)?;
         let properties =
             |schema: &Value| schema.get("properties").and_then(Value::as_object).cloned();
@@ -92,6 +98,6 @@ fn check_told(given: &Value, told: &Value) -> Result<(), FormError> {
     };
     match given.keys().find(|keyword| !is_told(keyword)) {
         None => Ok(()),
-        Some(keyword) => Err(FormError::Keyword(keyword.clone())),
+        Some(keyword) => Err(FormError::Keyword(Line::name(keyword))),
     }
 }

@@ -4,10 +4,12 @@
 //! A schema comes from a guest and is not trusted: nothing is fetched for it, all in it is bounded before it is compiled,
 //! and what a value would cost to check is counted first.
 
+use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
+use sandglass_text::Line;
 use serde_json::{Map, Value, json};
 
 use super::account::{Account, Exhausted};
@@ -18,9 +20,6 @@ use super::pattern::{self, Patterns};
 
 /// Bytes of a schema's JSON text.
 const MAX_SCHEMA: usize = 256 << 10;
-
-/// Bytes of what is told of them: names of the caller's may be long.
-const MAX_TOLD: usize = 4 << 10;
 
 /// Errors of one instance that are reported.
 const REPORTED_ERRORS: usize = 5;
@@ -68,10 +67,10 @@ pub enum SchemaError {
     Endless,
     /// A reference out of the document.
     #[error("refers to `{0}`: references must stay within the schema (`#/..`), nothing is fetched")]
-    Remote(String),
+    Remote(Line),
     /// A dialect that the host does not know.
     #[error("has the `$schema` `{0}`; the drafts 4, 6, 7, 2019-09 and 2020-12 are known")]
-    Dialect(String),
+    Dialect(Line),
     /// A schema within the schema that has a name or a dialect of its own.
     #[error(
         "has `{0}` below its root: references must mean the same everywhere in it; remove it, or put the schema in `$defs`"
@@ -79,7 +78,7 @@ pub enum SchemaError {
     Embedded(&'static str),
     /// Two anchors of a name.
     #[error("has two anchors of the name `{0}`: a reference to it could mean either")]
-    Anchors(String),
+    Anchors(Line),
     /// Too many subschemas.
     #[error("has more than {0} subschemas")]
     Subschemas(usize),
@@ -105,13 +104,13 @@ pub enum SchemaError {
     Compiled(u64),
     /// A pattern.
     #[error("has the pattern `{0}`, which {1}")]
-    Pattern(String, String),
+    Pattern(Line, String),
     /// With all the others of its component it is too much.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
     /// No valid schema.
     #[error("is no valid JSON Schema: {0}")]
-    Invalid(String),
+    Invalid(Line),
 }
 
 impl Schema {
@@ -129,10 +128,9 @@ impl Schema {
         let document = Value::Object(Map::clone(&schema.document));
         // What can be wrong with a reference or a pattern its own schema does not say.
         if schema.refers || !schema.patterns.is_empty() {
-            validator(document, &schema.patterns).map_err(SchemaError::Invalid)?;
+            validator(document, &schema.patterns).map_err(invalid)?;
         } else {
-            jsonschema::meta::validate(&document)
-                .map_err(|error| SchemaError::Invalid(error.to_string()))?;
+            jsonschema::meta::validate(&document).map_err(invalid)?;
         }
         Ok(schema)
     }
@@ -143,8 +141,9 @@ impl Schema {
         let graph = Graph::of(&document, &mut |pattern| patterns.add(pattern, account))?;
         account.compile(graph.compiled)?;
         let Value::Object(document) = document else {
-            let wrong = format!("{document} is neither an object nor a boolean");
-            return Err(SchemaError::Invalid(wrong));
+            return Err(invalid(format_args!(
+                "{document} is neither an object nor a boolean"
+            )));
         };
         Ok(Self {
             document: Arc::new(document),
@@ -224,12 +223,8 @@ impl Schema {
             .take(REPORTED_ERRORS)
             .map(|error| describe(&error))
             .collect();
-        let mut told = errors.join("; ");
-        if told.len() > MAX_TOLD {
-            told.truncate(told.floor_char_boundary(MAX_TOLD));
-            told.push_str(" ..");
-        }
-        Err(told)
+        // Names of the caller's may be long.
+        Err(Line::new(errors.join("; ")).into())
     }
 
     fn cost(&self, compiled: &Compiled, instance: &Value, limit: Cost) -> Cost {
@@ -280,6 +275,10 @@ impl Schema {
         let document = Value::Object(Map::clone(&self.document));
         validator(document, &self.patterns)
     }
+}
+
+fn invalid(why: impl Display) -> SchemaError {
+    SchemaError::Invalid(Line::excerpt(why))
 }
 
 fn validator(mut document: Value, patterns: &Patterns) -> Result<Validator, String> {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use regex_automata::dfa::dense;
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_syntax::ast::{self, ErrorKind};
+use sandglass_text::Line;
 
 use super::account::Account;
 use super::cost::Effort;
@@ -80,7 +81,7 @@ impl Patterns {
 }
 
 fn measure(pattern: &str, account: &mut Account) -> Result<Measured, SchemaError> {
-    let refused = |why: String| SchemaError::Pattern(shown(pattern), why);
+    let refused = |why: String| SchemaError::Pattern(Line::name(pattern), why);
     if pattern.len() > MAX_TEXT {
         let text = format!(
             "has {} bytes; at most {MAX_TEXT} are accepted",
@@ -214,13 +215,4 @@ fn without_looking(pattern: &str) -> String {
         }
     }
     text
-}
-
-/// As much of it as an error repeats.
-fn shown(pattern: &str) -> String {
-    let end = pattern.floor_char_boundary(80);
-    match end == pattern.len() {
-        true => pattern.to_owned(),
-        false => format!("{}…", &pattern[..end]),
-    }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use sandglass_text::Line;
 use serde_json::Value;
 
 use super::json_schema::SchemaError;
@@ -75,7 +76,7 @@ impl<'a> References<'a> {
             if let Some(name) = schema.get(keyword).and_then(Value::as_str)
                 && self.anchors.insert(name, schema).is_some()
             {
-                return Err(SchemaError::Anchors(name.to_owned()));
+                return Err(SchemaError::Anchors(Line::name(name)));
             }
         }
         Ok(())
@@ -83,9 +84,13 @@ impl<'a> References<'a> {
 
     /// What a reference points to.
     pub fn target(&self, reference: &str) -> Result<&'a Value, SchemaError> {
-        let remote = || SchemaError::Remote(reference.to_owned());
+        let remote = || SchemaError::Remote(Line::name(reference));
         let fragment = reference.strip_prefix('#').ok_or_else(remote)?;
-        let nothing = || SchemaError::Invalid(format!("`{reference}` points to nothing"));
+        let nothing = || {
+            SchemaError::Invalid(Line::excerpt(format_args!(
+                "`{reference}` points to nothing"
+            )))
+        };
         let fragment = decoded(fragment).ok_or_else(nothing)?;
         let target = match fragment.starts_with('/') || fragment.is_empty() {
             true => self.root.pointer(&fragment),
@@ -107,7 +112,7 @@ fn dialect(root: &Value) -> Result<Dialect, SchemaError> {
         .iter()
         .find(|(dialect, _)| name == Some(dialect))
         .map(|(_, dialect)| *dialect)
-        .ok_or_else(|| SchemaError::Dialect(named.clone()))
+        .ok_or_else(|| SchemaError::Dialect(Line::name(named)))
 }
 
 /// A fragment without its percent-encoding (RFC 3986, section 2.1).

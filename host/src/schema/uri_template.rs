@@ -3,6 +3,8 @@
 //! A URI is held against the parts one after the other: which places in it each part can end at, given those that the one
 //! before ended at. So a look takes a walk over the URI for each expression, and a template the memory of its text.
 
+use sandglass_text::Line;
+
 /// Expressions of a template: each may cost a walk over the URI.
 const MAX_EXPRESSIONS: usize = 16;
 
@@ -49,7 +51,7 @@ pub enum TemplateError {
     #[error(
         "`{{{0}}}` is no expression: write `{{name}}`, `{{+name}}`, `{{/name}}`, `{{?name}}` or `{{#name}}` (RFC 6570, section 2.2)"
     )]
-    Expression(String),
+    Expression(Line),
     /// More expressions than a look may cost.
     #[error("it has {0} expressions; at most {MAX_EXPRESSIONS} are accepted")]
     Expressions(usize),
@@ -175,7 +177,7 @@ fn expansion(expression: &str, variables: &mut Vec<String>) -> Result<Expansion,
         let name = name.strip_suffix('*').unwrap_or(name);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.%".contains(&byte);
         if name.is_empty() || !name.bytes().all(is_name) {
-            return Err(TemplateError::Expression(expression.to_owned()));
+            return Err(TemplateError::Expression(Line::name(expression)));
         }
         variables.push(name.to_owned());
         count += 1;
@@ -222,7 +224,7 @@ fn expansion(expression: &str, variables: &mut Vec<String>) -> Result<Expansion,
             mark: b'&',
             but: b"#",
         },
-        _ => return Err(TemplateError::Expression(expression.to_owned())),
+        _ => return Err(TemplateError::Expression(Line::name(expression))),
     })
 }
 

@@ -12,6 +12,8 @@ use axum::http::uri::{Authority, Scheme};
 use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 
+use sandglass_text::Line;
+
 use super::origin::Origin;
 use super::rest::ErrorBody;
 
@@ -41,10 +43,10 @@ enum Refused {
     /// Whom it is for is not said, or could be read in two ways (RFC 9112, section 3.2).
     #[error("{0}")]
     Malformed(&'static str),
-    #[error("{name} {value:?} is not allowed; list it with {flag}")]
+    #[error("{name} \"{value}\" is not allowed; list it with {flag}")]
     NotListed {
         name: &'static str,
-        value: String,
+        value: Line,
         flag: &'static str,
     },
 }
@@ -66,7 +68,7 @@ impl Guard {
             if !self.accepts_origin(origin, host.as_ref()) {
                 return Err(Refused::NotListed {
                     name: "Origin",
-                    value: String::from_utf8_lossy(origin.as_bytes()).into_owned(),
+                    value: Line::name(String::from_utf8_lossy(origin.as_bytes())),
                     flag: "--allowed-origins",
                 });
             }
@@ -80,7 +82,7 @@ impl Guard {
         }
         Err(Refused::NotListed {
             name: "Host",
-            value: host.map(|host| host.to_string()).unwrap_or_default(),
+            value: host.map(Line::name).unwrap_or_default(),
             flag: "--allowed-hosts",
         })
     }

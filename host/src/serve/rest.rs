@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use sandglass_text::Line;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -221,7 +222,9 @@ impl IntoResponse for RestError {
         };
         let text = match &self {
             // The Python runtime's own words.
-            Self::Invoke(InvokeError::UnknownTool(name)) => format!("Tool '{name}' not found"),
+            Self::Invoke(InvokeError::UnknownTool(name)) => {
+                format!("Tool '{}' not found", Line::name(name))
+            }
             other => other.to_string(),
         };
         let mut response = (status, ErrorBody::new(text)).into_response();

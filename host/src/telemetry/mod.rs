@@ -7,6 +7,7 @@ use std::any::Any;
 use std::io::{self, IsTerminal};
 
 pub use metrics::{Histograms, Metrics};
+use sandglass_text::log;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -69,6 +70,7 @@ pub fn start(level: LogLevel, calls: LogLevel, traces: Option<&trace::Export>) {
         "{others},rmcp=off,notify=error,kube_client=off,kube_runtime=off,sandglass={own},guest={own},access={own},{CALLS}={calls}"
     ));
     let log = tracing_subscriber::fmt::layer()
+        .fmt_fields(log::Fields)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_filter(filter);
@@ -76,6 +78,7 @@ pub fn start(level: LogLevel, calls: LogLevel, traces: Option<&trace::Export>) {
         .with(log)
         .with(traces.map(trace::Export::layer))
         .init();
+    log::take_panics();
 }
 
 /// Logs a panic that was caught: its message is for the operator, not for the caller.

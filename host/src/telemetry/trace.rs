@@ -11,6 +11,7 @@ use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
 };
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use sandglass_text::Line;
 use tracing::{Span, Subscriber, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
@@ -95,6 +96,7 @@ pub fn call_span(
     if !tracing::span_enabled!(target: TARGET, tracing::Level::INFO) {
         return Span::none();
     }
+    let (tool, caller) = (Line::name(tool), Line::name(caller.name()));
     let span = tracing::info_span!(
         target: TARGET,
         parent: None,
@@ -103,8 +105,8 @@ pub fn call_span(
         otel.kind = "server",
         otel.status_code = field::Empty,
         sandglass.tenant = %tenant,
-        sandglass.tool = tool,
-        sandglass.caller = caller.name(),
+        sandglass.tool = &*tool,
+        sandglass.caller = &*caller,
         sandglass.fuel = field::Empty,
         sandglass.peak_memory = field::Empty,
         sandglass.outcome = field::Empty,

@@ -17,6 +17,7 @@ pub(crate) mod tests;
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     path::{Path, PathBuf},
 };
 
@@ -116,7 +117,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn refuse<T>(&self, place: Location, message: impl Into<String>) -> Result<T, ManifestError> {
+    fn refuse<T>(&self, place: Location, message: impl Display) -> Result<T, ManifestError> {
         Err(ManifestError::at(place, self.origin, message))
     }
 

@@ -1,6 +1,9 @@
 //! From what is known of a server to its status. Pure.
 
+use std::fmt::Display;
+
 use k8s_openapi::api::apps::v1::Deployment;
+use sandglass_text::Line;
 
 use super::apply::Refusal;
 use super::pods::Served;
@@ -54,7 +57,7 @@ pub fn status(server: &MCPServer, progress: &Progress, seen: &Seen, now: &str) -
     };
     let message = match failed {
         Some(step) => step.message.clone(),
-        None => notes(progress, seen).join("; "),
+        None => Line::new(notes(progress, seen).join("; ")).into(),
     };
     let conditions = steps
         .into_iter()
@@ -81,7 +84,11 @@ pub fn status(server: &MCPServer, progress: &Progress, seen: &Seen, now: &str) -
     let namespace = server.metadata.namespace.as_deref().unwrap_or_default();
     let name = server.metadata.name.as_deref().unwrap_or_default();
     let tools = match &seen.served {
-        Some(served) => served.tools.clone(),
+        Some(served) => served
+            .tools
+            .iter()
+            .map(|tool| Line::name(tool).into())
+            .collect(),
         None if rollout.serves => before.available_tools,
         None => Vec::new(),
     };
@@ -124,13 +131,13 @@ impl Step {
         kind: &'static str,
         status: &'static str,
         reason: impl Into<String>,
-        message: impl Into<String>,
+        message: impl Display,
     ) -> Self {
         Self {
             kind,
             status,
             reason: reason.into(),
-            message: message.into(),
+            message: Line::new(message).into(),
         }
     }
 
@@ -273,7 +280,10 @@ fn mirror(deployment: &Deployment) -> DeploymentStatus {
                 kind: condition.type_,
                 status: condition.status,
                 reason: condition.reason.filter(|reason| !reason.is_empty()),
-                message: condition.message.filter(|message| !message.is_empty()),
+                message: condition
+                    .message
+                    .filter(|message| !message.is_empty())
+                    .map(|message| Line::new(message).into()),
             })
             .collect(),
     }
@@ -364,6 +374,18 @@ mod tests {
             (status.phase, &*status.message),
             (Some(Phase::Pending), "no node")
         );
+    }
+
+    #[test]
+    fn what_others_say_is_a_line_of_the_message() {
+        let mut seen = deployment(1, json!({ "observedGeneration": 1 }));
+        let said = format!("no node\n\u{1b}[2J{}", "x".repeat(1 << 20));
+        seen.trouble = Some(("Unschedulable".to_owned(), said));
+        let status = of(&MADE, &seen);
+        assert!(status.message.starts_with("no node\\n\\u{1b}[2Jxx"));
+        for message in [&status.message, &status.conditions[3].message] {
+            assert!(message.len() < Line::MAX + 40);
+        }
     }
 
     #[test]

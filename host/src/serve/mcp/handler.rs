@@ -24,6 +24,7 @@ use rmcp::model::{
     UnsubscribeRequestParams, UpdateTaskMethod, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
+use sandglass_text::Line;
 use serde_json::{Map, Value};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -733,7 +734,7 @@ fn unreadable_call(params: &Value) -> Result<CallToolResult, ErrorData> {
 fn unknown_method(method: &str) -> ErrorData {
     ErrorData::new(
         ErrorCode::METHOD_NOT_FOUND,
-        format!("Method not found: {method}"),
+        format!("Method not found: {}", Line::name(method)),
         None,
     )
 }

@@ -1,11 +1,13 @@
 //! As much of a JSON-RPC message as it takes to tell what is malformed, and where the rest belongs.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use rmcp::model::{
     CallToolRequestMethod, ConstString, ErrorCode, GetPromptRequestMethod, InitializeRequestParams,
     ReadResourceRequestMethod, SubscriptionsListenRequestMethod,
 };
+use sandglass_text::Line;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -53,7 +55,7 @@ pub enum Asks<'a> {
 #[derive(Debug)]
 pub struct Malformed {
     code: ErrorCode,
-    reason: Cow<'static, str>,
+    reason: Line,
     id: Value,
 }
 
@@ -173,10 +175,9 @@ impl<'a> Message<'a> {
             Ok(params) => Ok(params),
             Err(error) => Err(Malformed {
                 code: ErrorCode::INVALID_PARAMS,
-                reason: format!(
+                reason: Line::new(format_args!(
                     "Invalid params: `initialize` needs protocolVersion, capabilities and clientInfo: {error}"
-                )
-                .into(),
+                )),
                 id: self.id(),
             }),
         }
@@ -188,7 +189,7 @@ impl Malformed {
     pub fn json() -> Self {
         Self {
             code: ErrorCode::PARSE_ERROR,
-            reason: "Parse error: not JSON, nested too deeply, or a number out of range".into(),
+            reason: Line::new("Parse error: not JSON, nested too deeply, or a number out of range"),
             id: Value::Null,
         }
     }
@@ -197,16 +198,16 @@ impl Malformed {
     pub fn request(reason: &str) -> Self {
         Self {
             code: ErrorCode::INVALID_REQUEST,
-            reason: format!("Invalid Request: {reason}").into(),
+            reason: Line::new(format_args!("Invalid Request: {reason}")),
             id: Value::Null,
         }
     }
 
     /// Any other code.
-    pub fn new(code: ErrorCode, reason: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(code: ErrorCode, reason: impl Display) -> Self {
         Self {
             code,
-            reason: reason.into(),
+            reason: Line::new(reason),
             id: Value::Null,
         }
     }
@@ -234,6 +235,7 @@ impl Malformed {
         } else if !is_object(params.get("_meta")) {
             "Invalid params: `_meta` must be an object".into()
         } else {
+            let method = Line::name(method);
             format!("Invalid params: they are not those of {method}").into()
         };
         Self::new(ErrorCode::INVALID_PARAMS, reason)

@@ -19,7 +19,7 @@ const CAPACITY: usize = 256;
 /// take many times as much.
 const ROOM: usize = 256 << 10;
 
-/// Bytes of one: it becomes a value, which takes many times as much, when it is sent. Larger ones are in the host's log alone.
+/// Bytes of one: it becomes a value, which takes many times as much, when it is sent. Larger ones are in the host's log alone, cut.
 const LARGEST: usize = 64 << 10;
 
 /// Bytes that a notification takes beside its texts.

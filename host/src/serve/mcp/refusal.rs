@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rmcp::model::{ErrorCode, ProtocolVersion};
+use sandglass_text::Line;
 use serde_json::Value;
 
 use super::handshake::MAX_HANDSHAKE;
@@ -60,6 +61,7 @@ impl Refusal {
 
     /// 400: a header says other than the body.
     pub fn mismatch(header: &str, expected: &str) -> Self {
+        let expected = Line::name(expected);
         let text = format!("Header mismatch: {header} is not `{expected}`, as the body has it");
         Malformed::new(ErrorCode::HEADER_MISMATCH, text).into()
     }

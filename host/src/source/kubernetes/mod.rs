@@ -20,6 +20,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
 use sandglass_manifest::{Digest, KubernetesKey, KubernetesKind, KubernetesObject};
+use sandglass_text::Line;
 use tokio::sync::OnceCell;
 
 use super::attempt::{self, FetchError, Problem};
@@ -354,7 +355,7 @@ fn who(refusal: &[u8]) -> String {
         .and_then(|(_, rest)| rest.split_once('"'))
         .map_or_else(
             || "whom it takes us for".to_owned(),
-            |(user, _)| user.escape_debug().to_string(),
+            |(user, _)| Line::name(user).into(),
         )
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use sandglass_manifest::{ByteSize, Digest};
+use sandglass_text::Line;
 use serde::Deserialize;
 
 use crate::sandbox::compile::MAX_COMPONENT;
@@ -31,12 +32,15 @@ const POLICY: [&str; 4] = [
 /// Bytes of a policy.
 const MAX_POLICY: u64 = 256 << 10;
 
+/// Layers, or platforms, that an error names.
+const MAX_LISTED: usize = 8;
+
 /// Why an artifact is no component.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactError {
     /// Not what a manifest is.
     #[error("its manifest cannot be read ({0}): push it again")]
-    Manifest(String),
+    Manifest(Line),
     /// No layer is a component.
     #[error(
         "none of its layers is a component (they are {}): push it with `sandglass push`, `wkg oci push`, or `oras push` and `:application/wasm`", list(.0)
@@ -61,17 +65,20 @@ pub enum ArtifactError {
     PolicyTooLarge(u64),
     /// A digest of another kind.
     #[error("its manifest names `{0}`: only sha256 digests are accepted")]
-    Digest(String),
+    Digest(Line),
 }
 
 fn list(items: &[String]) -> String {
     match items {
         [] => "none at all".to_owned(),
-        items => items
-            .iter()
-            .map(|item| item.escape_debug().to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
+        items => {
+            let named = items.iter().take(MAX_LISTED);
+            let mut named: Vec<String> = named.map(|item| Line::name(item).into()).collect();
+            if let more @ 1.. = items.len() - named.len() {
+                named.push(format!("{more} more"));
+            }
+            named.join(", ")
+        }
     }
 }
 
@@ -127,7 +134,7 @@ pub struct Document {
 impl Document {
     /// Reads either.
     pub fn read(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        serde_json::from_slice(bytes).map_err(|error| ArtifactError::Manifest(error.to_string()))
+        serde_json::from_slice(bytes).map_err(|error| ArtifactError::Manifest(Line::excerpt(error)))
     }
 }
 
@@ -153,7 +160,7 @@ struct Platform {
 impl Descriptor {
     /// The digest, if it is one that is accepted.
     pub fn digest(&self) -> Result<Digest, ArtifactError> {
-        let invalid = |_| ArtifactError::Digest(self.digest.escape_debug().to_string());
+        let invalid = |_| ArtifactError::Digest(Line::name(&self.digest));
         self.digest.parse().map_err(invalid)
     }
 
@@ -255,6 +262,17 @@ mod tests {
                 assert_eq!(artifact.policy.unwrap().digest(), Ok(Digest::of(b"policy")));
             }
         }
+    }
+
+    #[test]
+    fn what_layers_there_are_is_told_in_a_line() {
+        let odd = layer("text/a\n\u{1b}[2J", "odd");
+        let long = layer(&"x".repeat(100_000), "long");
+        let layers: Vec<_> = [odd, long].into_iter().cycle().take(1_000).collect();
+        let error = refused(&json!({ "layers": layers }));
+        assert!(error.contains("they are text/a\\n\\u{1b}[2J, xx"), "{error}");
+        assert!(error.contains("992 more)"), "{error}");
+        assert!(error.len() < 4 << 10, "{} bytes", error.len());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 use sandglass_manifest::{ByteSize, Digest, unreadable};
+use sandglass_text::Line;
 use serde::Serialize;
 
 /// The file of a key or trust root has less.
@@ -97,7 +98,7 @@ impl PublicKey {
             tag => {
                 let reason = format!(
                     "is a `{}`: name the file of a `PUBLIC KEY`, as `cosign generate-key-pair` and `openssl pkey -pubout` write it",
-                    tag.escape_debug()
+                    Line::name(tag)
                 );
                 return Err(KeyError::new(file, reason));
             }

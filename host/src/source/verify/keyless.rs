@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sandglass_manifest::{Digest, Keyless};
+use sandglass_text::Line;
 use sigstore_verify::trust_root::TrustedRoot;
 use sigstore_verify::types::{Bundle, Sha256Hash};
 use sigstore_verify::{Error, VerificationPolicy, Verifier};
@@ -85,7 +86,9 @@ impl Identity {
             trust_root: self.trust_root.clone(),
         });
         if !self.is(&name) {
-            return Err(Flaw::Untrusted(format!("the signature is by {name}")));
+            return Err(Flaw::Untrusted(Line::excerpt(format_args!(
+                "the signature is by {name}"
+            ))));
         }
         bundle::check_statement(document, digest)?;
         Ok(name)
@@ -108,7 +111,7 @@ fn flaw(error: &Error) -> Flaw {
         error => error.to_string(),
     };
     // It quotes what anybody can have written.
-    Flaw::Untrusted(reason.escape_debug().to_string())
+    Flaw::Untrusted(Line::excerpt(reason))
 }
 
 /// For whom a certificate must be.

@@ -18,6 +18,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use sandglass_manifest::{Cosign, Digest, OciReference};
+use sandglass_text::Line;
 
 pub use key::{KeyError, KeyName, PublicKey};
 use keyless::Identity;
@@ -141,7 +142,7 @@ pub enum Flaw {
     /// It is somebody else's, or forged.
     OtherKey,
     /// It is by a certificate that is not good, or somebody else's.
-    Untrusted(String),
+    Untrusted(Line),
     /// It is by the right one, and signs another artifact.
     OtherArtifact,
 }

@@ -14,6 +14,7 @@ use poly1305::Poly1305;
 use poly1305::universal_hash::KeyInit;
 use salsa20::XSalsa20;
 use salsa20::cipher::{KeyIvInit, StreamCipher};
+use sandglass_text::Line;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
@@ -61,7 +62,7 @@ impl PrivateKey {
             tag => {
                 let reason = format!(
                     "is a `{}`: name a private key as `cosign generate-key-pair` writes it, or PKCS#8 (`openssl genpkey`)",
-                    tag.escape_debug()
+                    Line::name(tag)
                 );
                 Err(KeyError::new(file, reason))
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sandglass_manifest::Digest;
+use sandglass_text::Line;
 use serde::Serialize;
 
 use super::KeyName;
@@ -34,7 +35,7 @@ impl SignerName {
     pub fn id(&self) -> String {
         match self {
             Self::Key(key) => key.id.to_string(),
-            Self::Certificate(name) => name.to_string(),
+            Self::Certificate(name) => format!("{} ({})", name.identity, name.issuer),
         }
     }
 }
@@ -59,6 +60,6 @@ impl fmt::Display for CertificateName {
         let Self {
             identity, issuer, ..
         } = self;
-        write!(f, "{} ({})", identity.escape_debug(), issuer.escape_debug())
+        write!(f, "{} ({})", Line::name(identity), Line::name(issuer))
     }
 }

@@ -31,6 +31,7 @@ fn list() -> Vec<Tool> {
             "flood_progress",
             "flood_stdout",
             "invalid_json_value",
+            "log_raw",
             "open_socket",
             "panic_message",
             "print",
@@ -71,6 +72,11 @@ fn call(request: CallRequest) -> Outcome {
         "flood_progress" => consume::flood_progress(),
         "flood_stdout" => consume::flood_stdout(number("lines", usize::MAX)),
         "invalid_json_value" => raw_value("{ this is no JSON".into()),
+        "log_raw" => {
+            let data = given["data"].as_str().unwrap_or_default();
+            host::log(types::LogLevel::Info, data, given["logger"].as_str());
+            value("logged".into())
+        }
         "non_matching_output" => value(json!({ "n": "not a number" })),
         "open_socket" => value(pry::open_socket(
             given["address"].as_str().unwrap_or("127.0.0.1:80"),

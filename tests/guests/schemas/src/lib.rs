@@ -45,6 +45,9 @@ fn form(kind: &str) -> types::Question {
         "pattern" => {
             json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}})
         }
+        "hidden" => {
+            json!({"type": "object", "properties": {"a": {"type": "string", "title": "yes\u{202e}"}}})
+        }
         "remote" => json!({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}),
         _ => json!({"type": "object", "properties": {}, "description": "x".repeat(1_000_000)}),
     };
