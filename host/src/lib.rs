@@ -26,4 +26,5 @@ pub mod serve;
 pub mod source;
 mod supervise;
 pub mod telemetry;
+mod turns;
 mod watch;

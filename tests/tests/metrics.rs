@@ -238,12 +238,15 @@ async fn without_identity_nobody_from_elsewhere_has_the_host_look_again() {
         println!("SKIPPED: this machine has loopback alone");
         return;
     };
-    let host = Launch::manifest(&format!("version: 1\ntools: [ \"file:{}\" ]\n", tool("echo")))
-        .arg("--management-host")
-        .arg("0.0.0.0")
-        .arg("--allow-anonymous")
-        .start()
-        .await;
+    let host = Launch::manifest(&format!(
+        "version: 1\ntools: [ \"file:{}\" ]\n",
+        tool("echo")
+    ))
+    .arg("--management-host")
+    .arg("0.0.0.0")
+    .arg("--allow-anonymous")
+    .start()
+    .await;
     let client = reqwest::Client::new();
     let here = host.management("/reload");
     let there = here.replace("127.0.0.1", &address.to_string());

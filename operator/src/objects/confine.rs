@@ -75,7 +75,11 @@ pub(super) fn check(spec: &Map<String, Value>, account: &str) -> Result<(), Prob
     let known = serde_json::to_value(&read).expect("it was read from JSON");
     if let Some(place) = unknown(&spec, &known) {
         let place = place.trim_start_matches('.');
-        return refuse(place, "a field that the operator does not know", "remove it");
+        return refuse(
+            place,
+            "a field that the operator does not know",
+            "remove it",
+        );
     }
     pod(&read, account)
 }
@@ -179,9 +183,16 @@ fn pod(spec: &PodSpec, account: &str) -> Result<(), Problem> {
         let right = "what begins with `system-` is Kubernetes' own; name another class, or none";
         return refuse("priorityClassName", shown(class), right);
     }
-    if ephemeral_containers.as_ref().is_some_and(|it| !it.is_empty()) {
+    if ephemeral_containers
+        .as_ref()
+        .is_some_and(|it| !it.is_empty())
+    {
         let right = "a Deployment's pods have none; remove them";
-        return refuse("ephemeralContainers", "what is added to a running pod", right);
+        return refuse(
+            "ephemeralContainers",
+            "what is added to a running pod",
+            right,
+        );
     }
     for volume in volumes.iter().flatten() {
         check_volume(volume)?;
@@ -268,7 +279,10 @@ fn pod_security(place: &str, context: &PodSecurityContext) -> Result<Inherited, 
     for Sysctl { name, value: _ } in sysctls.iter().flatten() {
         if !SYSCTLS.contains(&name.as_str()) {
             let place = format!("{place}.sysctls");
-            let right = format!("the kernel parameters of a pod alone are {}", SYSCTLS.join(", "));
+            let right = format!(
+                "the kernel parameters of a pod alone are {}",
+                SYSCTLS.join(", ")
+            );
             return refuse(&place, shown(name), &right);
         }
     }
@@ -341,7 +355,11 @@ fn check_container(
             termination_grace_period_seconds: _,
             timeout_seconds: _,
         } = probe;
-        check_asked(&format!("{place}.{key}"), http_get.as_ref(), tcp_socket.as_ref())?;
+        check_asked(
+            &format!("{place}.{key}"),
+            http_get.as_ref(),
+            tcp_socket.as_ref(),
+        )?;
     }
     if let Some(lifecycle) = lifecycle {
         let Lifecycle {
@@ -427,7 +445,10 @@ fn check_capabilities(place: &str, given: Option<&Capabilities>) -> Result<(), P
         let right = "write `[ALL]`, and `NET_BIND_SERVICE` in `add` where it is needed";
         return refuse(&format!("{place}.drop"), "keeping capabilities", right);
     }
-    let more = add.iter().flatten().find(|name| *name != "NET_BIND_SERVICE");
+    let more = add
+        .iter()
+        .flatten()
+        .find(|name| *name != "NET_BIND_SERVICE");
     match more {
         None => Ok(()),
         Some(name) => {

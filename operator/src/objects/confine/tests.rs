@@ -201,11 +201,7 @@ fn what_a_pod_and_any_of_its_containers_may_not_be_is_refused() {
             "capabilities.drop",
             "`[ALL]`",
         ),
-        (
-            json!({ "procMount": "Unmasked" }),
-            "procMount",
-            "`Default`",
-        ),
+        (json!({ "procMount": "Unmasked" }), "procMount", "`Default`"),
     ];
     for (context, field, part) in &both {
         let patch = json!({ "securityContext": context });
