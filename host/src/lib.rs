@@ -27,4 +27,5 @@ pub mod serve;
 pub mod source;
 mod supervise;
 pub mod telemetry;
+mod turns;
 mod watch;

@@ -132,9 +132,13 @@ impl Reloader {
                     }
                     _ = self.hangup.recv() => {
                         tracing::info!("SIGHUP: the manifest and all sources are looked at again");
+                        self.loader.try_again();
                         self.look_everywhere(None).await;
                     }
-                    Some(done) = self.asked.recv() => self.look_everywhere(Some(done)).await,
+                    Some(done) = self.asked.recv() => {
+                        self.loader.try_again();
+                        self.look_everywhere(Some(done)).await;
+                    }
                     // The catalog lives as long as the loader.
                     _ = swaps.changed() => self.tell(),
                     Some(ended) = self.looks.join_next() => {

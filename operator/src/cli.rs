@@ -92,6 +92,18 @@ struct Run {
     /// The Gateway that routes are attached to [default: no routes are made]
     #[arg(long, env = "SANDGLASS_GATEWAY", value_name = "NAMESPACE/NAME")]
     gateway: Option<Gateway>,
+    /// Refuse a server's `podSpec` that asks for what the `restricted` Pod Security Standard refuses, or for another service account
+    /// than the server's own
+    #[arg(long, env = "SANDGLASS_CONFINE_POD_SPEC", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
+    confine_pod_spec: bool,
+    /// A namespace whose pods may read the metrics of hosts, as may those of the operator's own
+    #[arg(
+        long = "scrape-namespace",
+        env = "SANDGLASS_SCRAPE_NAMESPACES",
+        value_name = "NAMESPACE",
+        value_delimiter = ','
+    )]
+    scrape_namespaces: Vec<ObjectName>,
     /// Seconds between two questions to a host for its tools
     #[arg(long, env = "SANDGLASS_TOOLS_INTERVAL", value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     tools_interval: u64,
@@ -242,6 +254,8 @@ impl Run {
             packages: self.packages.into_iter().collect(),
             default_allow_http: self.default_allow_http,
             gateway: self.gateway,
+            confine_pod_spec: self.confine_pod_spec,
+            scrape_namespaces: self.scrape_namespaces,
             tools_interval: Duration::from_secs(self.tools_interval),
         }
     }

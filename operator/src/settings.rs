@@ -29,6 +29,11 @@ pub struct Settings {
     pub default_allow_http: Vec<AllowedHost>,
     /// The gateway that routes are attached to.
     pub gateway: Option<Gateway>,
+    /// Whether a server's `podSpec` may ask for nothing that the `restricted` Pod Security Standard refuses, nor for another
+    /// service account than the server's own.
+    pub confine_pod_spec: bool,
+    /// The namespaces, beside the operator's own, whose pods reach the management ports of hosts, to read metrics.
+    pub scrape_namespaces: Vec<ObjectName>,
     /// How long it may take until a change of the tools that a host serves is in the status.
     pub tools_interval: Duration,
 }

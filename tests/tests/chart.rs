@@ -19,6 +19,7 @@ operator:
   packages: { test-mcp-echo-server: 'oci://ghcr.io/acme/echo:1' }
   defaultAllowHttp: [api.weather.com]
   gateway: infra/web
+  scrapeNamespaces: [monitoring]
   nodeSelector: { pool: system }
   tolerations: [{ key: a, operator: Exists }]
 host:
@@ -51,7 +52,7 @@ host:
     path: /tools
   networkPolicy:
     ingress: [{ podSelector: { matchLabels: { app: agent } } }]
-    metricsFrom: [{ namespaceSelector: { matchLabels: { name: monitoring } } }]
+    metricsFrom: [{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: monitoring } } }]
     egress: [{ to: [{ ipBlock: { cidr: 203.0.113.0/24 } }], ports: [{ port: 443 }] }]
   autoscaling: { enabled: true }
 metrics: { dashboard: { enabled: true } }
@@ -218,6 +219,10 @@ async fn values_that_make_no_sense_are_refused() {
             "/operator/packages/a",
         ),
         ("operator: { gateway: web }", "/operator/gateway"),
+        (
+            "operator: { confinePodSpec: 'no' }",
+            "/operator/confinePodSpec",
+        ),
         (
             "{ host: { enabled: true, allowAnonymous: true, route: { enabled: true } } }",
             "name the Gateway",

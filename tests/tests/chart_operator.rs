@@ -64,6 +64,23 @@ async fn it_has_the_rights_that_it_needs_and_no_others() {
     }
 }
 
+/// What the operator's container is started with.
+async fn arguments(values: &str) -> Vec<String> {
+    let chart = Chart::render(values).await;
+    let deployment = chart.object("Deployment", &format!("{RELEASE}-operator"));
+    let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    serde_json::from_value(arguments.clone()).expect("arguments")
+}
+
+#[tokio::test]
+async fn pod_specs_are_confined_unless_somebody_says_otherwise() {
+    for (values, is_confined) in [("", true), ("operator: { confinePodSpec: false }", false)] {
+        let arguments = arguments(values).await;
+        let is_there = arguments.iter().any(|it| it == "--confine-pod-spec");
+        assert_eq!(is_there, is_confined, "{values}: {arguments:?}");
+    }
+}
+
 #[tokio::test]
 async fn it_understands_its_arguments() {
     let values = "
@@ -75,16 +92,17 @@ operator:
   packages: { test-mcp-echo-server: 'oci://ghcr.io/acme/echo:1' }
   defaultAllowHttp: [api.weather.com]
   gateway: infra/web
+  scrapeNamespaces: [monitoring, observability]
 ";
-    let chart = Chart::render(values).await;
-    let deployment = chart.object("Deployment", &format!("{RELEASE}-operator"));
-    let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
-    let arguments = arguments.as_array().expect("arguments");
-    let arguments: Vec<&str> = arguments.iter().filter_map(Value::as_str).collect();
+    let arguments = arguments(values).await;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     for argument in [
         "--image-pull-policy=Always",
         "--image-pull-secret=registry",
         "--image-pull-secret=mirror",
+        "--confine-pod-spec",
+        "--scrape-namespace=monitoring",
+        "--scrape-namespace=observability",
     ] {
         assert!(arguments.contains(&argument), "{arguments:?}");
     }

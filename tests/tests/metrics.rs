@@ -1,7 +1,7 @@
 //! The management port: metrics, usage, readiness in full.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener, UdpSocket};
 
 use reqwest::{Method, RequestBuilder};
 use sandglass_tests::{Answer, Host, Launch, core_module, guest, tool};
@@ -221,6 +221,47 @@ identity:
     let usage = host.manage_by(MANAGER, "/usage").await.json();
     assert_eq!(usage["tenants"]["acme"]["calls"], 1);
     assert_eq!(usage["tenants"]["default"]["calls"], 0);
+}
+
+/// An address of this machine that is not loopback; nothing is sent to find it.
+fn address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // One that is nobody's (RFC 5737).
+    socket.connect("198.51.100.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+#[tokio::test]
+async fn without_identity_nobody_from_elsewhere_has_the_host_look_again() {
+    let Some(address) = address() else {
+        println!("SKIPPED: this machine has loopback alone");
+        return;
+    };
+    let host = Launch::manifest(&format!(
+        "version: 1\ntools: [ \"file:{}\" ]\n",
+        tool("echo")
+    ))
+    .arg("--management-host")
+    .arg("0.0.0.0")
+    .arg("--allow-anonymous")
+    .start()
+    .await;
+    let client = reqwest::Client::new();
+    let here = host.management("/reload");
+    let there = here.replace("127.0.0.1", &address.to_string());
+    let refused = send(client.post(&there)).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(refused.error().contains("SIGHUP"), "{refused:?}");
+    // What is read there stays open.
+    let metrics = there.replace("/reload", "/metrics");
+    assert_eq!(send(client.get(metrics)).await.status, 200);
+    assert_eq!(send(client.post(&here)).await.status, 200);
+    let url = here.replace("/reload", "");
+    let url = url.replace("127.0.0.1", &address.to_string());
+    let command = Launch::command(&["reload", "--url", &url]).run().await;
+    assert_eq!(command.code, Some(1), "{command:?}");
+    assert!(command.stderr.contains("SIGHUP"), "{command:?}");
 }
 
 async fn send(request: RequestBuilder) -> Answer {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sandglass_manifest::{Allow, Cosign, Language, Limits, SourceRef, ToolFilter, ToolPrefix};
 use sandglass_text::Line;
-use tokio::sync::Semaphore;
 
 use super::definition::Definitions;
 use super::guest::Guest;
@@ -22,10 +21,8 @@ use crate::sandbox::{
 };
 use crate::source::verify::{KeyError, SignerName, Signers};
 use crate::source::{Digest, Fetched, Fetcher, Found, SourceError, Version};
+use crate::turns::{Share, Turns};
 use crate::watch::Stamp;
-
-/// Components whose schemas are compiled at once.
-const OFFERS_AT_ONCE: usize = 2;
 
 /// A tool source of the manifest, for one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +150,9 @@ impl Files {
 
 /// What loading needs.
 pub(super) struct Tools<'a> {
+    /// Whose turns it takes.
+    pub share: Share,
+    pub offers: &'a Turns,
     pub engine: &'a Engine,
     pub stores: &'a Stores,
     pub folders: &'a GrantedFolders,
@@ -242,7 +242,7 @@ impl Tools<'_> {
             admission,
             signed_by,
         });
-        let offer = offer(source, provided, &guest).await?;
+        let offer = self.offer(source, provided, &guest).await?;
         Ok(Some(Loaded {
             guest,
             offer,
@@ -277,12 +277,27 @@ impl Tools<'_> {
             return Ok(component.again());
         }
         match script {
-            None => Ok(Component::load(self.engine, name, bytes).await?),
+            None => Ok(Component::load_for(&self.share, self.engine, name, bytes).await?),
             Some((language, script)) => {
                 let interpreter = self.interpreters.get(self.engine, language).await?;
                 Ok(interpreter.bind(name, script))
             }
         }
+    }
+
+    /// Compiles schemas, away from the serving threads.
+    async fn offer(
+        &self,
+        source: &Source,
+        provided: Provided,
+        guest: &Arc<Guest>,
+    ) -> Result<Offer, OfferError> {
+        let _turn = self.offers.wait(&self.share).await;
+        let (filter, prefix) = (source.filter.clone(), source.prefix.clone());
+        let guest = Arc::clone(guest);
+        tokio::task::spawn_blocking(move || Offer::new(provided, &filter, prefix.as_ref(), &guest))
+            .await
+            .expect("checking what is offered does not panic")
     }
 
     /// Whether what serves is signed as the source demands now: what the newest version lacks may be lacking there too.
@@ -367,21 +382,6 @@ async fn configure(
     })
     .await
     .expect("configuring grants does not panic")
-}
-
-/// Compiles schemas, away from the serving threads.
-async fn offer(
-    source: &Source,
-    provided: Provided,
-    guest: &Arc<Guest>,
-) -> Result<Offer, OfferError> {
-    static PLACES: Semaphore = Semaphore::const_new(OFFERS_AT_ONCE);
-    let _place = PLACES.acquire().await.expect("it is never closed");
-    let (filter, prefix) = (source.filter.clone(), source.prefix.clone());
-    let guest = Arc::clone(guest);
-    tokio::task::spawn_blocking(move || Offer::new(provided, &filter, prefix.as_ref(), &guest))
-        .await
-        .expect("checking what is offered does not panic")
 }
 
 /// A filter that names a tool which is not there is a slip of the pen that would serve, or hide, the wrong tools.

@@ -14,7 +14,6 @@ use futures::stream::{self, FuturesUnordered};
 use futures::{Stream, StreamExt};
 use sandglass_manifest::KubernetesObject;
 use sandglass_text::Line;
-use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::interpreters::Interpreters;
@@ -25,12 +24,16 @@ use super::snapshot::{Catalog, Snapshot};
 use crate::sandbox::{Engine, GrantedFolders, Stores};
 use crate::source::Fetcher;
 use crate::supervise::caught;
+use crate::turns::{Share, Turns};
 
 /// Components of this machine that are loaded at once.
 const LOADS_AT_ONCE: usize = 8;
 
 /// Components from elsewhere that are loaded at once: most of that is waiting.
 const DOWNLOADS_AT_ONCE: usize = 64;
+
+/// Components whose schemas are compiled at once.
+const OFFERS_AT_ONCE: usize = 2;
 
 /// What is found within this time is swapped in together, so that a tool can move from one source to another. Who takes longer is
 /// not waited for.
@@ -47,8 +50,9 @@ pub struct Loader {
     catalog: Arc<Catalog>,
     /// Never held while something is loaded.
     served: Mutex<Served>,
-    loads: Semaphore,
-    downloads: Semaphore,
+    loads: Turns,
+    downloads: Turns,
+    offers: Turns,
     /// The folder whose components are not of its newest source, and why.
     outdated: Mutex<Option<(PathBuf, Line)>>,
 }
@@ -71,8 +75,9 @@ impl Loader {
             fetcher,
             catalog: Arc::default(),
             served: Mutex::default(),
-            loads: Semaphore::new(LOADS_AT_ONCE),
-            downloads: Semaphore::new(DOWNLOADS_AT_ONCE),
+            loads: Turns::new(LOADS_AT_ONCE),
+            downloads: Turns::new(DOWNLOADS_AT_ONCE),
+            offers: Turns::new(OFFERS_AT_ONCE),
             outdated: Mutex::default(),
         }
     }
@@ -135,6 +140,11 @@ impl Loader {
     pub async fn outdated(&self, folder: &Path, problem: Option<Line>) {
         *self.outdated_folder() = problem.map(|problem| (folder.to_owned(), problem));
         self.refresh(Look::Files).await;
+    }
+
+    /// From the next look on, what could not be loaded for a reason that may have passed is tried again.
+    pub fn try_again(&self) {
+        self.engine.try_again();
     }
 
     /// The files and folders whose change is a reason for a look.
@@ -202,8 +212,9 @@ impl Loader {
                     true => &self.downloads,
                     false => &self.loads,
                 };
-                let _permit = at_once.acquire().await.expect("it is never closed");
-                let tools = self.tools();
+                let share = Share::of(source.tenant.as_str());
+                let _turn = at_once.wait(&share).await;
+                let tools = self.tools(share);
                 let before = serving.as_deref().map(|loaded| Before {
                     loaded,
                     same_source,
@@ -241,8 +252,10 @@ impl Loader {
         }
     }
 
-    fn tools(&self) -> Tools<'_> {
+    fn tools(&self, share: Share) -> Tools<'_> {
         Tools {
+            share,
+            offers: &self.offers,
             engine: &self.engine,
             stores: &self.stores,
             folders: &self.folders,

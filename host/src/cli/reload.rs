@@ -136,8 +136,13 @@ impl Reload {
         })?;
         match answer.status() {
             StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            StatusCode::UNAUTHORIZED => {
                 return Err(self.failed("it asks for a credential with the scope `management`: name its file in --token-file"));
+            }
+            // What the credential lacks, or that none helps.
+            StatusCode::FORBIDDEN => {
+                let answer: Option<ErrorBody> = answer.json().await.ok();
+                return Err(self.failed(answer.map_or(NOT_OURS.to_owned(), |it| it.error)));
             }
             StatusCode::INTERNAL_SERVER_ERROR => {
                 let answer: Option<ErrorBody> = answer.json().await.ok();

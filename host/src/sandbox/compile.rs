@@ -6,18 +6,19 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use sandglass_manifest::ByteSize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
-use tokio::sync::Semaphore;
 
 use super::cache::{self, CodeFile};
 use super::compiled::{LoadError, check_kind};
 use super::engine::{Engine, compile_config};
+use super::lanes::NICENESS;
 use super::segments;
 use crate::source::Digest;
 
@@ -48,8 +49,11 @@ pub enum Compiler {
     InProcess,
 }
 
+/// The longest text of what is wrong with a component, in bytes.
+const MAX_REASON: usize = 4 << 10;
+
 /// Why a component could not be compiled.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum CompileError {
     /// Too many bytes.
     #[error("the component has {size} bytes; at most {MAX_COMPONENT} are accepted")]
@@ -73,10 +77,16 @@ pub enum CompileError {
     },
     /// The compiling process could not be started or spoken to.
     #[error("the compiler cannot be run: {0}")]
-    Io(#[from] std::io::Error),
+    Io(Arc<std::io::Error>),
     /// The machine code does not fit this engine.
     #[error("the compiled component cannot be used here: {0}")]
     Unusable(String),
+}
+
+impl From<std::io::Error> for CompileError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
 }
 
 fn ended(reason: &dyn std::fmt::Display) -> CompileError {
@@ -84,9 +94,6 @@ fn ended(reason: &dyn std::fmt::Display) -> CompileError {
         reason: reason.to_string(),
     }
 }
-
-/// One component a core at a time: compiling must not starve the serving threads.
-static COMPILING: Semaphore = Semaphore::const_new(2);
 
 /// The file of a component's machine code, whole and checked, if it was compiled before.
 pub(super) async fn find(engine: &Engine, digest: &Digest) -> Option<CodeFile> {
@@ -108,7 +115,7 @@ pub(super) async fn map(
     tokio::task::spawn_blocking(map).await?
 }
 
-/// Compiles a component, and keeps its machine code.
+/// Compiles a component whose turn it is, and keeps its machine code.
 pub(super) async fn compile(
     engine: &Engine,
     digest: &Digest,
@@ -118,10 +125,7 @@ pub(super) async fn compile(
     if size > MAX_COMPONENT {
         return Err(CompileError::TooLarge { size });
     }
-    let _permit = COMPILING
-        .acquire()
-        .await
-        .expect("the compile semaphore is never closed");
+    tracing::debug!(%digest, "compiling");
     let code = match &engine.compiler {
         Compiler::Process(binary) => {
             tokio::time::timeout(MAX_COMPILE_TIME, compile_in_process(binary, &bytes))
@@ -187,7 +191,11 @@ async fn compile_in_process(binary: &Path, bytes: &[u8]) -> Result<Vec<u8>, Comp
             read?;
             Ok(code)
         }
-        Some(1) => Err(CompileError::Invalid(message.trim().to_owned())),
+        Some(1) => {
+            let mut reason = message.trim().to_owned();
+            reason.truncate(reason.floor_char_boundary(MAX_REASON));
+            Err(CompileError::Invalid(reason))
+        }
         _ => Err(ended(&status)),
     }
 }
@@ -215,6 +223,8 @@ pub fn run_compiler() -> wasmtime::Result<()> {
 
 /// Bounds are best effort: where one can't be set, the parent's time limit holds still.
 fn bound_this_process() {
+    // Before there are other threads: those that compile are begun by this one, and are as nice.
+    _ = setpriority_process(None, NICENESS);
     let limit = |value| Rlimit {
         current: Some(value),
         maximum: Some(value),

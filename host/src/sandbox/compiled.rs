@@ -55,7 +55,7 @@ struct Code {
 }
 
 /// Why a component cannot be loaded. Each text says what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LoadError {
     /// The bytes are not WebAssembly.
     #[error(
@@ -98,25 +98,46 @@ pub enum LoadError {
 }
 
 impl Compiled {
-    pub async fn load(engine: &Engine, digest: Digest, bytes: Bytes) -> Result<Self, LoadError> {
-        let permit = engine.file().ok_or_else(|| LoadError::TooManyFiles {
-            limit: open_files::limit().unwrap_or(u64::MAX),
-        })?;
-        if let Some(file) = compile::find(engine, &digest).await {
-            if let Some(listing) = Listing::find(engine, &digest).await {
-                return Ok(Self::known(digest, &bytes, file, listing, permit));
+    /// One that was compiled before; none where it has to be. Errors if that has failed before.
+    pub async fn find(
+        engine: &Engine,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<Option<Self>, LoadError> {
+        let permit = open_file(engine)?;
+        if let Some(file) = compile::find(engine, digest).await {
+            if let Some(listing) = Listing::find(engine, digest).await {
+                let known = Self::known(digest.clone(), bytes, file, listing, permit);
+                return Ok(Some(known));
             }
             match compile::map(engine, &file).await {
                 Ok(component) => {
-                    return Self::link(engine, digest, &bytes, &component, file.origin, permit);
+                    let digest = digest.clone();
+                    let linked = Self::link(engine, digest, bytes, &component, file.origin, permit);
+                    return linked.map(Some);
                 }
                 Err(error) => {
                     tracing::warn!(file = %file, error = format!("{error:#}"), "compiled component not used");
                 }
             }
         }
-        let component = compile::compile(engine, &digest, bytes.clone()).await?;
-        Self::link(engine, digest, &bytes, &component, Origin::Fresh, permit)
+        match engine.failures.of(digest) {
+            Some(failure) => Err(failure),
+            None => Ok(None),
+        }
+    }
+
+    /// Compiles it: for whoever's turn it is. A failure is kept in mind.
+    pub async fn make(engine: &Engine, digest: &Digest, bytes: Bytes) -> Result<Self, LoadError> {
+        let permit = open_file(engine)?;
+        let made = match compile::compile(engine, digest, bytes.clone()).await {
+            Ok(component) => {
+                let digest = digest.clone();
+                Self::link(engine, digest, &bytes, &component, Origin::Fresh, permit)
+            }
+            Err(error) => Err(error.into()),
+        };
+        made.inspect_err(|failure| engine.failures.keep(digest, failure))
     }
 
     /// One that was loaded before.
@@ -228,6 +249,13 @@ impl Code {
     fn file(&self) -> MutexGuard<'_, Option<Arc<CodeFile>>> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The right to keep the component's file open.
+fn open_file(engine: &Engine) -> Result<OwnedSemaphorePermit, LoadError> {
+    engine.file().ok_or_else(|| LoadError::TooManyFiles {
+        limit: open_files::limit().unwrap_or(u64::MAX),
+    })
 }
 
 /// Links a component, and finds its tools or makes some.

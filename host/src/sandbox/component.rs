@@ -29,6 +29,7 @@ use super::request::Request;
 use super::script::{Bound, Script, View};
 use super::state::CallState;
 use crate::source::Digest;
+use crate::turns::Share;
 
 /// Handles that the parts of a component have, to what the host and what one another made.
 const MAX_HANDLES: usize = 10_000;
@@ -137,16 +138,32 @@ pub enum DescribeError {
 }
 
 impl Component {
-    /// Loads a component; one that is in memory already is shared. `name` is for the log.
+    /// Loads a component for the host itself. `name` is for the log.
     pub async fn load(engine: &Engine, name: &str, bytes: Bytes) -> Result<Self, LoadError> {
+        Self::load_for(&Share::HOST, engine, name, bytes).await
+    }
+
+    /// Loads a component; one that is in memory already is shared. Where it has to be compiled it waits for a turn of this share,
+    /// or of another that waits for the same bytes.
+    pub async fn load_for(
+        share: &Share,
+        engine: &Engine,
+        name: &str,
+        bytes: Bytes,
+    ) -> Result<Self, LoadError> {
         check_kind(&bytes)?;
         let digest = Digest::of(&bytes);
-        let mut origin = Origin::Memory;
-        let load = async || {
-            let loaded = Compiled::load(engine, digest.clone(), bytes).await;
-            loaded.inspect(|compiled| origin = compiled.origin)
+        let shared = engine.shared.get_or_load(
+            &digest,
+            || Compiled::find(engine, &digest, &bytes),
+            || engine.compiling.wait(share),
+            || Compiled::make(engine, &digest, bytes.clone()),
+        );
+        let (compiled, is_new) = shared.await?;
+        let origin = match is_new {
+            true => compiled.origin,
+            false => Origin::Memory,
         };
-        let compiled = engine.shared.get_or_load(&digest, load).await?;
         Ok(Self {
             engine: engine.clone(),
             compiled,

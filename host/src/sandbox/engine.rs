@@ -10,11 +10,13 @@ use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationCo
 use super::cache::CodeCache;
 use super::compile::Compiler;
 use super::compiled::Compiled;
+use super::failures::Failures;
 use super::lanes::{Lane, Lanes};
 use super::linked;
 use super::shared::Shared;
 use super::state::CallState;
 use crate::open_files;
+use crate::turns::Turns;
 
 /// Fuel between two yields of a running guest to the scheduler: about half a
 /// millisecond of CPU, so one guest holds a serving thread no longer than that.
@@ -34,6 +36,9 @@ const MAX_TABLE_ELEMENTS: usize = 65_536;
 /// CPUs; zeroing a whole megabyte, which is where a Rust guest's default stack ends,
 /// costs more than that. A small tool fits in here whole.
 const KEEP_RESIDENT: usize = 256 << 10;
+
+/// Components that are compiled at once, each on as many threads as there are CPUs.
+const COMPILES_AT_ONCE: usize = 2;
 
 /// What an operator may set about the engine.
 #[derive(Debug, Clone)]
@@ -57,6 +62,8 @@ pub struct Engine {
     pub(super) compiler: Compiler,
     pub(super) cache: CodeCache,
     pub(super) shared: Arc<Shared<Compiled>>,
+    pub(super) compiling: Turns,
+    pub(super) failures: Arc<Failures>,
     slots: Arc<Semaphore>,
     /// For each component that is loaded one: its machine code is an open file.
     files: Arc<Semaphore>,
@@ -96,6 +103,8 @@ impl Engine {
             compiler: settings.compiler,
             cache: settings.cache,
             shared: Arc::default(),
+            compiling: Turns::new(COMPILES_AT_ONCE),
+            failures: Arc::default(),
             slots: Arc::new(Semaphore::new(settings.max_instances as usize)),
             files: Arc::new(Semaphore::new(
                 open_files::for_components()
@@ -133,6 +142,11 @@ impl Engine {
     /// A lane of its own: calls of different lanes get the same share of the CPU.
     pub fn lane(&self) -> Lane {
         self.lanes.lane()
+    }
+
+    /// Has components compiled again whose compiling failed for a reason that may have passed.
+    pub fn try_again(&self) {
+        self.failures.forget_passing();
     }
 
     /// Tells machine code made by another engine version or configuration apart from this one's.

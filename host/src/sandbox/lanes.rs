@@ -29,10 +29,10 @@ use super::file_share::{FileShare, GuestFiles};
 /// microseconds, so it is a small part of what such a call costs in all.
 pub const SHORT: Duration = Duration::from_micros(200);
 
-/// How nice the long threads are to those that serve, on the scale of `setpriority(2)`. At 0 a
+/// How nice the long threads are to those that serve, and who compiles too, on the scale of `setpriority(2)`. At 0 a
 /// request waits for the end of a long call's time slice, some milliseconds; from 5 on it does not.
 /// At 19 long calls would get next to nothing of a machine that is busy with other programs.
-const NICENESS: i32 = 10;
+pub(super) const NICENESS: i32 = 10;
 
 /// The long calls of an engine. The threads start with the first one, and end with the last
 /// handle to it.

@@ -11,7 +11,7 @@
 //! - [`provided`], [`request`]: what a component has, and what it can be asked to do.
 //! - [`dialogue`], [`origin`]: questions in the middle of a call, and how it is run again for their answers.
 //! - [`script`]: source text that is bound to an interpreter.
-//! - [`shared`]: components that are in memory already.
+//! - [`shared`], [`failures`]: components that are in memory already, and those that cannot be loaded.
 //! - [`lanes`], [`file_share`]: where guests run: long calls share the CPU by lane, and files too.
 //! - [`capability`]: what a guest may be granted, one file each.
 //! - [`state`]: what a running instance can reach: the store's data and its denials.
@@ -27,6 +27,7 @@ pub mod compiled;
 pub mod component;
 pub mod dialogue;
 pub mod engine;
+mod failures;
 pub mod fault;
 mod file_share;
 mod kind;
@@ -61,3 +62,5 @@ pub use output::{Observer, Severity, Silent};
 pub use provided::Provided;
 pub use request::{PromptRequest, ReadRequest, Request};
 pub use script::Script;
+
+pub use crate::turns::Share;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use axum::serve::Listener;
 use hyper::Request;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::pace::Paced;
-use super::places::{Peer, Place, Places};
+use super::places::{Place, Places};
 use super::tls::Tls;
 
 /// Bytes of a request's head. A body is read in pieces that are no larger either.
@@ -37,7 +38,7 @@ const NEXT_HEAD: Duration = Duration::from_secs(75);
 /// From accepting a connection until it is encrypted.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Accepts connections and serves them until `closing` is cancelled, and those that are open then until their
+/// Accepts connections and serves them, each request with the address of its client ([`ConnectInfo`]), until `closing` is cancelled, and those that are open then until their
 /// answers in flight are sent. Each has one of the places, or waits for it.
 pub async fn serve<S>(
     mut listener: TcpListener,
@@ -53,15 +54,14 @@ pub async fn serve<S>(
     let accept = async {
         loop {
             // Errors are of one connection, or of the system for a while: it waits and tries again.
-            let (stream, peer) = Listener::accept(&mut listener).await;
-            let peer = Peer::from(peer.ip());
+            let (stream, address) = Listener::accept(&mut listener).await;
             // Small answers are sent at once.
             _ = stream.set_nodelay(true);
             let (service, closing) = (service.clone(), closing.child_token());
             let (places, tls) = (Arc::clone(&places), tls.as_deref().map(Tls::acceptor));
             // Not on the accepting task: who waits for a place, or for a slow handshake, holds up nobody else.
             open.spawn(async move {
-                let place = closing.run_until_cancelled(places.take(peer)).await;
+                let place = closing.run_until_cancelled(places.take(address)).await;
                 let Some(Some(place)) = place else { return };
                 let place = Arc::new(place);
                 let given_up = Arc::clone(&place);
@@ -116,8 +116,10 @@ async fn connection<S>(
         later: AtomicBool::new(false),
         place: Arc::clone(&place),
     };
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         place.serves();
+        let address = ConnectInfo(place.address());
+        request.extensions_mut().insert(address);
         service.call(request)
     });
     let mut serving = pin!(
@@ -184,8 +186,8 @@ mod tests {
         tokio::spawn(async move {
             let router = Router::new().route("/", get(|| async { "hello" }));
             let service = TowerToHyperService::new(router);
-            let peer = Peer::from(IpAddr::from([127, 0, 0, 1]));
-            let place = Places::new(1).take(peer).await.unwrap();
+            let address = (IpAddr::from([127, 0, 0, 1]), 1).into();
+            let place = Places::new(1).take(address).await.unwrap();
             connection(server, service, Arc::new(place), CancellationToken::new()).await;
         });
         client

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
@@ -45,7 +45,7 @@ pub struct Management {
     pub metrics: Arc<Metrics>,
     /// Where they run.
     pub engine: Engine,
-    /// Whether everybody who reaches the port may ask: it is bound to loopback, or identity is off.
+    /// Whether everybody who reaches the port may ask: it is bound to loopback, or identity is off. For a reload, only this machine.
     pub open: bool,
 }
 
@@ -150,7 +150,15 @@ async fn usage(State(app): State<App>) -> Response {
 }
 
 /// `POST /reload`: looks at the manifest and all sources again; the answer is that of `/ready` afterwards.
-async fn reload(State(management): State<Management>) -> Response {
+async fn reload(
+    State(management): State<Management>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+) -> Response {
+    let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
+    if management.open && !is_this_machine(peer) {
+        let text = "Not allowed: without `identity` in the manifest a reload can be asked for on the host's own machine alone; run `sandglass reload` there, or send SIGHUP";
+        return (StatusCode::FORBIDDEN, ErrorBody::new(text)).into_response();
+    }
     match management.app.reload.now().await {
         Ok(()) => ready(State(management)).await,
         Err(error) => (
@@ -159,6 +167,12 @@ async fn reload(State(management): State<Management>) -> Response {
         )
             .into_response(),
     }
+}
+
+/// Whoever reads metrics reaches the port from elsewhere, and without a credential where identity is off: it may not have the host
+/// work. (A port that is forwarded ends on the machine itself.)
+fn is_this_machine(peer: Option<SocketAddr>) -> bool {
+    peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
 }
 
 /// `GET /ready`: all tenants' tools, and all sources with what became of them.
@@ -229,6 +243,28 @@ impl Place {
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_this_machine_by_its_address_alone() {
+        for (peer, is_here) in [
+            (Some("127.0.0.1:5000"), true),
+            (Some("127.9.9.9:5000"), true),
+            (Some("[::1]:5000"), true),
+            (Some("[::ffff:127.0.0.1]:5000"), true),
+            (Some("10.0.0.7:5000"), false),
+            (Some("[::ffff:10.0.0.7]:5000"), false),
+            (Some("[fd00::1]:5000"), false),
+            (None, false),
+        ] {
+            let address = peer.map(|peer| peer.parse().unwrap());
+            assert_eq!(is_this_machine(address), is_here, "{peer:?}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! client comes back. So nobody can keep others out by taking all places.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,6 +76,7 @@ impl Seat {
 /// A connection's place, until it is dropped.
 pub struct Place {
     number: u64,
+    address: SocketAddr,
     seat: Arc<Seat>,
     places: Arc<Places>,
 }
@@ -91,23 +92,24 @@ impl Places {
         })
     }
 
-    /// A place for a connection of this peer, as soon as there is one; none where too many wait for that.
-    pub async fn take(self: &Arc<Self>, peer: Peer) -> Option<Place> {
-        if let Some(place) = self.enter(peer) {
+    /// A place for a connection from this address, as soon as there is one; none where too many wait for that.
+    pub async fn take(self: &Arc<Self>, address: SocketAddr) -> Option<Place> {
+        if let Some(place) = self.enter(address) {
             return Some(place);
         }
         let _waiting = Waiting::begin(self)?;
         loop {
             let mut freed = pin!(self.freed.notified());
             freed.as_mut().enable();
-            if let Some(place) = self.enter(peer) {
+            if let Some(place) = self.enter(address) {
                 return Some(place);
             }
             freed.await;
         }
     }
 
-    fn enter(self: &Arc<Self>, peer: Peer) -> Option<Place> {
+    fn enter(self: &Arc<Self>, address: SocketAddr) -> Option<Place> {
+        let peer = Peer::from(address.ip());
         let mut taken = self.taken();
         if taken.seats.len() >= self.most && !taken.free(peer, self.most / FREED_AT_ONCE) {
             return None;
@@ -123,6 +125,7 @@ impl Places {
         *taken.of_peer.entry(peer).or_default() += 1;
         Some(Place {
             number,
+            address,
             seat,
             places: Arc::clone(self),
         })
@@ -190,6 +193,11 @@ impl Taken {
 }
 
 impl Place {
+    /// Where its client is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// From now on a request is served, until the next one is waited for.
     pub fn serves(&self) {
         self.seat
@@ -241,12 +249,16 @@ mod tests {
 
     use futures::FutureExt;
 
+    fn address(last: u8) -> SocketAddr {
+        (IpAddr::from([10, 0, 0, last]), 1).into()
+    }
+
     fn peer(last: u8) -> Peer {
-        IpAddr::from([10, 0, 0, last]).into()
+        address(last).ip().into()
     }
 
     fn take(places: &Arc<Places>, last: u8) -> Option<Place> {
-        places.take(peer(last)).now_or_never().flatten()
+        places.take(address(last)).now_or_never().flatten()
     }
 
     fn has_given_up(place: &Place) -> bool {
@@ -299,9 +311,9 @@ mod tests {
         let places = Places::new(1);
         let place = take(&places, 1).unwrap();
         place.serves();
-        let mut waiting = Box::pin(places.take(peer(1)));
+        let mut waiting = Box::pin(places.take(address(1)));
         assert!((&mut waiting).now_or_never().is_none());
-        assert!(places.take(peer(1)).await.is_none());
+        assert!(places.take(address(1)).await.is_none());
         drop(place);
         let place = waiting.await.unwrap();
         place.serves();

@@ -1,8 +1,10 @@
 //! From a plan to the objects that it asks of Kubernetes. Pure: the same plan has the same objects, to the byte.
 //!
-//! Names, labels, probes and the order of variables are those of KAOS' own operator, so that nobody notices who made them.
+//! Names, labels, the readiness probe and the order of variables are those of KAOS' own operator, so that nobody notices who made
+//! them.
 
 mod access;
+mod confine;
 mod deployment;
 mod desired;
 mod network_policy;

@@ -9,8 +9,9 @@ use super::{MANAGEMENT_PORT_NAME, selector};
 use crate::plan::{Egress, Plan};
 use crate::settings::Settings;
 
-/// A namespace with this label may read the metrics of all servers.
-const SCRAPES: &str = "sandglass.dev/scrape";
+/// The label of a namespace that has its name. The API server sets it, and whoever may change a namespace cannot change it
+/// (Kubernetes documentation, "Automatic labelling").
+const NAMESPACE: &str = "kubernetes.io/metadata.name";
 
 /// OTLP over gRPC, where an endpoint names no port.
 const OTLP_PORT: u16 = 4317;
@@ -23,7 +24,7 @@ pub fn of_server(plan: &Plan, settings: &Settings) -> Map<String, Value> {
     network_policy(&selector(&plan.name), &ports, places, settings)
 }
 
-/// Calls come from anywhere; questions of operators from the operator, and from namespaces that are labelled for it. Out go
+/// Calls come from anywhere; questions of operators from the operator's namespace, and from those that it was told. Out go
 /// questions of names, and connections to the ports of registries and of hosts that the tools may reach: a policy knows no
 /// names, so these are checked by the host.
 pub fn network_policy(
@@ -32,16 +33,18 @@ pub fn network_policy(
     places: BTreeSet<Egress>,
     settings: &Settings,
 ) -> Map<String, Value> {
+    let own = std::iter::once(settings.own_namespace.clone());
+    let namespaces = own.chain(settings.scrape_namespaces.iter().map(ToString::to_string));
+    let from: Vec<Value> = namespaces
+        .map(|name| json!({ "namespaceSelector": { "matchLabels": { NAMESPACE: name } } }))
+        .collect();
     let spec = json!({
         "podSelector": { "matchLabels": selector },
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [
             { "ports": ports },
             {
-                "from": [
-                    { "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": settings.own_namespace } } },
-                    { "namespaceSelector": { "matchLabels": { SCRAPES: "true" } } },
-                ],
+                "from": from,
                 "ports": [{ "port": MANAGEMENT_PORT_NAME, "protocol": "TCP" }],
             },
         ],

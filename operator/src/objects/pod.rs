@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{MANAGEMENT_PORT, PORT, name_of, state_secret_of};
+use super::{MANAGEMENT_PORT, PORT, confine, name_of, state_secret_of};
 use crate::merge;
 use crate::plan::{
     MountedKey, Placement, Plan, Problem, Reason, ReferenceKind, Source, object_folder,
@@ -65,8 +65,13 @@ impl Parts {
                 "args": self.arguments,
                 "env": self.environment,
                 "ports": ports,
+                // Callers who take all places of their port do not make the host look dead.
+                "livenessProbe": {
+                    "httpGet": { "path": "/health", "port": MANAGEMENT_PORT },
+                    "initialDelaySeconds": 20,
+                    "timeoutSeconds": 3,
+                },
                 // The port opens once the tools are loaded.
-                "livenessProbe": { "tcpSocket": { "port": "http" }, "initialDelaySeconds": 20 },
                 "readinessProbe": { "tcpSocket": { "port": "http" }, "initialDelaySeconds": 15 },
                 "securityContext": {
                     "allowPrivilegeEscalation": false,
@@ -100,8 +105,9 @@ impl Parts {
 /// The spec of the pod of one server, with the server's own patch.
 pub fn spec(plan: &Plan, settings: &Settings) -> Result<Map<String, Value>, Problem> {
     let (volumes, mounts) = volumes(plan);
+    let account = name_of(&plan.name);
     let parts = Parts {
-        account: name_of(&plan.name),
+        account: account.clone(),
         arguments: json!(["serve", "--allow-anonymous"]),
         environment: environment(plan),
         ports: Vec::new(),
@@ -120,6 +126,9 @@ pub fn spec(plan: &Plan, settings: &Settings) -> Result<Map<String, Value>, Prob
         Problem::new(Reason::InvalidPodSpec, field, error.message)
     })?;
     check(&spec)?;
+    if settings.confine_pod_spec {
+        confine::check(&spec, &account)?;
+    }
     Ok(spec)
 }
 

@@ -214,6 +214,34 @@ fn a_patch_that_takes_away_what_serves_is_refused() {
 }
 
 #[test]
+fn whoever_may_read_metrics_is_a_namespace_by_its_name() {
+    let mut settings = settings();
+    settings.scrape_namespaces = ["monitoring", "observability"]
+        .map(|it| it.parse().unwrap())
+        .into();
+    let spec = |shared: bool| json!({ "type": "wasm-runtime", "shared": shared, "config": { "tools": { "fromOCI": "oci://r.example/a:1" } } });
+    let plan = |shared: bool| Plan::parse(&server(spec(shared)), &settings).unwrap();
+    let owner = Owner {
+        name: "my-mcp".to_owned(),
+        uid: "0-1".to_owned(),
+    };
+    let tenants = [shared::Tenant::new(&plan(true), "0-1", 20_000)];
+    for objects in [
+        of_server(&plan(false), &owner, &settings).unwrap(),
+        shared::of_host("my-namespace", &tenants, &settings),
+    ] {
+        let mut policies = objects.iter();
+        let policy = policies.find(|object| object.kind == Kind::NetworkPolicy);
+        let rule = &policy.unwrap().object["spec"]["ingress"][1];
+        assert_eq!(rule["ports"][0]["port"], MANAGEMENT_PORT_NAME);
+        let from = ["sandglass-system", "monitoring", "observability"].map(|name| {
+            json!({ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": name } } })
+        });
+        assert_eq!(rule["from"], json!(from));
+    }
+}
+
+#[test]
 fn what_is_asked_for_is_in_the_hash() {
     let hash = |spec: Value| objects(spec)[3].object["metadata"]["annotations"][HASH].clone();
     let spec = |limits: Value| json!({ "type": "wasm-runtime", "config": { "tools": { "fromOCI": "oci://r.example/a:1", "limits": limits } } });

@@ -28,6 +28,7 @@ pub enum Reason {
     InvalidEnvironment,
     InvalidTimeout,
     InvalidPodSpec,
+    ConfinedPodSpec,
     InvalidScale,
     NotShareable,
     TooLarge,

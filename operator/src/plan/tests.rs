@@ -16,6 +16,8 @@ pub fn settings() -> Settings {
             .unwrap()]),
         default_allow_http: Vec::new(),
         gateway: None,
+        confine_pod_spec: false,
+        scrape_namespaces: Vec::new(),
         tools_interval: std::time::Duration::from_secs(60),
     }
 }

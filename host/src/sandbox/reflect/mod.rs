@@ -52,7 +52,7 @@ pub struct LeftOut {
 }
 
 /// Why a component without tools of its own cannot be made some.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ReflectError {
     /// Nothing is exported that could be called.
     #[error(
