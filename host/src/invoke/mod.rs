@@ -32,7 +32,7 @@ pub use outcome::{Ending, Outcome};
 pub use quota::Amount;
 pub use run::{Client, Invoker};
 pub use talk::{MIN_KEY, QUESTION_TIMEOUT, StateKey};
-pub use tenant::{Caller, CallerId, Known, TenantId, Tenants};
+pub use tenant::{Caller, CallerId, Known, TenantId, Tenants, kept_name};
 pub use updates::{Updated, Updates, Watch};
 pub use usage::{Counters, Sum, TenantCounters, TenantUsage};
 pub use visible::{Visible, scope_of};

@@ -104,7 +104,7 @@ pub fn call_span(
         otel.status_code = field::Empty,
         sandglass.tenant = %tenant,
         sandglass.tool = tool,
-        sandglass.caller = caller.name(),
+        sandglass.caller = caller.name().unwrap_or_default(),
         sandglass.fuel = field::Empty,
         sandglass.peak_memory = field::Empty,
         sandglass.outcome = field::Empty,
