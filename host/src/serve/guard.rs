@@ -13,7 +13,9 @@ use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 
 use super::origin::Origin;
+use super::refused::mark;
 use super::rest::ErrorBody;
+use crate::audit::Reason;
 
 /// Whom the server lets in.
 #[derive(Debug, Clone)]
@@ -57,7 +59,8 @@ impl Guard {
             Refused::Malformed(_) => StatusCode::BAD_REQUEST,
             Refused::NotListed { .. } => StatusCode::FORBIDDEN,
         };
-        Some((status, ErrorBody::new(refused.to_string())).into_response())
+        let response = (status, ErrorBody::new(refused.to_string())).into_response();
+        Some(mark(response, Reason::HostOrOrigin))
     }
 
     fn check(&self, request: &Request) -> Result<(), Refused> {

@@ -21,7 +21,8 @@ use super::door;
 use super::guard::Guard;
 use super::requester::Requester;
 use super::rest::ErrorBody;
-use super::{App, health};
+use super::{App, health, refused};
+use crate::audit::Reason;
 use crate::sandbox::Engine;
 use crate::supervise::Supervisor;
 use crate::telemetry::Metrics;
@@ -74,15 +75,19 @@ impl Management {
             .fallback(|| async { (StatusCode::NOT_FOUND, ErrorBody::new("Not found")) })
             .with_state(self.clone())
             .layer(Extension(Requester::local()))
-            .layer(middleware::from_fn_with_state(self, authorize))
+            .layer(middleware::from_fn_with_state(self.clone(), authorize))
             .layer(RequestBodyLimitLayer::new(MAX_BODY))
             .layer(middleware::from_fn(move |request: Request, next: Next| {
                 let refusal = guard.refuse(&request);
+                let app = self.app.clone();
                 async move {
-                    match refusal {
+                    let peer = refused::peer(request.extensions());
+                    let mut response = match refusal {
                         Some(refusal) => refusal,
                         None => next.run(request).await,
-                    }
+                    };
+                    refused::tell(&app, &mut response, peer);
+                    response
                 }
             }))
     }
@@ -102,7 +107,12 @@ async fn authorize(
         Ok(_) => {
             let needed = Scope::Management;
             let text = format!("Not allowed: this needs a credential with the scope {needed}");
-            (StatusCode::FORBIDDEN, ErrorBody::new(text)).into_response()
+            let response = (StatusCode::FORBIDDEN, ErrorBody::new(text)).into_response();
+            let mut response = refused::mark(response, Reason::Forbidden);
+            if let Some(Requester { tenant, caller }) = request.extensions().get() {
+                refused::name(&mut response, Some(tenant), caller);
+            }
+            response
         }
         Err(refusal) => refusal,
     }
@@ -160,6 +170,7 @@ async fn reload(State(management): State<Management>) -> Response {
 async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     let problem = app.reload.problem();
     let tasks = health::failed_tasks();
+    let audit = health::failing_audit(&app);
     let snapshot = app.invoker.catalog().snapshot();
     let tenants: Map<String, Value> = app
         .invoker
@@ -174,7 +185,11 @@ async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     let draining = app.drain.is_draining();
     let status = if draining {
         "draining"
-    } else if problem.is_some() || tasks.is_some() || snapshot.failures().next().is_some() {
+    } else if problem.is_some()
+        || tasks.is_some()
+        || audit.is_some()
+        || snapshot.failures().next().is_some()
+    {
         "degraded"
     } else {
         "ready"
@@ -195,6 +210,9 @@ async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     }
     if let Some(tasks) = tasks {
         body["tasks"] = tasks;
+    }
+    if let Some(audit) = audit {
+        body["audit"] = audit;
     }
     (code, Json(body)).into_response()
 }

@@ -5,7 +5,7 @@
 //!
 //! - [`router`]: the whole way of a request, from its head to its answer. [`body`]: reading what follows the head.
 //! - [`guard`]: which `Host` and [`Origin`](origin) may come in. [`cors`]: which web pages may read the answers.
-//! - [`door`]: who comes in, and to which tenant, by [`identity`].
+//! - [`door`]: who comes in, and to which tenant, by [`identity`]. `refused`: those who do not are counted, and written down.
 //! - [`health`], [`rest`]: the endpoints of the Python runtime, and what belongs to them. [`openapi`]: their description.
 //! - [`mcp`]: MCP, both eras. [`stdio`]: the same over stdin and stdout.
 //! - [`describe`]: tools and content blocks as JSON.
@@ -27,6 +27,7 @@ pub mod mcp;
 mod openapi;
 mod openapi_schemas;
 pub mod origin;
+mod refused;
 mod requester;
 pub mod rest;
 pub mod router;

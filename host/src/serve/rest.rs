@@ -8,7 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::App;
@@ -16,7 +17,9 @@ use super::body::{self, BodyError};
 use super::describe::{argument_types, error_text, plain_value, rest_tool};
 use super::drain::Draining;
 use super::identity::MissingScope;
+use super::refused::{mark, reason_of_body};
 use super::requester::Requester;
+use crate::audit::Reason;
 use crate::invoke::{Call, CallTool, InvokeError};
 use crate::sandbox::Silent;
 use crate::telemetry::trace::TraceParent;
@@ -69,8 +72,8 @@ pub async fn call(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RestError> {
-    let call = decode(&body::read(body).await?)?;
-    run(&app, asks, &headers, call).await
+    let asked = decode(&body::read(body).await?)?;
+    run(&app, asks, &headers, asked).await
 }
 
 /// The tool in a path.
@@ -88,28 +91,38 @@ pub async fn call_named(
     body: Body,
 ) -> Result<Response, RestError> {
     let Path(Named { name }) = named.map_err(|_| RestError::UnreadableName)?;
-    let call = CallTool {
-        name,
-        arguments: decode_arguments(&body::read(body).await?)?,
-        meta: None,
-    };
-    run(&app, asks, &headers, call).await
+    let arguments = decode_arguments(&body::read(body).await?)?;
+    run(&app, asks, &headers, Asked { name, arguments }).await
 }
 
 async fn run(
     app: &App,
     asks: Requester,
     headers: &HeaderMap,
-    call: CallTool,
+    asked: Asked,
 ) -> Result<Response, RestError> {
+    let (arguments, problem) = match asked.arguments {
+        Ok(arguments) => (arguments, None),
+        Err(problem) => (Map::new(), Some(problem)),
+    };
     let call = Call {
         tenant: asks.tenant,
         caller: asks.caller,
-        operation: call,
+        operation: CallTool {
+            name: asked.name,
+            arguments,
+            meta: None,
+        },
         observer: Arc::new(Silent),
         trace: TraceParent::of(headers),
     };
-    let completed = app.drain.run(app.invoker.run(call)).await?;
+    let called = async {
+        match problem {
+            None => app.invoker.run(call).await,
+            Some(problem) => app.invoker.refuse(call, problem.to_owned()),
+        }
+    };
+    let completed = app.drain.run(called).await?;
     let output = completed.result?;
     if output.is_error {
         return Err(RestError::Tool(error_text(&output)));
@@ -117,41 +130,65 @@ async fn run(
     Ok(Json(json!({"result": plain_value(output)})).into_response())
 }
 
-/// The call that a body is: a JSON object with `tool` and, or not, `arguments`.
-pub fn decode(body: &[u8]) -> Result<CallTool, RestError> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)?;
-    let Value::Object(mut body) = body else {
-        return Err(RestError::NotAnObject);
-    };
-    let name = match body.remove("tool") {
-        Some(Value::String(name)) if !name.is_empty() => name,
+/// What a request asks for.
+#[derive(Debug)]
+pub struct Asked {
+    /// The tool's name.
+    pub name: String,
+    /// The arguments; where they are none, what is wrong with them: whoever may not call the tool is told that first.
+    pub arguments: Arguments,
+}
+
+/// Arguments, or what is wrong with them.
+pub type Arguments = Result<Map<String, Value>, &'static str>;
+
+/// The call that a body is: a JSON object with `tool` and, or not, `arguments`, each once.
+pub fn decode(body: &[u8]) -> Result<Asked, RestError> {
+    #[derive(Deserialize)]
+    struct Fields {
+        #[serde(default)]
+        tool: Value,
+        #[serde(default, deserialize_with = "present")]
+        arguments: Option<Value>,
+    }
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => RestError::NotAnObject,
+            Err(_) => RestError::InvalidJson,
+        });
+    }
+    let fields: Fields = serde_json::from_slice(body).map_err(|error| match error.is_data() {
+        true => RestError::Doubled,
+        false => RestError::InvalidJson,
+    })?;
+    let name = match fields.tool {
+        Value::String(name) if !name.is_empty() => name,
         _ => return Err(RestError::MissingTool),
     };
-    let arguments = match body.remove("arguments") {
-        None => Map::new(),
-        Some(Value::Object(arguments)) => arguments,
-        Some(_) => {
-            return Err(RestError::Invoke(InvokeError::InvalidArguments(
-                "`arguments` must be an object".to_owned(),
-            )));
-        }
+    let arguments = match fields.arguments {
+        None => Ok(Map::new()),
+        Some(Value::Object(arguments)) => Ok(arguments),
+        Some(_) => Err("`arguments` must be an object"),
     };
-    Ok(CallTool {
-        name,
-        arguments,
-        meta: None,
-    })
+    Ok(Asked { name, arguments })
+}
+
+/// Tells `null` from what is not there.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// The arguments that a body is: a JSON object; nothing is no arguments.
-fn decode_arguments(body: &[u8]) -> Result<Map<String, Value>, RestError> {
+fn decode_arguments(body: &[u8]) -> Result<Arguments, RestError> {
     if body.is_empty() {
-        return Ok(Map::new());
+        return Ok(Ok(Map::new()));
     }
-    match serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)? {
-        Value::Object(arguments) => Ok(arguments),
-        _ => Err(InvokeError::InvalidArguments("the body must be a JSON object".to_owned()).into()),
-    }
+    Ok(
+        match serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)? {
+            Value::Object(arguments) => Ok(arguments),
+            _ => Err("the body must be a JSON object"),
+        },
+    )
 }
 
 /// Why a REST call has no result.
@@ -163,6 +200,9 @@ pub enum RestError {
     /// 400
     #[error("The body must be a JSON object: {{\"tool\": \"..\", \"arguments\": {{..}}}}")]
     NotAnObject,
+    /// 400: which of the two counts could be read in two ways.
+    #[error("`tool` or `arguments` is there twice: send each once")]
+    Doubled,
     /// 413, or 400 where it broke off.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -191,9 +231,11 @@ impl IntoResponse for RestError {
         };
         let status = match &self {
             Self::Body(error) => error.status(),
-            Self::InvalidJson | Self::NotAnObject | Self::MissingTool | Self::UnreadableName => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::InvalidJson
+            | Self::NotAnObject
+            | Self::Doubled
+            | Self::MissingTool
+            | Self::UnreadableName => StatusCode::BAD_REQUEST,
             Self::Tool(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Draining(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Invoke(InvokeError::UnknownTool(_)) => StatusCode::NOT_FOUND,
@@ -207,7 +249,13 @@ impl IntoResponse for RestError {
             Self::Invoke(InvokeError::UnknownTool(name)) => format!("Tool '{name}' not found"),
             other => other.to_string(),
         };
-        let mut response = (status, ErrorBody::new(text)).into_response();
+        let reason = match &self {
+            Self::Invoke(_) | Self::Tool(_) => None,
+            Self::Draining(_) => Some(Reason::Draining),
+            Self::Body(error) => Some(reason_of_body(*error)),
+            _ => Some(Reason::Unreadable),
+        };
+        let mut response = mark((status, ErrorBody::new(text)).into_response(), reason);
         if let Self::Invoke(InvokeError::Forbidden { scope, .. }) = self {
             response.extensions_mut().insert(MissingScope(scope));
         }
@@ -238,9 +286,18 @@ mod tests {
             ("{}", "Missing 'tool' field"),
             (r#"{"tool": ""}"#, "Missing 'tool' field"),
             (r#"{"tool": 3}"#, "Missing 'tool' field"),
+            ("[1", "Invalid JSON"),
             (
-                r#"{"tool": "a", "arguments": [1]}"#,
-                "Invalid arguments: `arguments` must be an object",
+                r#"{"tool": "a", "tool": "b"}"#,
+                "`tool` or `arguments` is there twice: send each once",
+            ),
+            (
+                r#"{"arguments": {}, "tool": "a", "arguments": null}"#,
+                "`tool` or `arguments` is there twice: send each once",
+            ),
+            (
+                r#"{"\u0074ool": "a", "tool": "a"}"#,
+                "`tool` or `arguments` is there twice: send each once",
             ),
         ] {
             assert_eq!(
@@ -249,12 +306,22 @@ mod tests {
                 "{body}"
             );
         }
-        assert_eq!(refusal("[]").0, StatusCode::BAD_REQUEST);
+        for body in ["[]", r#"["a", {}]"#, "3", "null"] {
+            assert_eq!(refusal(body).0, StatusCode::BAD_REQUEST);
+        }
     }
 
     #[test]
-    fn arguments_are_optional() {
-        assert!(decode(br#"{"tool": "a"}"#).is_ok());
+    fn arguments_are_optional_and_what_is_none_is_a_call_still() {
+        for (body, readable) in [
+            (r#"{"tool": "a"}"#, true),
+            (r#" {"tool": "a", "arguments": {}, "more": 1}"#, true),
+            (r#"{"tool": "a", "arguments": null}"#, false),
+            (r#"{"tool": "a", "arguments": [1]}"#, false),
+        ] {
+            let asked = decode(body.as_bytes()).unwrap();
+            assert_eq!((&*asked.name, asked.arguments.is_ok()), ("a", readable));
+        }
     }
 
     proptest::proptest! {
@@ -267,7 +334,7 @@ mod tests {
         fn any_object_is_a_call_of_its_tool_or_a_refusal(tool: String, arguments: std::collections::BTreeMap<String, f64>) {
             let body = json!({"tool": tool, "arguments": arguments}).to_string();
             match decode(body.as_bytes()) {
-                Ok(call) => assert!(call.name == tool && call.arguments.len() == arguments.len()),
+                Ok(asked) => assert!(asked.name == tool && asked.arguments.unwrap().len() == arguments.len()),
                 Err(refusal) => assert!(tool.is_empty(), "{refusal}"),
             }
         }

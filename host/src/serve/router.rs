@@ -24,8 +24,9 @@ use super::guard::Guard;
 use super::identity::metadata;
 use super::mcp::legacy_sse::{self, LegacySse};
 use super::mcp::{Mcp, gate};
+use super::requester::Requester;
 use super::rest::ErrorBody;
-use super::{App, health, openapi, rest};
+use super::{App, health, openapi, refused, rest};
 use crate::invoke::{InvokeError, TenantId};
 use crate::telemetry;
 
@@ -120,6 +121,14 @@ impl Surface {
     }
 
     async fn pass(&self, request: Request) -> Response {
+        let peer = refused::peer(request.extensions());
+        let mut response = self.guarded(request).await;
+        // On every way out.
+        refused::tell(&self.parts.app, &mut response, peer);
+        response
+    }
+
+    async fn guarded(&self, request: Request) -> Response {
         // Before anything reads the request: who may come in at all.
         if let Some(refusal) = self.parts.guard.refuse(&request) {
             return refusal;
@@ -148,7 +157,11 @@ impl Surface {
             Ok(visit) => visit,
             Err(refusal) => return refusal,
         };
-        let response = to(endpoints, request).await;
+        let asks: Option<Requester> = request.extensions().get().cloned();
+        let mut response = to(endpoints, request).await;
+        if let Some(Requester { tenant, caller }) = &asks {
+            refused::name(&mut response, Some(tenant), caller);
+        }
         visit.leave(app, response)
     }
 }

@@ -30,6 +30,16 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
     Value::deserialize(deserializer).map(Some)
 }
 
+/// What is no object holds no arguments; that is told to who may call.
+fn object<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Map<String, Value>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Object(arguments) => Ok(arguments),
+        _ => Ok(Map::new()),
+    }
+}
+
 #[derive(Deserialize)]
 struct Params {
     #[serde(rename = "_meta")]
@@ -107,7 +117,7 @@ impl<'a> Message<'a> {
         #[derive(Deserialize)]
         struct Named {
             name: String,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "object")]
             arguments: Map<String, Value>,
         }
         #[derive(Deserialize)]
