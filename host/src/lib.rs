@@ -11,6 +11,7 @@
 //!
 //! The other flow is loading: [`config`] -> [`source`] -> [`sandbox`] compiles -> [`catalog`]; `reload` says when again.
 
+mod address;
 pub mod audit;
 pub mod author;
 mod capacity;

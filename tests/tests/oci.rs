@@ -517,3 +517,51 @@ async fn compressed_and_base64_components_are_recognised() {
         "the component's own digest"
     );
 }
+
+#[tokio::test]
+async fn who_a_registry_leads_to_does_not_get_its_credentials() {
+    let thief = Fake::start(|_, own| {
+        let challenge = format!("www-authenticate: Bearer realm=\"http://{own}/token\"");
+        reply("401 Unauthorized", &[&challenge], "")
+    })
+    .await;
+    let there = format!("location: http://{}/blob", thief.authority());
+    let registry = Fake::start(move |_, _| reply("307 Temporary Redirect", &[&there], "")).await;
+    let home = Folder::default();
+    let known = json!({ "auths": { registry.authority(): { "auth": "YWRhOnNlY3JldA==" } } });
+    let file = home.write("auth.json", known.to_string());
+    let reference = format!("oci://{}/acme/echo:1", registry.authority());
+    let told = refused(inspect(&home, &reference).env("SANDGLASS_REGISTRY_AUTH_FILE", file)).await;
+    assert!(told.contains("401"), "{told}");
+    let asked = thief.asked();
+    assert!(!asked.is_empty());
+    for Asked { line, head, .. } in asked {
+        assert!(line.starts_with("GET /blob "), "{line}");
+        assert!(!head.contains("authorization"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_pushed_goes_to_the_registry_and_to_nobody_else() {
+    let thief = Fake::start(|_, _| reply("202 Accepted", &["location: /more"], "")).await;
+    let home = Folder::default();
+    // Its own word, and that of who it sends on to.
+    for status in ["202 Accepted", "307 Temporary Redirect"] {
+        let there = format!("location: http://{}/upload", thief.authority());
+        let registry = Fake::start(move |asked, _| match asked.line.starts_with("POST") {
+            true => reply(status, &[&there], ""),
+            false => reply("200 OK", &[], ""),
+        })
+        .await;
+        let reference = format!("{}/acme/echo:1", registry.authority());
+        let push = Launch::command(&["push", &tool("echo"), &reference]);
+        let pushed = push.env("HOME", home.path()).run().await;
+        assert_eq!(pushed.code, Some(1), "{pushed:?}");
+        let line = &pushed.stderr;
+        assert!(
+            line.contains("wants it sent to") || line.contains("did not take it (307"),
+            "{line}"
+        );
+    }
+    assert!(thief.asked().is_empty(), "{:?}", thief.asked());
+}

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use sandglass_tests::mcp::{Way, failure, send};
-use sandglass_tests::{Host, Launch, Reach, Server, guest};
+use sandglass_tests::{Fake, Host, Launch, Reach, Server, guest, reply};
 use serde_json::{Value, json};
 
 /// What a guest is told of a request that no rule allows.
@@ -331,4 +331,27 @@ async fn of_a_denied_request_the_operator_sees_host_and_port_and_no_more() {
         .collect();
     let denial = json!(["http GET denied.example:8443: no rule allows it"]);
     assert_eq!(denials, vec![denial; 4]);
+}
+
+#[tokio::test]
+async fn informational_responses_without_end_are_no_response() {
+    let early = "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n";
+    let server = Fake::start(move |asked, _| {
+        let times = if asked.line.contains("/few") {
+            10
+        } else {
+            200_000
+        };
+        let mut answer = early.repeat(times).into_bytes();
+        answer.extend(reply("200 OK", &[], "hello"));
+        answer
+    })
+    .await;
+    let port = server.authority().rsplit(':').next().expect("a port");
+    let grant = format!("{{ http: [ {{ host: 127.0.0.1, port: {port}, private: true }} ] }}");
+    let reach = Reach::start(&grant).await;
+    let url = |path: &str| get(format!("http://{}{path}", server.authority()));
+    assert_eq!(reach.ok("http", url("/few")).await["body"], "hello");
+    let told = reach.refused("http", url("/many")).await;
+    assert!(told.contains("HttpResponseHeaderSectionSize"), "{told}");
 }

@@ -4,17 +4,18 @@
 //! disk that stalls holds up nobody: what finds no room in the queue is counted, and the next record
 //! that does is preceded by one that says how many are missing.
 //!
-//! - [`record`]: what is written of a call.
+//! - [`record`]: what is written of a call. [`refused`]: requests that were refused before they were calls.
 //! - `file`: the file that is written to, and its rotation.
 
 mod file;
 mod record;
+mod refused;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -26,6 +27,8 @@ use tokio::sync::oneshot;
 use crate::supervise::Supervisor;
 use file::RotatingFile;
 pub use record::{Moment, Record};
+use refused::Tally;
+pub use refused::{INTERVAL, Reason, Refusals, Refused};
 
 /// Records that wait to be written: about a megabyte of them.
 const QUEUE: usize = 4_096;
@@ -33,7 +36,7 @@ const QUEUE: usize = 4_096;
 /// Where calls put their records.
 pub struct Audit {
     queue: Sender<Message>,
-    losses: Arc<Losses>,
+    health: Arc<Health>,
     key: Hmac<Sha256>,
 }
 
@@ -49,28 +52,53 @@ pub enum AuditError {
 }
 
 enum Message {
-    Record {
+    Entry {
         /// Records before this one that found no room.
         lost: u64,
-        record: Box<Record>,
+        entry: Entry,
     },
     /// Answered when all before it is where it belongs.
     Flush(oneshot::Sender<()>),
 }
 
-/// Records that were not written.
-#[derive(Default)]
-struct Losses {
-    /// Since the start.
-    total: AtomicU64,
-    /// Those that no record speaks of yet.
-    untold: AtomicU64,
+/// What a record is of.
+enum Entry {
+    Call(Box<Record>),
+    Refused(Box<Tally>),
 }
 
-impl Losses {
-    fn add(&self, records: u64) {
-        self.total.fetch_add(records, Ordering::Relaxed);
+impl Entry {
+    fn to_json(&self) -> String {
+        match self {
+            Self::Call(record) => record.to_json(),
+            Self::Refused(tally) => tally.to_json(),
+        }
+    }
+}
+
+/// What was not written, and why not.
+#[derive(Default)]
+struct Health {
+    /// Records that were lost since the start.
+    lost: AtomicU64,
+    /// Those that no record speaks of yet.
+    untold: AtomicU64,
+    /// Why records cannot be written now, or not where they belong.
+    problem: Mutex<Option<String>>,
+}
+
+impl Health {
+    fn lose(&self, records: u64) {
+        self.lost.fetch_add(records, Ordering::Relaxed);
         self.untold.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Returns whether it has changed between well and not.
+    fn set(&self, problem: Option<String>) -> bool {
+        let mut known = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = known.is_some() != problem.is_some();
+        *known = problem;
+        changed
     }
 }
 
@@ -102,12 +130,11 @@ impl Audit {
             None => Hmac::new_from_slice(&random_key()?),
         };
         let (queue, records) = mpsc::channel(QUEUE);
-        let losses = Arc::new(Losses::default());
+        let health = Arc::new(Health::default());
         let mut writer = Writer {
             sink,
-            losses: Arc::clone(&losses),
+            health: Arc::clone(&health),
             in_hand: 0,
-            failing: false,
         };
         let mut records = records;
         let write = move || Supervisor::get().keep_thread("audit", || writer.run(&mut records));
@@ -116,7 +143,7 @@ impl Audit {
             .spawn(write)?;
         Ok(Self {
             queue,
-            losses,
+            health,
             key: key.expect("HMAC takes keys of any length (RFC 2104)"),
         })
     }
@@ -130,13 +157,22 @@ impl Audit {
 
     /// Hands over a record. Never waits.
     pub fn write(&self, record: Record) {
+        self.hand_over(|| Entry::Call(Box::new(record)));
+    }
+
+    /// The same of refused requests.
+    fn write_refused(&self, tally: Tally) {
+        self.hand_over(|| Entry::Refused(Box::new(tally)));
+    }
+
+    fn hand_over(&self, entry: impl FnOnce() -> Entry) {
         let Ok(place) = self.queue.try_reserve() else {
-            self.losses.add(1);
+            self.health.lose(1);
             return;
         };
-        place.send(Message::Record {
-            lost: self.losses.untold.swap(0, Ordering::Relaxed),
-            record: Box::new(record),
+        place.send(Message::Entry {
+            lost: self.health.untold.swap(0, Ordering::Relaxed),
+            entry: entry(),
         });
     }
 
@@ -150,7 +186,13 @@ impl Audit {
 
     /// Records that were lost since the start.
     pub fn lost(&self) -> u64 {
-        self.losses.total.load(Ordering::Relaxed)
+        self.health.lost.load(Ordering::Relaxed)
+    }
+
+    /// Why records cannot be written now, or not where they belong; none where all is well.
+    pub fn problem(&self) -> Option<String> {
+        let problem = self.health.problem.lock();
+        problem.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -170,30 +212,28 @@ enum Sink {
 
 struct Writer {
     sink: Sink,
-    losses: Arc<Losses>,
+    health: Arc<Health>,
     /// Records that are being written: a panic loses them.
     in_hand: u64,
-    /// The last write failed: said once, not for each record.
-    failing: bool,
 }
 
 impl Writer {
     fn run(&mut self, records: &mut Receiver<Message>) {
-        self.losses.add(std::mem::take(&mut self.in_hand));
+        self.health.lose(std::mem::take(&mut self.in_hand));
         while let Some(message) = records.blocking_recv() {
             match message {
-                Message::Record { lost, record } => {
+                Message::Entry { lost, entry } => {
                     self.in_hand = 1;
-                    self.write_lost(lost);
-                    self.write(&record.to_json(), 1);
+                    let written = self.write_lost(lost);
+                    let written = self.write(&entry.to_json(), 1) && written;
                     self.in_hand = 0;
                     // What waits is written in one piece.
-                    if records.is_empty() {
+                    if written && records.is_empty() {
                         self.end(Sink::flush);
                     }
                 }
                 Message::Flush(done) => {
-                    let lost = self.losses.untold.swap(0, Ordering::Relaxed);
+                    let lost = self.health.untold.swap(0, Ordering::Relaxed);
                     self.write_lost(lost);
                     self.end(Sink::sync);
                     _ = done.send(());
@@ -202,34 +242,46 @@ impl Writer {
         }
     }
 
-    fn write_lost(&mut self, lost: u64) {
-        if lost > 0 {
-            self.write(&format!("{{\"lost\":{lost}}}"), 0);
+    /// Says how many records are missing; where that cannot be written, it is said again.
+    fn write_lost(&mut self, lost: u64) -> bool {
+        let written = lost == 0 || self.write(&format!("{{\"lost\":{lost}}}"), 0);
+        if !written {
+            self.health.untold.fetch_add(lost, Ordering::Relaxed);
         }
+        written
     }
 
-    /// Writes a line that stands for so many calls.
-    fn write(&mut self, line: &str, calls: u64) {
+    /// Writes a line that stands for so many calls; whether it could.
+    fn write(&mut self, line: &str, calls: u64) -> bool {
         let written = self.sink.write(line);
-        if written.is_err() {
-            self.losses.add(calls);
+        let is_written = written.is_ok();
+        if let Err(error) = written {
+            self.health.lose(calls);
+            self.failed(&error);
         }
-        self.note(written);
+        is_written
     }
 
+    /// What was written before is well only now.
     fn end(&mut self, end: fn(&mut Sink) -> io::Result<()>) {
-        let ended = end(&mut self.sink);
-        self.note(ended);
+        match end(&mut self.sink) {
+            Err(error) => self.failed(&error),
+            Ok(()) => {
+                if self.health.set(None) {
+                    let lost = self.health.lost.load(Ordering::Relaxed);
+                    tracing::info!(lost, "audit records are written again");
+                }
+            }
+        }
     }
 
-    fn note(&mut self, done: io::Result<()>) {
-        match done {
-            Ok(()) => self.failing = false,
-            Err(error) if !self.failing => {
-                self.failing = true;
-                tracing::error!(%error, "audit records cannot be written, and are lost until they can");
-            }
-            Err(_) => {}
+    /// Said once, not for each record.
+    fn failed(&self, error: &io::Error) {
+        if self.health.set(Some(error.to_string())) {
+            tracing::error!(
+                %error,
+                "audit records cannot be written as they should: what finds no room until they can is lost, and counted"
+            );
         }
     }
 }

@@ -52,8 +52,7 @@ impl Record {
         };
         add("time", self.at.to_string().into());
         add("tenant", self.tenant.to_string().into());
-        let caller = self.caller.name();
-        add("caller", (!caller.is_empty()).then_some(caller).into());
+        add("caller", self.caller.name().into());
         add("tool", self.tool.as_str().into());
         add("source", self.source.as_deref().into());
         add(

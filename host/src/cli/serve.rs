@@ -209,6 +209,10 @@ impl Serve {
             let (tasks, tenants) = (tasks.clone(), Arc::clone(&tenants));
             move || tasks.clone().sweep(Arc::clone(&tenants))
         }));
+        if ledger.audit().is_some() {
+            let ledger = Arc::clone(&ledger);
+            running.push(supervisor.keep("refusals", move || Arc::clone(&ledger).tell_refusals()));
+        }
         let app = Arc::new(Shared {
             invoker,
             drain: drain.clone(),

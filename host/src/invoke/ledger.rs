@@ -2,6 +2,7 @@
 //! audit, the metrics.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::room::{Full, Room, RoomShare};
 use super::tenant::{Caller, TenantId};
 use super::updates::Updates;
 use super::usage::{TenantCounters, TenantUsage};
-use crate::audit::Audit;
+use crate::audit::{Audit, INTERVAL, Refusals, Refused};
 use crate::capacity;
 use crate::sandbox::{Engine, Lane};
 use crate::telemetry::Histograms;
@@ -28,6 +29,7 @@ pub struct Ledger {
     /// Accounts that are not closed yet.
     open: TaskTracker,
     audit: Option<Audit>,
+    refusals: Refusals,
 }
 
 /// What all calls of a tenant are charged to.
@@ -126,6 +128,7 @@ impl Ledger {
                 .collect(),
             open: TaskTracker::new(),
             audit,
+            refusals: Refusals::default(),
         }
     }
 
@@ -169,6 +172,26 @@ impl Ledger {
         self.audit.as_ref()
     }
 
+    /// A request was refused before it was a call.
+    pub fn refused(&self, refused: Refused) {
+        self.refusals.add(refused, self.audit.as_ref());
+    }
+
+    /// The requests that were refused before they were calls.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Writes down the refused requests that were counted together, now and then, without end.
+    pub async fn tell_refusals(self: Arc<Self>) -> Infallible {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            if let Some(audit) = &self.audit {
+                self.refusals.tell(audit);
+            }
+        }
+    }
+
     /// Waits until each call's account is closed, then until all that was written down is where it belongs: both
     /// together at most for `patience`. No call must begin any more.
     pub async fn close(&self, patience: Duration) {
@@ -176,6 +199,7 @@ impl Ledger {
         let closed = async {
             self.open.wait().await;
             if let Some(audit) = &self.audit {
+                self.refusals.tell(audit);
                 audit.flush().await;
             }
         };

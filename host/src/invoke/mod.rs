@@ -34,7 +34,7 @@ pub use quota::Amount;
 pub use room::{Full, Held, Room, RoomShare};
 pub use run::{Client, Invoker};
 pub use talk::{MIN_KEY, QUESTION_TIMEOUT, StateKey};
-pub use tenant::{Caller, CallerId, Known, TenantId, Tenants};
+pub use tenant::{Caller, CallerId, Known, TenantId, Tenants, kept_name};
 pub use updates::{Updated, Updates, Watch};
 pub use usage::{Counters, Sum, TenantCounters, TenantUsage};
 pub use visible::{Basis, Visible, scope_of};

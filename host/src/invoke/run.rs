@@ -132,6 +132,32 @@ impl Invoker {
         self.caught(call, Asking::Returning(askable), resume).await
     }
 
+    /// Why a call has no result whose arguments cannot be read. It leaves a record as any other.
+    pub fn refuse<O: Operation>(&self, call: Call<O>, reason: String) -> Completed<O::Output> {
+        let Call {
+            tenant,
+            caller,
+            operation,
+            trace,
+            ..
+        } = call;
+        let name = operation.asked_for();
+        let Some(mut account) = self.ledger.open(&tenant, &caller, trace, &self.updates) else {
+            return refused(InvokeError::UnknownTool(name.into_owned()));
+        };
+        let error = match operation.find(&self.visible(&tenant, &caller)) {
+            Ok(target) => {
+                account.of(&target);
+                InvokeError::InvalidArguments(reason)
+            }
+            Err(error) => {
+                account.of_nothing(&name);
+                error
+            }
+        };
+        done(account.close(Err(error)))
+    }
+
     async fn caught<O: Operation>(
         &self,
         call: Call<O>,

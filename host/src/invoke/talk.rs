@@ -141,6 +141,8 @@ impl Talk {
         };
         match dialogue::read(&returned.questions, &given) {
             Some(answers) => {
+                let said = serde_json::to_vec(&answers).expect("answers are texts");
+                self.origin = self.origin.after(&said);
                 self.answered = Some((returned.state, answers));
                 self.rounds.clear();
                 Ok(Fresh::Nothing)

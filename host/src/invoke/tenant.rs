@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use sandglass_manifest::{Scope, TenantName};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// A tenant: the owner of tools, limits and credentials.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,12 +102,12 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Who it is, in the log, the audit and traces; nobody is asked where it is empty.
-    pub fn name(&self) -> &str {
+    /// Who it is, in the log, the audit and traces; none where nobody was asked.
+    pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Anonymous => "",
-            Self::Local => "local",
-            Self::Known(known) => &known.name,
+            Self::Anonymous => None,
+            Self::Local => Some("local"),
+            Self::Known(known) => Some(&known.name),
         }
     }
 
@@ -157,10 +158,24 @@ pub enum CallerId {
     },
 }
 
+/// Bytes of a caller's name that are kept as they are.
+const MAX_NAME: usize = 256;
+
+/// A name as it is kept of a caller: the beginning of one that is longer than 256 bytes, and its SHA-256. So it is told from
+/// others, and longer than any name that is kept whole.
+pub fn kept_name(name: &str) -> String {
+    if name.len() <= MAX_NAME {
+        return name.to_owned();
+    }
+    let beginning = &name[..name.floor_char_boundary(MAX_NAME)];
+    let hash = hex::encode(Sha256::digest(name));
+    format!("{beginning}.. (sha256:{hash})")
+}
+
 /// Somebody whose credential was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// Who it is, in the log and the audit.
+    /// Who it is, in the log and the audit; never empty, see [`kept_name`].
     pub name: String,
     /// The issuer that vouches for the name; none for a static token.
     pub issuer: Option<Arc<str>>,
@@ -229,6 +244,20 @@ mod tests {
             assert_eq!(resolve(Some(other), &ann), None, "{other}");
         }
         assert_eq!(resolve(None, &known("nobody", vec![])), None);
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_still_one_of_its_own() {
+        let (short, long) = ("a".repeat(MAX_NAME), "a".repeat(100_000));
+        assert_eq!(kept_name(&short), short);
+        let kept = kept_name(&long);
+        assert!(
+            kept.len() < MAX_NAME + 100 && kept.starts_with(&short),
+            "{kept}"
+        );
+        assert_ne!(kept, kept_name(&format!("{long}a")));
+        assert!(kept.len() > MAX_NAME, "no short name is the same");
+        assert!(kept_name(&"ä".repeat(1_000)).contains("ä.. (sha256:"));
     }
 
     #[test]

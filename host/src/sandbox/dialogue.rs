@@ -1,10 +1,11 @@
 //! Questions in the middle of a call (`host.ask`), by replay.
 //!
 //! A guest that asks is ended. Once there are answers it is run again from its start, with the same clock and the same
-//! randomness, and is given them when it comes to the same question. So nothing of a call is kept while a person
-//! thinks, and authors have one rule: what happens before a question may happen again.
+//! randomness, and is given them when it comes to the same question. From there on both are what the answers make of them. So
+//! nothing of a call is kept while a person thinks, and authors have one rule: what happens before a question may happen again.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use sandglass_text::Line;
 use sandglass_text::hidden::Kind as Text;
@@ -16,7 +17,7 @@ use super::bindings::{
     Answer, AskError, ElicitationAction, ElicitationAnswer, FormElicitation, Question,
     QuestionKind, Root, UrlElicitation,
 };
-use super::origin::Origin;
+use super::origin::{Course, Origin};
 use crate::schema::Form;
 
 /// Rounds of questions in one call: each runs it again.
@@ -63,6 +64,8 @@ pub enum Kind {
 pub struct Round {
     asked: Vec<(String, Kind)>,
     answers: Result<Vec<Answer>, AskError>,
+    /// When it ended.
+    answered: SystemTime,
 }
 
 /// What has come since the guest asked.
@@ -94,6 +97,8 @@ pub struct Dialogue {
     pub refused: Askable,
     /// Rounds that this run has come past.
     passed: usize,
+    /// What they make of its clock and its randomness.
+    pub(super) course: Course,
     /// Notices of earlier runs, which this one repeats.
     pub told_before: u32,
     /// Notices of this run.
@@ -128,6 +133,7 @@ impl Dialogue {
             .collect();
         if let Some(round) = self.rounds.get(self.passed) {
             self.passed += 1;
+            round.pass(&self.course);
             if round.asked != asked {
                 return Ok(Err(AskError::Failed(
                     "run again for an answer, the tool asked something else: what comes before a question must come to the same again".to_owned(),
@@ -149,10 +155,13 @@ impl Dialogue {
             self.asked = questions;
             return Err(Asked);
         };
-        self.rounds.push(Round {
+        let round = Round {
             asked,
             answers: answers.clone(),
-        });
+            answered: SystemTime::now(),
+        };
+        round.pass(&self.course);
+        self.rounds.push(round);
         self.passed += 1;
         Ok(answers)
     }
@@ -191,6 +200,13 @@ impl Dialogue {
             }
         }
         Ok(())
+    }
+}
+
+impl Round {
+    fn pass(&self, course: &Course) {
+        let answers = serde_json::to_vec(&self.answers).expect("answers are texts");
+        course.pass(&answers, self.answered);
     }
 }
 
@@ -529,6 +545,7 @@ mod tests {
         let round = Round {
             asked: vec![("a".to_owned(), Kind::Roots)],
             answers: Ok(vec![Answer::Roots(vec![])]),
+            answered: SystemTime::now(),
         };
         let mut run = answered(vec![round; MAX_ROUNDS], json!({"a": {"roots": []}}));
         for _ in 0..MAX_ROUNDS {

@@ -1,14 +1,16 @@
-//! Where a call's clock and randomness begin, so that it can be run again from its start and come to the same.
+//! Where a call's clock and randomness begin, so that it can be run again from its start and come to the same; and how they go
+//! on after each round of answers, so that nobody knows beforehand what follows an answer.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng, TryRng};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use wasmtime_wasi::HostWallClock;
 
 use super::meter::Bill;
@@ -29,9 +31,11 @@ impl Secret {
         Self(Arc::new(hmac))
     }
 
-    fn seed(&self, origin: &Origin) -> [u8; 32] {
+    /// What follows from an origin, and from what has become of it.
+    fn seed(&self, origin: &Origin, then: &[u8]) -> [u8; 32] {
         let mut hmac = Hmac::clone(&self.0);
         hmac.update(&origin.nonce);
+        hmac.update(then);
         hmac.finalize().into_bytes().into()
     }
 }
@@ -65,8 +69,66 @@ impl Default for Origin {
 
 impl Origin {
     /// What guests begin their hash tables with.
-    pub(super) fn insecure_seed(&self) -> u128 {
-        u128::from_le_bytes(self.nonce)
+    pub(super) fn insecure_seed(&self, secret: &Secret) -> u128 {
+        let mut seed = [0; 16];
+        seed.copy_from_slice(&secret.seed(self, b"insecure seed")[..16]);
+        u128::from_le_bytes(seed)
+    }
+
+    /// Where the call begins that is made with answers to the questions which the call from here has returned. Its randomness is
+    /// another for other answers.
+    pub fn after(&self, answers: &[u8]) -> Self {
+        let mut nonce = [0; 16];
+        let hash = Sha256::new_with_prefix(self.nonce).chain_update(answers);
+        nonce.copy_from_slice(&hash.finalize()[..16]);
+        Self {
+            nonce,
+            began: SystemTime::now(),
+        }
+    }
+}
+
+/// What has become of a call since it began: the rounds of answers that it has come past in this run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Course(Arc<Rounds>);
+
+#[derive(Debug, Default)]
+struct Rounds {
+    /// How many there are.
+    passed: AtomicUsize,
+    last: Mutex<Option<Last>>,
+}
+
+/// The last round that was come past.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// SHA-256 of all answers up to its.
+    answers: [u8; 32],
+    /// When it was answered: what the clock showed at its end.
+    answered: SystemTime,
+    at: Instant,
+}
+
+impl Course {
+    /// The guest comes past a round with these answers.
+    pub(super) fn pass(&self, answers: &[u8], answered: SystemTime) {
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.map_or([0; 32], |last| last.answers);
+        let hash = Sha256::new_with_prefix(before).chain_update(answers);
+        *last = Some(Last {
+            answers: hash.finalize().into(),
+            answered,
+            at: Instant::now(),
+        });
+        self.0.passed.fetch_add(1, Ordering::Release);
+    }
+
+    fn passed(&self) -> usize {
+        self.0.passed.load(Ordering::Acquire)
+    }
+
+    fn last(&self) -> Option<Last> {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,17 +151,32 @@ const DRAWN: u64 = 8;
 pub(super) struct Random {
     bill: Bill,
     origin: Origin,
+    course: Course,
     secret: Secret,
     stream: u64,
-    generator: Option<Box<ChaCha20Rng>>,
+    generator: Option<Box<Generator>>,
+}
+
+/// What numbers come from until the next round of answers.
+struct Generator {
+    /// Rounds before it.
+    passed: usize,
+    numbers: ChaCha20Rng,
 }
 
 impl Random {
     /// One of several independent streams of a call.
-    pub(super) fn new(origin: &Origin, secret: &Secret, stream: u64, bill: Bill) -> Self {
+    pub(super) fn new(
+        origin: &Origin,
+        course: &Course,
+        secret: &Secret,
+        stream: u64,
+        bill: Bill,
+    ) -> Self {
         Self {
             bill,
             origin: origin.clone(),
+            course: course.clone(),
             secret: secret.clone(),
             stream,
             generator: None,
@@ -107,11 +184,17 @@ impl Random {
     }
 
     fn generator(&mut self) -> &mut ChaCha20Rng {
-        self.generator.get_or_insert_with(|| {
-            let mut generator = ChaCha20Rng::from_seed(self.secret.seed(&self.origin));
-            generator.set_stream(self.stream);
-            Box::new(generator)
-        })
+        let passed = self.course.passed();
+        let current = self.generator.take();
+        let current = current.filter(|generator| generator.passed == passed);
+        let generator = current.unwrap_or_else(|| {
+            let last = self.course.last();
+            let answers = last.as_ref().map_or(&[][..], |last| &last.answers);
+            let mut numbers = ChaCha20Rng::from_seed(self.secret.seed(&self.origin, answers));
+            numbers.set_stream(self.stream);
+            Box::new(Generator { passed, numbers })
+        });
+        &mut self.generator.insert(generator).numbers
     }
 }
 
@@ -135,17 +218,19 @@ impl TryRng for Random {
     }
 }
 
-/// A call's wall clock.
+/// A call's wall clock. From its beginning it shows the time of the first run, and from each answer on the time since that came.
 pub(super) struct Clock {
     began: SystemTime,
     since: Instant,
+    course: Course,
 }
 
 impl Clock {
-    pub(super) fn new(origin: &Origin) -> Self {
+    pub(super) fn new(origin: &Origin, course: &Course) -> Self {
         Self {
             began: origin.began,
             since: Instant::now(),
+            course: course.clone(),
         }
     }
 }
@@ -156,7 +241,9 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        let now = self.began + self.since.elapsed();
+        let last = self.course.last();
+        let (shown, at) = last.map_or((self.began, self.since), |last| (last.answered, last.at));
+        let now = shown + at.elapsed();
         now.duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
@@ -170,12 +257,70 @@ mod tests {
         let (origin, other) = (Origin::default(), Origin::default());
         let (secret, foreign) = (Secret::new(b"secret"), Secret::new(b"foreign"));
         let first = |origin: &Origin, secret: &Secret, stream| {
-            Random::new(origin, secret, stream, Bill::default()).next_u64()
+            let course = Course::default();
+            Random::new(origin, &course, secret, stream, Bill::default()).next_u64()
         };
         let number = first(&origin, &secret, 0);
         assert_eq!(number, first(&origin, &secret, 0));
         assert_ne!(number, first(&origin, &secret, 1));
         assert_ne!(number, first(&origin, &foreign, 0));
         assert_ne!(number, first(&other, &secret, 0));
+        let seed = origin.insecure_seed(&secret);
+        assert_eq!(seed, origin.insecure_seed(&secret));
+        assert_ne!(seed, origin.insecure_seed(&foreign));
+    }
+
+    #[test]
+    fn what_follows_an_answer_is_the_same_for_the_same_answers_alone() {
+        let (origin, secret) = (Origin::default(), Secret::new(b"secret"));
+        let draw = |rounds: &[&str]| -> Vec<u64> {
+            let course = Course::default();
+            let mut random = Random::new(&origin, &course, &secret, 0, Bill::default());
+            let mut drawn = vec![random.next_u64()];
+            for answers in rounds {
+                course.pass(answers.as_bytes(), SystemTime::now());
+                drawn.push(random.next_u64());
+            }
+            drawn
+        };
+        let known = draw(&["heads", "yes"]);
+        assert_eq!(known, draw(&["heads", "yes"]));
+        let other = draw(&["tails", "yes"]);
+        assert_eq!(known[0], other[0], "what came before is repeated");
+        assert_ne!(known[1], other[1]);
+        assert_ne!(known[2], other[2], "all answers so far count");
+        assert_ne!(draw(&["a", "b"])[2], draw(&["ab", ""])[2]);
+        // A stream that is begun only after the answers is theirs too.
+        let late = |answers: &[u8]| {
+            let course = Course::default();
+            course.pass(answers, SystemTime::now());
+            Random::new(&origin, &course, &secret, 1, Bill::default()).next_u64()
+        };
+        assert_ne!(late(b"heads"), late(b"tails"));
+    }
+
+    #[test]
+    fn a_call_that_goes_on_with_returned_answers_has_randomness_of_its_own() {
+        let (origin, secret) = (Origin::default(), Secret::new(b"secret"));
+        let seed = |origin: &Origin| secret.seed(origin, &[]);
+        let (heads, tails) = (origin.after(b"heads"), origin.after(b"tails"));
+        assert_ne!(seed(&heads), seed(&tails));
+        assert_ne!(seed(&heads), seed(&origin));
+        assert_eq!(seed(&heads), seed(&origin.after(b"heads")));
+    }
+
+    #[test]
+    fn the_clock_shows_the_first_runs_time_and_then_that_of_the_answer() {
+        let hour = Duration::from_secs(3_600);
+        let mut origin = Origin::default();
+        origin.began -= hour;
+        let course = Course::default();
+        let clock = Clock::new(&origin, &course);
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        assert!(clock.now() + hour / 2 < now());
+        let answered = SystemTime::now() - hour / 4;
+        course.pass(b"", answered);
+        let shown = clock.now() + hour / 4;
+        assert!(shown <= now() && shown + hour / 8 > now());
     }
 }

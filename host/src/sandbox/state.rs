@@ -82,7 +82,8 @@ impl CallState {
         let output = GuestOutput::new(Arc::clone(name), limits.log.get(), bill.clone());
         let output = Arc::new(output);
         let host_memory = HostMemory::new(limits.host_memory.get());
-        let random = |stream| Random::new(&dialogue.origin, secret, stream, bill.clone());
+        let Dialogue { origin, course, .. } = &dialogue;
+        let random = |stream| Random::new(origin, course, secret, stream, bill.clone());
         let pipe = |stream| Pipe {
             output: Arc::clone(&output),
             stream,
@@ -92,8 +93,8 @@ impl CallState {
             .stderr(pipe(Stream::Stderr))
             .secure_random(random(0))
             .insecure_random(random(1))
-            .insecure_random_seed(dialogue.origin.insecure_seed())
-            .wall_clock(Clock::new(&dialogue.origin))
+            .insecure_random_seed(origin.insecure_seed(secret))
+            .wall_clock(Clock::new(origin, course))
             .max_random_size(MAX_RANDOM)
             .allow_tcp(false)
             .allow_udp(false)

@@ -5,10 +5,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sandglass_manifest::TenantName;
 
-use super::App;
 use super::identity::{Bearer, Entrance, MissingScope, Refusal};
 use super::requester::Requester;
 use super::rest::ErrorBody;
+use super::{App, refused};
+use crate::audit::Reason;
 use crate::invoke::{Caller, TenantId};
 
 /// A request that came in, until its answer goes out.
@@ -31,9 +32,7 @@ pub async fn enter_or_probe(app: &App, request: &mut Request) -> Result<Visit, R
 async fn admit(app: &App, request: &mut Request, is_probe: bool) -> Result<Visit, Response> {
     let bearer = Bearer::take(request);
     let Some(identity) = &app.identity else {
-        if !find_tenant(app, Caller::Anonymous, request) {
-            return Err(not_found());
-        }
+        find_tenant(app, Caller::Anonymous, request)?;
         return Ok(Visit { entrance: None });
     };
     let entrance = Entrance::of(request);
@@ -44,9 +43,7 @@ async fn admit(app: &App, request: &mut Request, is_probe: bool) -> Result<Visit
     };
     // Whoever is refused learns nothing of which paths there are.
     let caller = caller.map_err(|refusal| identity.refuse(&entrance, &refusal))?;
-    if !find_tenant(app, caller, request) {
-        return Err(not_found());
-    }
+    find_tenant(app, caller, request)?;
     Ok(Visit {
         entrance: Some(entrance),
     })
@@ -68,24 +65,27 @@ impl Visit {
 #[derive(Debug, Clone)]
 pub struct OwnPort(pub TenantId);
 
-/// Finds a request's tenant; false where the path names none, or another's than the port's or the caller's, which is the
-/// same.
-fn find_tenant(app: &App, caller: Caller, request: &mut Request) -> bool {
+/// Finds a request's tenant. The answer is the same where the path names none, and where it names another's than the port's or
+/// the caller's.
+fn find_tenant(app: &App, caller: Caller, request: &mut Request) -> Result<(), Response> {
     let path = tenant_of(request.uri().path());
     let own: Option<&OwnPort> = request.extensions().get();
     let named = match (own, path) {
-        (None, path) => path,
-        (Some(OwnPort(tenant)), None) => Some(tenant.as_str()),
-        (Some(OwnPort(tenant)), Some(path)) if tenant.as_str() == path => Some(path),
-        (Some(_), Some(_)) => return false,
+        (None, path) => Some(path),
+        (Some(OwnPort(tenant)), None) => Some(Some(tenant.as_str())),
+        (Some(OwnPort(tenant)), Some(path)) if tenant.as_str() == path => Some(Some(path)),
+        (Some(_), Some(_)) => None,
     };
-    let Some(tenant) = app.tenants.resolve(named, &caller).cloned() else {
-        return false;
+    let Some(tenant) = named.and_then(|named| app.tenants.resolve(named, &caller).cloned()) else {
+        let mut refusal = refused::mark(not_found(), Reason::ForeignTenant);
+        let asked_for = path.and_then(|path| app.tenants.get(path));
+        refused::name(&mut refusal, asked_for, &caller);
+        return Err(refusal);
     };
     request
         .extensions_mut()
         .insert(Requester { tenant, caller });
-    true
+    Ok(())
 }
 
 /// The answer for a path that there is not.

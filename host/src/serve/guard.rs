@@ -15,7 +15,9 @@ use axum::response::{IntoResponse, Response};
 use sandglass_text::Line;
 
 use super::origin::Origin;
+use super::refused::mark;
 use super::rest::ErrorBody;
+use crate::audit::Reason;
 
 /// Whom the server lets in.
 #[derive(Debug, Clone)]
@@ -59,7 +61,8 @@ impl Guard {
             Refused::Malformed(_) => StatusCode::BAD_REQUEST,
             Refused::NotListed { .. } => StatusCode::FORBIDDEN,
         };
-        Some((status, ErrorBody::new(refused.to_string())).into_response())
+        let response = (status, ErrorBody::new(refused.to_string())).into_response();
+        Some(mark(response, Reason::HostOrOrigin))
     }
 
     fn check(&self, request: &Request) -> Result<(), Refused> {

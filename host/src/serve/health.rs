@@ -25,8 +25,9 @@ pub async fn health(State(app): State<App>, asks: Option<Extension<Requester>>) 
 }
 
 /// Ready to be sent calls: `tools` is the list of their names. A source of the tenant's that is
-/// left out makes it `degraded`, still with 200, since the others serve. So does a manifest that does not count as it is now, and a
-/// task of the host's own that has failed: whose they are, is told why, where there are no other callers.
+/// left out makes it `degraded`, still with 200, since the others serve. So does a manifest that does not count as it is now, a
+/// task of the host's own that has failed, and an audit that cannot be written: whose they are, is told why, where there are no other
+/// callers.
 pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -> Response {
     let mut body = json!({"status": "ready"});
     let tasks = failed_tasks();
@@ -57,6 +58,10 @@ pub async fn ready(State(app): State<App>, asks: Option<Extension<Requester>>) -
         if is_owner && let Some(tasks) = tasks {
             body["tasks"] = tasks;
         }
+        if is_owner && let Some(audit) = failing_audit(&app) {
+            body["status"] = "degraded".into();
+            body["audit"] = audit;
+        }
     }
     body["timestamp"] = timestamp().into();
     if app.drain.is_draining() {
@@ -74,6 +79,13 @@ pub(super) fn failed_tasks() -> Option<Value> {
         .map(|(task, reason)| json!({"task": task, "reason": reason}));
     let failed: Vec<Value> = failed.collect();
     (!failed.is_empty()).then(|| failed.into())
+}
+
+/// Why the audit cannot be written as it should now, and how many records were lost since the start; none where all is well.
+pub(super) fn failing_audit(app: &App) -> Option<Value> {
+    let audit = app.invoker.ledger().audit()?;
+    let problem = audit.problem()?;
+    Some(json!({"problem": problem, "lost": audit.lost()}))
 }
 
 /// What the caller's tenant used, and each of the tools, prompts and resources that the caller may use. Without identity nobody in

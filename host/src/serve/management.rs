@@ -24,7 +24,8 @@ use super::guard::Guard;
 use super::places::Places;
 use super::requester::Requester;
 use super::rest::ErrorBody;
-use super::{App, connection, door, health};
+use super::{App, connection, door, health, refused};
+use crate::audit::Reason;
 use crate::open_files;
 use crate::sandbox::Engine;
 use crate::supervise::Supervisor;
@@ -79,15 +80,19 @@ impl Management {
             .fallback(|| async { (StatusCode::NOT_FOUND, ErrorBody::new("Not found")) })
             .with_state(self.clone())
             .layer(Extension(Requester::local()))
-            .layer(middleware::from_fn_with_state(self, authorize))
+            .layer(middleware::from_fn_with_state(self.clone(), authorize))
             .layer(RequestBodyLimitLayer::new(MAX_BODY))
             .layer(middleware::from_fn(move |request: Request, next: Next| {
                 let refusal = guard.refuse(&request);
+                let app = self.app.clone();
                 async move {
-                    match refusal {
+                    let peer = refused::peer(request.extensions());
+                    let mut response = match refusal {
                         Some(refusal) => refusal,
                         None => next.run(request).await,
-                    }
+                    };
+                    refused::tell(&app, &mut response, peer);
+                    response
                 }
             }))
     }
@@ -107,7 +112,12 @@ async fn authorize(
         Ok(_) => {
             let needed = Scope::Management;
             let text = format!("Not allowed: this needs a credential with the scope {needed}");
-            (StatusCode::FORBIDDEN, ErrorBody::new(text)).into_response()
+            let response = (StatusCode::FORBIDDEN, ErrorBody::new(text)).into_response();
+            let mut response = refused::mark(response, Reason::Forbidden);
+            if let Some(Requester { tenant, caller }) = request.extensions().get() {
+                refused::name(&mut response, Some(tenant), caller);
+            }
+            response
         }
         Err(refusal) => refusal,
     }
@@ -179,6 +189,7 @@ fn is_this_machine(peer: Option<SocketAddr>) -> bool {
 async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     let problem = app.reload.problem();
     let tasks = health::failed_tasks();
+    let audit = health::failing_audit(&app);
     let snapshot = app.invoker.catalog().snapshot();
     let tenants: Map<String, Value> = app
         .invoker
@@ -193,7 +204,11 @@ async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     let draining = app.drain.is_draining();
     let status = if draining {
         "draining"
-    } else if problem.is_some() || tasks.is_some() || snapshot.failures().next().is_some() {
+    } else if problem.is_some()
+        || tasks.is_some()
+        || audit.is_some()
+        || snapshot.failures().next().is_some()
+    {
         "degraded"
     } else {
         "ready"
@@ -214,6 +229,9 @@ async fn ready(State(Management { app, .. }): State<Management>) -> Response {
     }
     if let Some(tasks) = tasks {
         body["tasks"] = tasks;
+    }
+    if let Some(audit) = audit {
+        body["audit"] = audit;
     }
     (code, Json(body)).into_response()
 }

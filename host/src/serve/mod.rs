@@ -6,7 +6,7 @@
 //! - [`router`]: the whole way of a request, from its head to its answer. [`body`]: reading what follows the head, as
 //!   far as there is room for what its JSON takes (`json_weight`).
 //! - [`guard`]: which `Host` and [`Origin`](origin) may come in. [`cors`]: which web pages may read the answers.
-//! - [`door`]: who comes in, and to which tenant, by [`identity`].
+//! - [`door`]: who comes in, and to which tenant, by [`identity`]. `refused`: those who do not are counted, and written down.
 //! - [`health`], [`rest`]: the endpoints of the Python runtime, and what belongs to them. [`openapi`]: their description.
 //! - [`mcp`]: MCP, both eras. [`stdio`]: the same over stdin and stdout.
 //! - `kept`: documents that are written once. [`describe`]: tools and content blocks as JSON.
@@ -33,6 +33,7 @@ mod openapi_schemas;
 pub mod origin;
 mod pace;
 mod places;
+mod refused;
 mod requester;
 pub mod rest;
 pub mod router;

@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use sandglass_text::Line;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::App;
@@ -19,7 +20,9 @@ use super::drain::Draining;
 use super::identity::MissingScope;
 use super::json_weight::ReadAs;
 use super::kept::{Kind, document};
+use super::refused::{mark, reason_of_body};
 use super::requester::Requester;
+use crate::audit::Reason;
 use crate::invoke::{Call, CallTool, InvokeError, TenantAccount, Visible};
 use crate::sandbox::Silent;
 use crate::telemetry::trace::TraceParent;
@@ -81,10 +84,10 @@ pub async fn call(
 ) -> Result<Response, RestError> {
     let received = body::read(body, &account, ReadAs::Value).await?;
     let bytes = received.bytes.clone();
-    let call = received
+    let asked = received
         .with(&account, async move { decode(&bytes) })
         .await?;
-    run(&app, asks, &headers, call).await
+    run(&app, asks, &headers, asked).await
 }
 
 /// The tool in a path.
@@ -106,28 +109,38 @@ pub async fn call_named(
     let received = body::read(body, &account, ReadAs::Value).await?;
     let bytes = received.bytes.clone();
     let decoding = async move { decode_arguments(&bytes) };
-    let call = CallTool {
-        name,
-        arguments: received.with(&account, decoding).await?,
-        meta: None,
-    };
-    run(&app, asks, &headers, call).await
+    let arguments = received.with(&account, decoding).await?;
+    run(&app, asks, &headers, Asked { name, arguments }).await
 }
 
 async fn run(
     app: &App,
     asks: Requester,
     headers: &HeaderMap,
-    call: CallTool,
+    asked: Asked,
 ) -> Result<Response, RestError> {
+    let (arguments, problem) = match asked.arguments {
+        Ok(arguments) => (arguments, None),
+        Err(problem) => (Map::new(), Some(problem)),
+    };
     let call = Call {
         tenant: asks.tenant,
         caller: asks.caller,
-        operation: call,
+        operation: CallTool {
+            name: asked.name,
+            arguments,
+            meta: None,
+        },
         observer: Arc::new(Silent),
         trace: TraceParent::of(headers),
     };
-    let completed = app.drain.run(app.invoker.run(call)).await?;
+    let called = async {
+        match problem {
+            None => app.invoker.run(call).await,
+            Some(problem) => app.invoker.refuse(call, problem.to_owned()),
+        }
+    };
+    let completed = app.drain.run(called).await?;
     let output = completed.result?;
     if output.is_error {
         return Err(RestError::Tool(error_text(&output)));
@@ -135,41 +148,65 @@ async fn run(
     Ok(Json(json!({"result": plain_value(output)})).into_response())
 }
 
-/// The call that a body is: a JSON object with `tool` and, or not, `arguments`.
-pub fn decode(body: &[u8]) -> Result<CallTool, RestError> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)?;
-    let Value::Object(mut body) = body else {
-        return Err(RestError::NotAnObject);
-    };
-    let name = match body.remove("tool") {
-        Some(Value::String(name)) if !name.is_empty() => name,
+/// What a request asks for.
+#[derive(Debug)]
+pub struct Asked {
+    /// The tool's name.
+    pub name: String,
+    /// The arguments; where they are none, what is wrong with them: whoever may not call the tool is told that first.
+    pub arguments: Arguments,
+}
+
+/// Arguments, or what is wrong with them.
+pub type Arguments = Result<Map<String, Value>, &'static str>;
+
+/// The call that a body is: a JSON object with `tool` and, or not, `arguments`, each once.
+pub fn decode(body: &[u8]) -> Result<Asked, RestError> {
+    #[derive(Deserialize)]
+    struct Fields {
+        #[serde(default)]
+        tool: Value,
+        #[serde(default, deserialize_with = "present")]
+        arguments: Option<Value>,
+    }
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => RestError::NotAnObject,
+            Err(_) => RestError::InvalidJson,
+        });
+    }
+    let fields: Fields = serde_json::from_slice(body).map_err(|error| match error.is_data() {
+        true => RestError::Doubled,
+        false => RestError::InvalidJson,
+    })?;
+    let name = match fields.tool {
+        Value::String(name) if !name.is_empty() => name,
         _ => return Err(RestError::MissingTool),
     };
-    let arguments = match body.remove("arguments") {
-        None => Map::new(),
-        Some(Value::Object(arguments)) => arguments,
-        Some(_) => {
-            return Err(RestError::Invoke(InvokeError::InvalidArguments(
-                "`arguments` must be an object".to_owned(),
-            )));
-        }
+    let arguments = match fields.arguments {
+        None => Ok(Map::new()),
+        Some(Value::Object(arguments)) => Ok(arguments),
+        Some(_) => Err("`arguments` must be an object"),
     };
-    Ok(CallTool {
-        name,
-        arguments,
-        meta: None,
-    })
+    Ok(Asked { name, arguments })
+}
+
+/// Tells `null` from what is not there.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// The arguments that a body is: a JSON object; nothing is no arguments.
-fn decode_arguments(body: &[u8]) -> Result<Map<String, Value>, RestError> {
+fn decode_arguments(body: &[u8]) -> Result<Arguments, RestError> {
     if body.is_empty() {
-        return Ok(Map::new());
+        return Ok(Ok(Map::new()));
     }
-    match serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)? {
-        Value::Object(arguments) => Ok(arguments),
-        _ => Err(InvokeError::InvalidArguments("the body must be a JSON object".to_owned()).into()),
-    }
+    Ok(
+        match serde_json::from_slice(body).map_err(|_| RestError::InvalidJson)? {
+            Value::Object(arguments) => Ok(arguments),
+            _ => Err("the body must be a JSON object"),
+        },
+    )
 }
 
 /// Why a REST call has no result.
@@ -181,6 +218,9 @@ pub enum RestError {
     /// 400
     #[error("The body must be a JSON object: {{\"tool\": \"..\", \"arguments\": {{..}}}}")]
     NotAnObject,
+    /// 400: which of the two counts could be read in two ways.
+    #[error("`tool` or `arguments` is there twice: send each once")]
+    Doubled,
     /// 413, or 400 where it broke off.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -208,10 +248,12 @@ impl IntoResponse for RestError {
             _ => None,
         };
         let status = match &self {
-            Self::Body(error) => return error.into_response(),
-            Self::InvalidJson | Self::NotAnObject | Self::MissingTool | Self::UnreadableName => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Body(error) => error.status(),
+            Self::InvalidJson
+            | Self::NotAnObject
+            | Self::Doubled
+            | Self::MissingTool
+            | Self::UnreadableName => StatusCode::BAD_REQUEST,
             Self::Tool(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Draining(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Invoke(InvokeError::UnknownTool(_)) => StatusCode::NOT_FOUND,
@@ -227,7 +269,13 @@ impl IntoResponse for RestError {
             }
             other => other.to_string(),
         };
-        let mut response = (status, ErrorBody::new(text)).into_response();
+        let reason = match &self {
+            Self::Invoke(_) | Self::Tool(_) => None,
+            Self::Draining(_) => Some(Reason::Draining),
+            Self::Body(error) => Some(reason_of_body(*error)),
+            _ => Some(Reason::Unreadable),
+        };
+        let mut response = mark((status, ErrorBody::new(text)).into_response(), reason);
         if let Self::Invoke(InvokeError::Forbidden { scope, .. }) = self {
             response.extensions_mut().insert(MissingScope(scope));
         }
@@ -258,9 +306,18 @@ mod tests {
             ("{}", "Missing 'tool' field"),
             (r#"{"tool": ""}"#, "Missing 'tool' field"),
             (r#"{"tool": 3}"#, "Missing 'tool' field"),
+            ("[1", "Invalid JSON"),
             (
-                r#"{"tool": "a", "arguments": [1]}"#,
-                "Invalid arguments: `arguments` must be an object",
+                r#"{"tool": "a", "tool": "b"}"#,
+                "`tool` or `arguments` is there twice: send each once",
+            ),
+            (
+                r#"{"arguments": {}, "tool": "a", "arguments": null}"#,
+                "`tool` or `arguments` is there twice: send each once",
+            ),
+            (
+                r#"{"\u0074ool": "a", "tool": "a"}"#,
+                "`tool` or `arguments` is there twice: send each once",
             ),
         ] {
             assert_eq!(
@@ -269,12 +326,22 @@ mod tests {
                 "{body}"
             );
         }
-        assert_eq!(refusal("[]").0, StatusCode::BAD_REQUEST);
+        for body in ["[]", r#"["a", {}]"#, "3", "null"] {
+            assert_eq!(refusal(body).0, StatusCode::BAD_REQUEST);
+        }
     }
 
     #[test]
-    fn arguments_are_optional() {
-        assert!(decode(br#"{"tool": "a"}"#).is_ok());
+    fn arguments_are_optional_and_what_is_none_is_a_call_still() {
+        for (body, readable) in [
+            (r#"{"tool": "a"}"#, true),
+            (r#" {"tool": "a", "arguments": {}, "more": 1}"#, true),
+            (r#"{"tool": "a", "arguments": null}"#, false),
+            (r#"{"tool": "a", "arguments": [1]}"#, false),
+        ] {
+            let asked = decode(body.as_bytes()).unwrap();
+            assert_eq!((&*asked.name, asked.arguments.is_ok()), ("a", readable));
+        }
     }
 
     proptest::proptest! {
@@ -287,7 +354,7 @@ mod tests {
         fn any_object_is_a_call_of_its_tool_or_a_refusal(tool: String, arguments: std::collections::BTreeMap<String, f64>) {
             let body = json!({"tool": tool, "arguments": arguments}).to_string();
             match decode(body.as_bytes()) {
-                Ok(call) => assert!(call.name == tool && call.arguments.len() == arguments.len()),
+                Ok(asked) => assert!(asked.name == tool && asked.arguments.unwrap().len() == arguments.len()),
                 Err(refusal) => assert!(tool.is_empty(), "{refusal}"),
             }
         }

@@ -29,7 +29,8 @@ use super::mcp::legacy_sse::{self, LegacySse};
 use super::mcp::{Mcp, gate};
 use super::requester::Requester;
 use super::rest::ErrorBody;
-use super::{App, health, openapi, rest};
+use super::{App, health, openapi, refused, rest};
+use crate::audit::Reason;
 use crate::invoke::{InvokeError, TenantAccount, TenantId};
 use crate::telemetry;
 
@@ -127,6 +128,14 @@ impl Surface {
     }
 
     async fn pass(&self, request: Request) -> Response {
+        let peer = refused::peer(request.extensions());
+        let mut response = self.guarded(request).await;
+        // On every way out.
+        refused::tell(&self.parts.app, &mut response, peer);
+        response
+    }
+
+    async fn guarded(&self, request: Request) -> Response {
         // Before anything reads the request: who may come in at all.
         if let Some(refusal) = self.parts.guard.refuse(&request) {
             return refusal;
@@ -155,23 +164,33 @@ impl Surface {
             Ok(visit) => visit,
             Err(refusal) => return refusal,
         };
-        let asks: Option<&Requester> = request.extensions().get();
-        let account = asks.and_then(|asks| app.invoker.ledger().tenant(&asks.tenant));
-        let Some(account) = account.cloned() else {
+        let asks: Option<Requester> = request.extensions().get().cloned();
+        let Some(asks) = asks else {
             // A probe without a credential.
             return to(endpoints, request).await;
         };
-        let is_probe = ["/health", "/ready"]
-            .iter()
-            .any(|probe| request.uri().path().ends_with(probe));
+        let mut response = self.within_its_room(&asks.tenant, request).await;
+        refused::name(&mut response, Some(&asks.tenant), &asks.caller);
+        visit.leave(app, response)
+    }
+
+    /// Answers a request of this tenant, if there is room for it.
+    async fn within_its_room(&self, tenant: &TenantId, mut request: Request) -> Response {
+        let Parts { app, endpoints, .. } = &*self.parts;
+        let Some(account) = app.invoker.ledger().tenant(tenant).cloned() else {
+            return not_found();
+        };
+        let path = request.uri().path();
+        let is_probe = path.ends_with("/health") || path.ends_with("/ready");
         let place = match account.let_in() {
             Ok(place) => Some(place),
             Err(_) if is_probe => None,
-            Err(full) => return BodyError::from(full).into_response(),
+            Err(full) => {
+                return refused::mark(BodyError::from(full).into_response(), Reason::Busy);
+            }
         };
         request.extensions_mut().insert(Arc::clone(&account));
-        let response = to(endpoints, request).await;
-        visit.leave(app, in_room(response, &account, place))
+        in_room(to(endpoints, request).await, &account, place)
     }
 }
 

@@ -42,7 +42,7 @@ pub enum Problem {
     /// An answer that is no success.
     Status {
         status: StatusCode,
-        /// What it asks for (`WWW-Authenticate`).
+        /// What it asks for (`WWW-Authenticate`), where it is the server that was asked, and not one that this has led to.
         challenge: Option<String>,
         /// When to ask again (`Retry-After` in seconds).
         retry_after: Option<Duration>,
@@ -58,6 +58,15 @@ pub enum Problem {
 }
 
 impl FetchError {
+    /// Of a request that is not made again.
+    pub fn once(host: String, problem: Problem) -> Self {
+        Self {
+            host,
+            problem,
+            tries: 1,
+        }
+    }
+
     /// Whether the same request could succeed later.
     pub fn may_pass(&self) -> bool {
         match &self.problem {

@@ -23,6 +23,7 @@ mod https;
 pub mod kubernetes;
 pub mod oci;
 mod parts;
+mod redirect;
 mod unpack;
 pub mod verify;
 

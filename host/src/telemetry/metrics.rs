@@ -22,6 +22,7 @@ const FUEL: &str = "sandglass_fuel_total";
 const RUNNING: &str = "sandglass_calls_running";
 const WAITING: &str = "sandglass_queue_waiting";
 const LOST: &str = "sandglass_audit_lost_total";
+const REFUSED: &str = "sandglass_refused_requests_total";
 const SOURCES: &str = "sandglass_sources";
 const INSTANCES: &str = "sandglass_instances_in_use";
 const TASK_FAILURES: &str = "sandglass_task_failures_total";
@@ -116,6 +117,9 @@ impl Metrics {
         if let Some(audit) = ledger.audit() {
             self.counter(LOST, [], audit.lost());
         }
+        for (reason, count) in ledger.refusals().counts() {
+            self.counter(REFUSED, [("reason", reason.as_str().to_owned())], count);
+        }
         self.gauge(INSTANCES, [], f64::from(engine.instances()));
         for (task, failures) in Supervisor::get().failures() {
             self.counter(TASK_FAILURES, [("task", task)], failures);
@@ -178,6 +182,11 @@ fn describe(recorder: &PrometheusRecorder) {
     counter(CALLS, Some(Unit::Count), "Calls that ended, by how.");
     counter(FUEL, Some(Unit::Count), "Fuel that calls burnt.");
     counter(LOST, Some(Unit::Count), "Audit records that were lost.");
+    counter(
+        REFUSED,
+        Some(Unit::Count),
+        "Requests that were refused before they were calls, by why.",
+    );
     gauge(RUNNING, Some(Unit::Count), "Calls that run.");
     gauge(WAITING, Some(Unit::Count), "Calls that wait in a queue.");
     gauge(SOURCES, Some(Unit::Count), "Sources of tools, by state.");

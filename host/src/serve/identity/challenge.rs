@@ -6,7 +6,9 @@ use axum::response::{IntoResponse, Response};
 use sandglass_manifest::Scope;
 
 use super::Identity;
+use crate::audit::Reason;
 use crate::serve::door::{is_tenant_name, tenant_of};
+use crate::serve::refused::mark;
 use crate::serve::rest::ErrorBody;
 
 /// Why a credential does not do.
@@ -49,15 +51,23 @@ impl Entrance {
 impl Identity {
     /// The answer to a request whose credential does not do.
     pub fn refuse(&self, entrance: &Entrance, refusal: &Refusal) -> Response {
-        let (status, code) = match refusal {
-            Refusal::Missing => (StatusCode::UNAUTHORIZED, None),
-            Refusal::Malformed(_) => (StatusCode::BAD_REQUEST, Some("invalid_request")),
-            Refusal::Invalid(_) => (StatusCode::UNAUTHORIZED, Some("invalid_token")),
+        let (status, code, reason) = match refusal {
+            Refusal::Missing => (StatusCode::UNAUTHORIZED, None, Reason::NoCredential),
+            Refusal::Malformed(_) => (
+                StatusCode::BAD_REQUEST,
+                Some("invalid_request"),
+                Reason::MalformedCredential,
+            ),
+            Refusal::Invalid(_) => (
+                StatusCode::UNAUTHORIZED,
+                Some("invalid_token"),
+                Reason::InvalidCredential,
+            ),
         };
         let error = code.map(|code| format!("error=\"{code}\", error_description=\"{refusal}\""));
         let mut response = (status, ErrorBody::new(refusal.to_string())).into_response();
         self.challenge(&mut response, entrance, error);
-        response
+        mark(response, reason)
     }
 
     /// Adds to an answer which scope it takes.

@@ -11,12 +11,13 @@ use serde_json::{Map, Value};
 
 use super::challenge::Refusal;
 use super::jwks::Jwks;
-use crate::invoke::{Known, Tenants};
+use crate::invoke::{Known, Tenants, kept_name};
 
 /// Seconds that the issuer's clock and ours may differ.
 const LEEWAY: u64 = 60;
 
-/// The claims that name the caller, most telling first: the subject, else the client in its various spellings.
+/// The claims that name the caller, most telling first: the subject, else the client in its various spellings. The first that is
+/// there counts, and must be a text that is not blank.
 const NAME_CLAIMS: [&str; 4] = ["sub", "azp", "appid", "oid"];
 
 /// An issuer whose tokens are accepted.
@@ -97,10 +98,12 @@ impl Issuer {
             .ok_or(Refusal::Invalid("it names no tenant that is served here"))?;
         let name = NAME_CLAIMS
             .into_iter()
-            .find_map(text)
+            .find_map(|claim| claims.get(claim).filter(|name| !name.is_null()))
+            .and_then(Value::as_str)
+            .filter(|name| !name.trim().is_empty())
             .ok_or(Refusal::Invalid("it does not say whose it is"))?;
         Ok(Known {
-            name: name.to_owned(),
+            name: kept_name(name),
             issuer: Some(Arc::clone(&self.name)),
             tenant: tenant.clone(),
             scopes: self.scopes(claims),

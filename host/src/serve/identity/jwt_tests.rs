@@ -214,6 +214,35 @@ async fn a_token_that_is_not_for_us_or_not_for_now_is_refused() {
 }
 
 #[tokio::test]
+async fn who_calls_has_a_name_and_not_an_endless_one() {
+    let key = SigningKey::ec("key");
+    let server = Server::start(&[&key]).await;
+    let issuer = start(server.config()).await;
+    let of_client = || with(server.claims(), "azp", json!("client"));
+    for sub in [json!(""), json!(" "), json!(7)] {
+        let wrong = with(of_client(), "sub", sub);
+        let refused = check(&issuer, &key.sign(&wrong)).await;
+        assert_eq!(
+            refused.err(),
+            Some("it does not say whose it is"),
+            "{wrong}"
+        );
+    }
+    let known = async |claims: &Value| check(&issuer, &key.sign(claims)).await.unwrap();
+    for claims in [
+        without(of_client(), "sub"),
+        with(of_client(), "sub", json!(null)),
+    ] {
+        assert_eq!(known(&claims).await.name, "client");
+    }
+    let long = "x".repeat(100_000);
+    let one = known(&with(server.claims(), "sub", json!(long))).await;
+    let other = known(&with(server.claims(), "sub", json!(long + "y"))).await;
+    assert!(one.name.len() < 400, "{}", one.name.len());
+    assert_ne!(one.name, other.name);
+}
+
+#[tokio::test]
 async fn a_token_that_the_issuer_did_not_sign_is_refused() {
     let (rsa, ec) = (SigningKey::rsa("rsa"), SigningKey::ec("ec"));
     let server = Server::start(&[&rsa, &ec]).await;

@@ -32,6 +32,7 @@ use super::changes::{self, MAX_WATCHED, News, Newsroom, Watched};
 use super::questions::{self, SessionClient};
 use super::tasks::Begun;
 use super::{observer, pages, result};
+use crate::audit::Reason;
 use crate::invoke::{
     Call, CallTool, Complete, Completed, GetPrompt, InvokeError, Operation, ReadResource, Resume,
     Step, TenantAccount, Visible,
@@ -41,6 +42,7 @@ use crate::sandbox::{Observer, Silent};
 use crate::serve::App;
 use crate::serve::describe::plain_tool;
 use crate::serve::drain::Draining;
+use crate::serve::refused;
 use crate::serve::requester::Requester;
 use crate::telemetry;
 use crate::telemetry::trace::TraceParent;
@@ -174,6 +176,19 @@ impl McpServer {
             .ok_or_else(|| result::error(&InvokeError::Internal))
     }
 
+    /// A request is refused before it is a call.
+    fn refused(&self, reason: Reason, context: &RequestContext<RoleServer>) {
+        let request = context.extensions.get::<http::request::Parts>();
+        let request = request.map(|parts| &parts.extensions);
+        let ledger = self.app.invoker.ledger();
+        refused::tell_of(ledger, reason, self.requester(context), request);
+    }
+
+    fn drained(&self, draining: Draining, context: &RequestContext<RoleServer>) -> Unperformed {
+        self.refused(Reason::Draining, context);
+        Unperformed::Draining(draining)
+    }
+
     /// Runs what a request asks for, to its end or to a question.
     async fn perform<O: Operation>(
         &self,
@@ -182,9 +197,10 @@ impl McpServer {
         context: &RequestContext<RoleServer>,
     ) -> Result<Step<O::Output>, Unperformed> {
         tokio::select! {
-            completed = self.app.drain.run(self.run(operation, resume, context)) => {
-                completed?.result.map_err(Unperformed::Invoke)
-            }
+            completed = self.app.drain.run(self.run(operation, resume, context)) => match completed {
+                Ok(completed) => completed.result.map_err(Unperformed::Invoke),
+                Err(draining) => Err(self.drained(draining, context)),
+            },
             // Dropping the call stops the guest; nobody reads the answer.
             () = context.ct.cancelled() => Err(Unperformed::Cancelled),
         }
@@ -278,7 +294,7 @@ impl McpServer {
                 match self.begin_task(operation, resume, &context).await {
                     Begun::Task(task) => return Ok(CreateTaskResult::new(task).into()),
                     Begun::Ended(result) => result.map_err(Unperformed::Invoke),
-                    Begun::Draining(draining) => Err(draining.into()),
+                    Begun::Draining(draining) => Err(self.drained(draining, &context)),
                 }
             }
         };
@@ -338,6 +354,31 @@ impl McpServer {
         self.app.tasks.begin(call, askable, resume).await
     }
 
+    /// Why a call has no result whose params cannot be read.
+    fn refuse_call(
+        &self,
+        name: String,
+        problem: &str,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        let Requester { tenant, caller } = self.requester(context).clone();
+        let call = Call {
+            tenant,
+            caller,
+            operation: CallTool {
+                name,
+                arguments: Map::new(),
+                meta: None,
+            },
+            observer: Arc::new(Silent),
+            trace: trace_parent(context),
+        };
+        match self.app.invoker.refuse(call, problem.to_owned()).result {
+            Ok(output) => result::success(output),
+            Err(error) => result::failure(&error),
+        }
+    }
+
     async fn completion(
         &self,
         request: CompleteRequestParams,
@@ -387,12 +428,6 @@ enum Unperformed {
     Invoke(InvokeError),
     Draining(Draining),
     Cancelled,
-}
-
-impl From<Draining> for Unperformed {
-    fn from(draining: Draining) -> Self {
-        Self::Draining(draining)
-    }
 }
 
 impl From<Unperformed> for ErrorData {
@@ -658,7 +693,9 @@ impl ServerHandler for McpServer {
     ) -> Result<CustomResult, ErrorData> {
         let CustomRequest { method, params, .. } = request;
         if method == CallToolRequestMethod::VALUE {
-            let mut result = unreadable_call(&params.unwrap_or_default())?;
+            let (name, problem) = unreadable_call(&params.unwrap_or_default())
+                .inspect_err(|_| self.refused(Reason::Unreadable, &context))?;
+            let mut result = self.refuse_call(name, problem, &context);
             if context.meta.protocol_version().is_none() {
                 // Handshake revisions have no result types.
                 result.result_type = None;
@@ -695,6 +732,7 @@ impl ServerHandler for McpServer {
             InitializeResultMethod::VALUE,
         ];
         if known.contains(&method.as_str()) {
+            self.refused(Reason::Unreadable, &context);
             let text = format!("Invalid params: they are not those of {method}");
             return Err(ErrorData::invalid_params(text, None));
         }
@@ -702,11 +740,10 @@ impl ServerHandler for McpServer {
     }
 }
 
-/// A `tools/call` with a name and odd arguments is a result that says so; without a
-/// name it is none at all.
-fn unreadable_call(params: &Value) -> Result<CallToolResult, ErrorData> {
+/// A `tools/call` with a name and odd arguments is a call: its name, and what is odd. Without a name it is none at all.
+fn unreadable_call(params: &Value) -> Result<(String, &'static str), ErrorData> {
     let text = match params.get("name") {
-        Some(Value::String(_)) => {
+        Some(Value::String(name)) => {
             let is_object = |key| params.get(key).is_none_or(Value::is_object);
             let text = if !is_object("arguments") {
                 "`arguments` must be an object"
@@ -722,8 +759,7 @@ fn unreadable_call(params: &Value) -> Result<CallToolResult, ErrorData> {
                     "Invalid params: they are not those of tools/call, or a key is there twice";
                 return Err(ErrorData::invalid_params(text, None));
             };
-            let error = InvokeError::InvalidArguments(text.to_owned());
-            return Ok(result::failure(&error));
+            return Ok((name.clone(), text));
         }
         Some(_) => "Invalid params: `name` must be a string",
         None => "Invalid params: `name` is required",
@@ -804,8 +840,8 @@ mod tests {
             json!({"name": "t", "requestState": 1}),
         ] {
             let (odd, _) = params.as_object().unwrap().iter().nth(1).unwrap();
-            let result = unreadable_call(&params).unwrap();
-            let text = serde_json::to_string(&result).unwrap();
+            let (name, text) = unreadable_call(&params).unwrap();
+            assert_eq!(name, "t");
             assert!(text.contains(&format!("`{odd}` must be")), "{text}");
         }
         for (params, reason) in [

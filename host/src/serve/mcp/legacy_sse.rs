@@ -37,10 +37,12 @@ use super::refusal::Refusal;
 use super::sealed_id::unguessable;
 use super::session::{Places, Session};
 use super::{handshake, scopes};
+use crate::audit::Reason;
 use crate::invoke::{TenantAccount, TenantId};
 use crate::serve::App;
 use crate::serve::body;
 use crate::serve::json_weight::ReadAs;
+use crate::serve::refused::{mark, reason_of, reason_of_body};
 use crate::serve::requester::Requester;
 use crate::serve::rest::ErrorBody;
 
@@ -117,11 +119,13 @@ impl IntoResponse for Untaken {
             Self::Refused(refusal) => refusal.into_response(),
             Self::Forbidden(response) => *response,
             Self::NoStream => {
-                (StatusCode::NOT_FOUND, ErrorBody::new("Session not found")).into_response()
+                let body = ErrorBody::new("Session not found");
+                let response = (StatusCode::NOT_FOUND, body).into_response();
+                mark(response, Reason::UnknownSession)
             }
             Self::Unread => {
                 let text = "Too many answers wait in the stream of this session: read them first";
-                (StatusCode::TOO_MANY_REQUESTS, ErrorBody::new(text)).into_response()
+                refusal(StatusCode::TOO_MANY_REQUESTS, text)
             }
         }
     }
@@ -287,7 +291,7 @@ pub async fn open(
     }
     if sse.of_tenant(&asks.tenant) >= MAX_STREAMS {
         let text = "Too many streams are open; close one";
-        return (StatusCode::SERVICE_UNAVAILABLE, ErrorBody::new(text)).into_response();
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, text);
     }
     let id = unguessable();
     let (to_client, from_host) = mpsc::unbounded();
@@ -343,7 +347,7 @@ pub async fn message(
 ) -> Response {
     let Ok(Query(Which { session })) = which else {
         let text = "The address must name one `sessionId`, as the first event of /sse has it";
-        return (StatusCode::BAD_REQUEST, ErrorBody::new(text)).into_response();
+        return refusal(StatusCode::BAD_REQUEST, text);
     };
     let client = match sse.client(&session, &asks) {
         Ok(client) => client,
@@ -352,7 +356,7 @@ pub async fn message(
     let (parts, body) = request.into_parts();
     let received = match body::read(body, &account, ReadAs::Message).await {
         Ok(received) => received,
-        Err(error) => return error.into_response(),
+        Err(error) => return mark(error.into_response(), reason_of_body(error)),
     };
     let body = received.bytes.clone();
     let of = Arc::clone(&account);
@@ -361,6 +365,11 @@ pub async fn message(
         Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
         Err(untaken) => untaken.into_response(),
     }
+}
+
+fn refusal(status: StatusCode, text: impl Into<String>) -> Response {
+    let response = (status, ErrorBody::new(text)).into_response();
+    mark(response, reason_of(status))
 }
 
 /// A stream that is open: when it is dropped, its calls end.

@@ -29,6 +29,16 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
     Value::deserialize(deserializer).map(Some)
 }
 
+/// What is no object holds no arguments; that is told to who may call.
+fn object<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Map<String, Value>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Object(arguments) => Ok(arguments),
+        _ => Ok(Map::new()),
+    }
+}
+
 #[derive(Deserialize)]
 struct Params {
     #[serde(rename = "_meta")]
@@ -133,7 +143,7 @@ impl<'a> Message<'a> {
     pub fn arguments(&self) -> Map<String, Value> {
         #[derive(Deserialize)]
         struct Params {
-            #[serde(default)]
+            #[serde(default, deserialize_with = "object")]
             arguments: Map<String, Value>,
         }
         let params = self.params.map_or("{}", RawValue::get);

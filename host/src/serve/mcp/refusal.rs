@@ -8,27 +8,31 @@ use serde_json::Value;
 
 use super::handshake::MAX_HANDSHAKE;
 use super::message::Malformed;
+use crate::audit::Reason;
 use crate::serve::body::BodyError;
+use crate::serve::refused::{mark, reason_of, reason_of_body};
 
 /// An answer that is given before rmcp sees the request.
 pub struct Refusal {
     status: StatusCode,
     malformed: Malformed,
+    reason: Option<Reason>,
 }
 
 impl From<Malformed> for Refusal {
     fn from(malformed: Malformed) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            malformed,
-        }
+        Self::new(StatusCode::BAD_REQUEST, malformed)
     }
 }
 
 impl Refusal {
     /// Says what is malformed with this status.
     pub fn new(status: StatusCode, malformed: Malformed) -> Self {
-        Self { status, malformed }
+        Self {
+            status,
+            malformed,
+            reason: reason_of(status),
+        }
     }
 
     /// 415
@@ -84,7 +88,10 @@ impl Refusal {
             BodyError::Broken | BodyError::TooSlow => ErrorCode::PARSE_ERROR,
             BodyError::Full(_) => ErrorCode::INTERNAL_ERROR,
         };
-        Self::new(error.status(), Malformed::new(code, error.to_string()))
+        Self {
+            reason: Some(reason_of_body(error)),
+            ..Self::new(error.status(), Malformed::new(code, error.to_string()))
+        }
     }
 
     /// 404: there is no `initialize` in revisions without handshake.
@@ -106,7 +113,10 @@ impl Refusal {
     /// 404: there is no such session for who asks.
     pub fn session_not_found() -> Self {
         let malformed = Malformed::new(ErrorCode(-32001), "Session not found");
-        Self::new(StatusCode::NOT_FOUND, malformed)
+        Self {
+            reason: Some(Reason::UnknownSession),
+            ..Self::new(StatusCode::NOT_FOUND, malformed)
+        }
     }
 
     /// 503: a tenant's share is used up, by calls.
@@ -129,6 +139,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, axum::Json(self.malformed.answer())).into_response()
+        let response = (self.status, axum::Json(self.malformed.answer())).into_response();
+        mark(response, self.reason)
     }
 }

@@ -9,6 +9,7 @@ mod push;
 mod registry;
 mod sign;
 mod signatures;
+mod upload;
 
 use std::path::PathBuf;
 

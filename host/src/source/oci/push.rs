@@ -3,28 +3,21 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use futures::{StreamExt, stream};
-use http::HeaderValue;
-use oci_client::Reference;
-use oci_client::client::{Client, ClientConfig, ClientProtocol, ImageLayer};
-use oci_client::errors::OciDistributionError;
+use http::StatusCode;
+use oci_client::client::ImageLayer;
 use oci_client::manifest::OciImageManifest;
-use oci_client::secrets::RegistryAuth;
 use oci_wasm::{ToConfig, WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE, WasmConfig};
 use sandglass_manifest::{Digest, OciReference};
 
 use super::OciError;
 use super::registry::{Action, Registry};
+use super::upload::Upload;
 use crate::sandbox::LoadError;
 use crate::sandbox::compiled::check_kind;
-use crate::source::http::{Authorization, CONNECT_TIMEOUT, READ_TIMEOUT, USER_AGENT};
-use crate::source::{Fetcher, Progress};
+use crate::source::{FetchError, Fetcher, Progress};
 
 /// Names the file that a layer holds (OCI image spec, "Pre-Defined Annotation Keys").
 const TITLE: &str = "org.opencontainers.image.title";
-
-/// Bytes of a component that are sent at once.
-const PIECE: usize = 1 << 20;
 
 /// Why a component could not be pushed.
 #[derive(Debug, thiserror::Error)]
@@ -42,14 +35,27 @@ pub enum PushError {
     #[error(transparent)]
     Registry(#[from] OciError),
     /// Underway.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// By the registry.
     #[error(
-        "{registry} did not take it ({error}): check the repository's name, and that you may push to it"
+        "{registry} did not take it ({status}): check the repository's name, and that you may push to it"
     )]
     Refused {
         /// The registry.
         registry: String,
-        /// Its words, or the client's.
-        error: OciDistributionError,
+        /// What it answered.
+        status: StatusCode,
+    },
+    /// To somebody else.
+    #[error(
+        "{registry} wants it sent to {host}, which gets neither its credentials nor what is pushed: ask who runs it to take uploads itself"
+    )]
+    Elsewhere {
+        /// The registry.
+        registry: String,
+        /// Where it leads to.
+        host: String,
     },
 }
 
@@ -96,102 +102,4 @@ pub async fn push(
         .manifest(tag, manifest, WASM_MANIFEST_MEDIA_TYPE)
         .await?;
     Ok(digest)
-}
-
-/// A login to push with.
-pub struct Upload<'a> {
-    client: Client,
-    reference: &'a OciReference,
-}
-
-impl<'a> Upload<'a> {
-    /// Logs in to push.
-    pub async fn begin(
-        registry: &Registry<'_>,
-        reference: &'a OciReference,
-    ) -> Result<Self, PushError> {
-        let auth = match registry.log_in().await? {
-            Authorization::None => RegistryAuth::Anonymous,
-            Authorization::Basic { user, password } => RegistryAuth::Basic(user, password),
-            Authorization::Bearer(token) => RegistryAuth::Bearer(token),
-        };
-        let client = Client::try_from(ClientConfig {
-            protocol: if registry.is_plain() {
-                ClientProtocol::Http
-            } else {
-                ClientProtocol::Https
-            },
-            connect_timeout: Some(CONNECT_TIMEOUT),
-            read_timeout: Some(READ_TIMEOUT),
-            user_agent: USER_AGENT,
-            ..ClientConfig::default()
-        })
-        .map_err(|error| refused(reference, error))?;
-        let upload = Self { client, reference };
-        let target = upload.target(String::new());
-        upload
-            .client
-            .store_auth_if_needed(target.resolve_registry(), &auth)
-            .await;
-        Ok(upload)
-    }
-
-    /// Pushes a blob; its digest.
-    pub async fn blob(&self, bytes: Bytes) -> Result<Digest, PushError> {
-        let digest = Digest::of(&bytes);
-        self.client
-            .push_blob(&self.target(String::new()), bytes, &digest.to_string())
-            .await
-            .map_err(|error| refused(self.reference, error))?;
-        Ok(digest)
-    }
-
-    /// Pushes a blob piece by piece, where the registry takes pieces; else as a whole.
-    async fn large_blob(&self, bytes: Bytes, progress: &Progress) -> Result<(), PushError> {
-        let whole = bytes.len() as u64;
-        let pieces = stream::iter((0..bytes.len()).step_by(PIECE)).map(|begin| {
-            // It asks for the next piece when the registry has those before.
-            progress(begin as u64, Some(whole));
-            Ok(bytes.slice(begin..bytes.len().min(begin.saturating_add(PIECE))))
-        });
-        let (target, digest) = (self.target(String::new()), Digest::of(&bytes).to_string());
-        let pushed = self.client.push_blob_stream(&target, pieces, &digest).await;
-        match pushed {
-            Ok(_) => {}
-            Err(OciDistributionError::SpecViolationError(_)) => {
-                self.blob(bytes).await?;
-            }
-            Err(error) => return Err(refused(self.reference, error)),
-        }
-        progress(whole, Some(whole));
-        Ok(())
-    }
-
-    /// Pushes a manifest to a tag, or to the digest that it has.
-    pub async fn manifest(
-        &self,
-        at: &str,
-        manifest: Vec<u8>,
-        media_type: &'static str,
-    ) -> Result<(), PushError> {
-        // The client puts either into the same place of the URL.
-        let target = self.target(at.to_owned());
-        self.client
-            .push_manifest_raw(&target, manifest, HeaderValue::from_static(media_type))
-            .await
-            .map_err(|error| refused(self.reference, error))?;
-        Ok(())
-    }
-
-    fn target(&self, tag: String) -> Reference {
-        let (registry, repository) = (self.reference.registry(), self.reference.repository());
-        Reference::with_tag(registry.to_owned(), repository.to_owned(), tag)
-    }
-}
-
-fn refused(reference: &OciReference, error: OciDistributionError) -> PushError {
-    PushError::Refused {
-        registry: reference.registry().to_owned(),
-        error,
-    }
 }

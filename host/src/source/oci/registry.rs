@@ -1,7 +1,7 @@
 //! One repository of a registry, spoken to as the OCI distribution spec says.
 //!
 //! The requests are our own and not those of `oci-client`, which has no bound on a manifest's size, hides `Retry-After`,
-//! and does not know identity tokens; it does the pushing.
+//! does not know identity tokens, and asks nobody where it is led to.
 
 use std::sync::Mutex;
 
@@ -16,7 +16,7 @@ use super::artifact::Blob;
 use super::credentials::{self, Credential};
 use crate::source::Fetcher;
 use crate::source::attempt::{FetchError, Problem};
-use crate::source::http::{Authorization, Expected, Request};
+use crate::source::http::{Authorization, Expected, Http, Request};
 
 /// Distribution spec, "Pushing Manifests": registries accept at least 4 MiB, and few accept more.
 const MAX_MANIFEST: u64 = 4 << 20;
@@ -87,8 +87,18 @@ impl<'a> Registry<'a> {
         }
     }
 
+    /// What speaks to it.
+    pub fn http(&self) -> &'a Http {
+        &self.fetcher.http
+    }
+
+    /// What all URLs of the repository begin with.
+    pub fn repository(&self) -> String {
+        format!("{}/v2/{}", self.base, self.reference.repository())
+    }
+
     /// Whether it is spoken to without TLS.
-    pub fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         self.base.starts_with("http:")
     }
 
@@ -168,7 +178,7 @@ impl<'a> Registry<'a> {
         accept: Option<&str>,
         expected: Expected<'_>,
     ) -> Result<Bytes, OciError> {
-        let url = format!("{}/v2/{}/{path}", self.base, self.reference.repository());
+        let url = format!("{}/{path}", self.repository());
         self.send(&url, accept, expected).await
     }
 

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use sandglass_manifest::{Digest, OciReference};
 use serde_json::{Value, json};
 
-use super::push::{PushError, Upload};
+use super::push::PushError;
 use super::registry::{Action, Registry};
 use super::signatures::{classic_tag, is_signed, referrers_tag};
+use super::upload::Upload;
 use super::{OciError, Pull};
 use crate::source::Fetcher;
 use crate::source::verify::{

@@ -1,17 +1,17 @@
 //! Outbound HTTP: which requests pass, where they are connected to, and what comes back.
 //!
 //! A request passes if a rule covers its method, host, port and path. The host's name is looked up once, each address is
-//! checked ([`address`]), and the connection goes to one of those that were checked. Redirects are not followed: they
+//! checked ([`address`](crate::address)), and the connection goes to one of those that were checked. Redirects are not followed: they
 //! are the guest's to follow, as new requests.
 //!
 //! - [`rule`]: rules, and what a request's URL means.
-//! - [`resolve`], [`address`]: from names to addresses, and which of them are allowed.
+//! - [`resolve`]: from names to addresses.
 //! - [`tls`]: whom TLS trusts.
-//! - [`send`]: one request and its response.
+//! - [`send`]: one request and its response. [`head`]: what may come before it.
 //! - [`budget`]: what all requests of a call may use.
 
-mod address;
 mod budget;
+mod head;
 mod resolve;
 mod rule;
 mod send;

@@ -22,9 +22,10 @@ use super::super::super::file_share::FileShare;
 use super::super::super::memory::HostMemory;
 use super::super::trail::Trail;
 use super::Http;
-use super::address::Kind;
 use super::budget::{Budgets, Received, Sent};
+use super::head::{Allowance, Bounded, TooMuch};
 use super::rule::{Rule, Target, strip};
+use crate::address::Kind;
 
 /// Bytes that a connection holds of what was received and not read.
 const MAX_BUFFER: usize = 64 << 10;
@@ -97,11 +98,12 @@ impl Outbound {
         let opened = opened.ok_or_else(|| {
             too_many("the tenant's share of the host's open files and sockets is used up")
         })?;
-        let stream = within(options.connect_timeout, Error::ConnectionTimeout, async {
-            let addresses = self.addresses(&target, rule).await?;
-            self.connect(&addresses, &target, rule).await
-        })
-        .await?;
+        let (stream, allowance) =
+            within(options.connect_timeout, Error::ConnectionTimeout, async {
+                let addresses = self.addresses(&target, rule).await?;
+                self.connect(&addresses, &target, rule).await
+            })
+            .await?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
             .max_header_size(MAX_HEAD)
@@ -121,6 +123,7 @@ impl Outbound {
             },
         )
         .await?;
+        allowance.lift();
         let response = response.map(|body| {
             Received::new(
                 body,
@@ -238,13 +241,15 @@ impl Outbound {
         addresses: &[IpAddr],
         target: &Target,
         rule: &Rule,
-    ) -> Result<Box<dyn Stream>, Error> {
+    ) -> Result<(Box<dyn Stream>, Allowance), Error> {
         let stream = first(addresses, target.port).await?;
         self.trail.reached(target.to_string());
         // Small requests go out at once; a failure to say so costs time only.
         _ = stream.set_nodelay(true);
+        // Beneath TLS, which has messages of its own.
+        let (stream, allowance) = Bounded::new(stream);
         if !target.tls {
-            return Ok(Box::new(stream));
+            return Ok((Box::new(stream), allowance));
         }
         let name =
             ServerName::try_from(target.host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
@@ -252,7 +257,7 @@ impl Outbound {
             .connect(name, stream)
             .await
             .map_err(|error| tls_error(&error))?;
-        Ok(Box::new(stream))
+        Ok((Box::new(stream), allowance))
     }
 }
 
@@ -331,9 +336,12 @@ fn sent_error(error: &hyper::Error) -> Error {
 pub(super) fn received_error(error: &hyper::Error) -> Error {
     let io = error
         .source()
-        .and_then(|cause| cause.downcast_ref::<io::Error>())
-        .map(io::Error::kind);
-    if error.is_parse_too_large() {
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
+    let is_too_much = io
+        .and_then(io::Error::get_ref)
+        .is_some_and(|cause| cause.is::<TooMuch>());
+    let io = io.map(io::Error::kind);
+    if error.is_parse_too_large() || is_too_much {
         Error::HttpResponseHeaderSectionSize(None)
     } else if error.is_incomplete_message() || io == Some(io::ErrorKind::UnexpectedEof) {
         Error::HttpResponseIncomplete

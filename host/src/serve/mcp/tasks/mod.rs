@@ -24,11 +24,13 @@ use record::{Record, Stage, Waiting};
 use run::{Came, Progress, Running, Work};
 use store::{Hold, Kept, TaskStore, Unkept};
 
+use crate::audit::Reason;
 use crate::invoke::{
     Call, CallTool, InputRequired, InvokeError, Invoker, Resume, Step, Tenants, ToolOutput,
 };
 use crate::sandbox::{Askable, BucketError, Records};
 use crate::serve::drain::{Drain, Draining};
+use crate::serve::refused;
 use crate::serve::requester::Requester;
 use crate::telemetry::trace::TraceParent;
 
@@ -192,6 +194,7 @@ impl Tasks {
             }
             let answered = waiting.is_answered();
             if answered && self.0.drain.is_draining() {
+                refused::tell_of(self.0.invoker.ledger(), Reason::Draining, &asks, None);
                 return Err(ErrorData::internal_error(Draining.to_string(), None));
             }
             let hold = answered.then(|| store.hold(&id));

@@ -84,3 +84,37 @@ async fn the_head_of_a_response_is_bounded() {
         "{error}"
     );
 }
+
+/// An informational response.
+const EARLY_HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n";
+
+#[tokio::test]
+async fn informational_responses_pass_and_end() {
+    let some = format!("{}{HELLO}", EARLY_HINTS.repeat(100));
+    let server = Server::answering(&some).await;
+    let body = get(&to(&server), &server.url("/")).await;
+    assert_eq!(body.unwrap(), "hello");
+    for informational in [
+        EARLY_HINTS.to_owned(),
+        "HTTP/1.1 100 Continue\r\n\r\n".to_owned(),
+        format!("HTTP/1.1 199 x\r\nx: {}\r\n\r\n", "y".repeat(8_000)),
+    ] {
+        let server = Server::endless("", informational.repeat(100)).await;
+        let error = get(&to(&server), &server.url("/")).await.unwrap_err();
+        assert!(
+            matches!(error, Error::HttpResponseHeaderSectionSize(_)),
+            "{error}"
+        );
+        server.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_larger_than_what_may_come_before_it() {
+    let body = "x".repeat(1 << 20);
+    let length = body.len();
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+    let server = Server::answering(&answer).await;
+    let read = get(&to(&server), &server.url("/")).await.unwrap();
+    assert_eq!(read.len(), length);
+}
