@@ -117,11 +117,8 @@ async fn a_grant_over_the_hosts_own_files_is_refused() {
         }
     }
     for access in ["read", "read-write"] {
-        let own = refused(&of_two_tenants(
-            &grant("/".as_ref(), access),
-            &json!({ "env": { "A": "b" } }),
-        ));
-        let own = own.await;
+        let none = json!({ "env": { "A": "b" } });
+        let own = refused(&of_two_tenants(&grant("/".as_ref(), access), &none)).await;
         assert!(own.contains("the host's own process"), "{own}");
     }
     // What only flags name.
