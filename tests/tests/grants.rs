@@ -23,6 +23,11 @@ fn grant(path: &Path, access: &str) -> Value {
     json!({ "files": [{ "host": path, "guest": "/data", "access": access }] })
 }
 
+/// Grants without a folder.
+fn nothing() -> Value {
+    json!({ "env": { "UNITS": "metric" } })
+}
+
 /// A manifest in which the default tenant has the first grants and `beta` the second.
 fn of_two_tenants(first: &Value, second: &Value) -> Value {
     let source = |allow: &Value| json!({ "source": guest("reach"), "allow": allow });
@@ -108,8 +113,7 @@ async fn a_grant_over_the_hosts_own_files_is_refused() {
         ),
     ] {
         for access in ["read", "read-write"] {
-            let mut manifest =
-                of_two_tenants(&json!({ "env": { "A": "b" } }), &grant(&data, access));
+            let mut manifest = of_two_tenants(&nothing(), &grant(&data, access));
             manifest[key] = value.clone();
             let told = refused(&manifest).await;
             assert!(told.contains(name), "{told}");
@@ -117,13 +121,13 @@ async fn a_grant_over_the_hosts_own_files_is_refused() {
         }
     }
     for access in ["read", "read-write"] {
-        let none = json!({ "env": { "A": "b" } });
-        let own = refused(&of_two_tenants(&grant("/".as_ref(), access), &none)).await;
-        assert!(own.contains("the host's own process"), "{own}");
+        let root = grant("/".as_ref(), access);
+        let told = refused(&of_two_tenants(&root, &nothing())).await;
+        assert!(told.contains("the host's own process"), "{told}");
     }
     // What only flags name.
     let key = folder.write("data/key", "k".repeat(32));
-    let manifest = of_two_tenants(&grant(&data, "read"), &json!({ "env": { "A": "b" } }));
+    let manifest = of_two_tenants(&grant(&data, "read"), &nothing());
     let launch = Launch::manifest(&manifest.to_string());
     let told = launch.arg("--state-key-file").arg(key).run().await;
     assert_eq!(told.code, Some(2), "{told:?}");
@@ -133,10 +137,7 @@ async fn a_grant_over_the_hosts_own_files_is_refused() {
     );
     // And the manifest itself.
     let launch = Launch::serve();
-    let manifest = of_two_tenants(
-        &grant(launch.folder(), "read"),
-        &json!({ "env": { "A": "b" } }),
-    );
+    let manifest = of_two_tenants(&grant(launch.folder(), "read"), &nothing());
     let file = launch.write("manifest.yaml", manifest.to_string());
     let told = launch.arg("--config").arg(file).run().await;
     assert_eq!(told.code, Some(2), "{told:?}");
@@ -163,7 +164,7 @@ async fn a_link_that_is_swapped_between_two_loads_leads_where_it_led() {
     let folder = folders();
     let link = folder.path().join("link");
     symlink("data/public", &link).expect("the folder is ours");
-    let manifest = of_two_tenants(&grant(&link, "read"), &json!({ "env": { "A": "b" } }));
+    let manifest = of_two_tenants(&grant(&link, "read"), &nothing());
     let launch = Launch::manifest(&manifest.to_string());
     let reach = Reach::launch(launch).await;
     let file = json!({ "path": "/data/file" });

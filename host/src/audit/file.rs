@@ -157,6 +157,8 @@ impl RotatingFile {
     }
 
     fn go_on_with(&mut self, file: File, metadata: &Metadata) {
+        // Whatever went wrong before is over.
+        self.trouble = None;
         self.file = file;
         self.identity = Identity::of(metadata);
         self.size = metadata.len() + self.waiting.len() as u64;

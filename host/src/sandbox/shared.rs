@@ -15,6 +15,9 @@ pub(super) struct Shared<T> {
 struct Place<T> {
     /// Held while the component is being loaded, so that two do not compile the same; not while somebody waits for a turn.
     loaded: AsyncMutex<Weak<T>>,
+    /// Held while somebody looks for what is at hand. It is not `loaded`, which tells whoever has a turn that another one makes
+    /// the component.
+    finding: AsyncMutex<()>,
     /// Told whenever somebody has loaded it, or has failed to.
     settled: Notify,
 }
@@ -23,6 +26,7 @@ impl<T> Default for Place<T> {
     fn default() -> Self {
         Self {
             loaded: AsyncMutex::default(),
+            finding: AsyncMutex::default(),
             settled: Notify::new(),
         }
     }
@@ -71,14 +75,18 @@ impl<T> Shared<T> {
         loop {
             // Whatever is settled from here on is heard.
             let settled = place.settled.notified();
-            let loaded = place.loaded.lock().await;
-            if let Some(loaded) = loaded.upgrade() {
-                return Ok((loaded, false));
+            // Whoever makes it is waited for.
+            drop(place.loaded.lock().await);
+            {
+                let _finding = place.finding.lock().await;
+                if let Some(loaded) = place.loaded.lock().await.upgrade() {
+                    return Ok((loaded, false));
+                }
+                if let Some(found) = find().await.transpose() {
+                    let loaded = place.loaded.lock().await;
+                    return place.settle(loaded, found).map(|found| (found, true));
+                }
             }
-            if let Some(found) = find().await.transpose() {
-                return place.settle(loaded, found).map(|found| (found, true));
-            }
-            drop(loaded);
             let _turn = tokio::select! {
                 biased;
                 () = settled => continue,
@@ -142,6 +150,30 @@ mod tests {
         ));
         drop(first);
         assert_eq!(*load(&shared, &digest, 3).await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn those_who_look_for_it_do_not_keep_each_other_from_making_it() {
+        let shared: Shared<u32> = Shared::default();
+        let digest = Digest::of(b"component");
+        let looks = AtomicU32::new(0);
+        let load = || {
+            shared.get_or_load(
+                &digest,
+                async || {
+                    // A look takes a while, in which the other one gets its turn.
+                    looks.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                    tokio::task::yield_now().await;
+                    Ok::<_, ()>(None)
+                },
+                || async {},
+                || async { Ok(1) },
+            )
+        };
+        let (one, other) = tokio::join!(load(), load());
+        assert_eq!((*one.unwrap().0, *other.unwrap().0), (1, 1));
+        assert!(looks.load(Ordering::Relaxed) < 10);
     }
 
     #[tokio::test]

@@ -17,19 +17,24 @@ pub struct Drain {
 /// The server is ending; try another replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("The server is shutting down; try again on another replica")]
-pub struct Draining;
+pub enum Draining {
+    /// The call was not begun.
+    Refused,
+    /// The call ran, and was dropped.
+    Dropped,
+}
 
 impl Drain {
     /// Runs a call, unless the server is ending; one that still runs at the end of the grace period is dropped.
     pub async fn run<T>(&self, call: impl Future<Output = T>) -> Result<T, Draining> {
         if self.is_draining() {
-            return Err(Draining);
+            return Err(Draining::Refused);
         }
         let _counted = self.calls.token();
         tokio::select! {
             biased;
             done = call => Ok(done),
-            () = self.over.cancelled() => Err(Draining),
+            () = self.over.cancelled() => Err(Draining::Dropped),
         }
     }
 
@@ -85,6 +90,6 @@ mod tests {
         let mut call = Box::pin(drain.run(std::future::pending::<()>()));
         assert!(futures::poll!(&mut call).is_pending());
         assert_eq!(drain.drain(Duration::from_secs(1)).await, 1);
-        assert_eq!(call.await, Err(Draining));
+        assert_eq!(call.await, Err(Draining::Dropped));
     }
 }

@@ -9,6 +9,7 @@ use axum::response::Response;
 
 use super::App;
 use super::body::BodyError;
+use super::drain::Draining;
 use super::requester::Requester;
 use crate::audit::{Reason, Refused};
 use crate::invoke::{Caller, Ledger, TenantId};
@@ -59,6 +60,11 @@ pub fn reason_of_body(error: BodyError) -> Reason {
         BodyError::Broken | BodyError::TooSlow => Reason::Incomplete,
         BodyError::Full(_) => Reason::Busy,
     }
+}
+
+/// Why a call is refused of a server that ends; none where it was begun, and has a record of its own.
+pub fn reason_of_drain(draining: Draining) -> Option<Reason> {
+    (draining == Draining::Refused).then_some(Reason::Draining)
 }
 
 /// Tells the ledger of an answer that is a refusal.

@@ -20,7 +20,7 @@ use super::drain::Draining;
 use super::identity::MissingScope;
 use super::json_weight::ReadAs;
 use super::kept::{Kind, document};
-use super::refused::{mark, reason_of_body};
+use super::refused::{mark, reason_of_body, reason_of_drain};
 use super::requester::Requester;
 use crate::audit::Reason;
 use crate::invoke::{Call, CallTool, InvokeError, TenantAccount, Visible};
@@ -271,7 +271,7 @@ impl IntoResponse for RestError {
         };
         let reason = match &self {
             Self::Invoke(_) | Self::Tool(_) => None,
-            Self::Draining(_) => Some(Reason::Draining),
+            Self::Draining(draining) => reason_of_drain(*draining),
             Self::Body(error) => Some(reason_of_body(*error)),
             _ => Some(Reason::Unreadable),
         };

@@ -42,6 +42,7 @@ use crate::sandbox::{Observer, Silent};
 use crate::serve::App;
 use crate::serve::describe::plain_tool;
 use crate::serve::drain::Draining;
+use crate::serve::refused::reason_of_drain;
 use crate::serve::refused;
 use crate::serve::requester::Requester;
 use crate::telemetry;
@@ -185,7 +186,9 @@ impl McpServer {
     }
 
     fn drained(&self, draining: Draining, context: &RequestContext<RoleServer>) -> Unperformed {
-        self.refused(Reason::Draining, context);
+        if let Some(reason) = reason_of_drain(draining) {
+            self.refused(reason, context);
+        }
         Unperformed::Draining(draining)
     }
 

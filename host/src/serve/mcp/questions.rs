@@ -191,7 +191,7 @@ pub async fn unless_draining<T>(
 ) -> Result<T, AskError> {
     tokio::select! {
         answers = answers => answers,
-        () = drain.draining() => Err(AskError::Failed(Draining.to_string())),
+        () = drain.draining() => Err(AskError::Failed(Draining::Refused.to_string())),
     }
 }
 
