@@ -270,7 +270,10 @@ mod tests {
         let long = layer(&"x".repeat(100_000), "long");
         let layers: Vec<_> = [odd, long].into_iter().cycle().take(1_000).collect();
         let error = refused(&json!({ "layers": layers }));
-        assert!(error.contains("they are text/a\\n\\u{1b}[2J, xx"), "{error}");
+        assert!(
+            error.contains("they are text/a\\n\\u{1b}[2J, xx"),
+            "{error}"
+        );
         assert!(error.contains("992 more)"), "{error}");
         assert!(error.len() < 4 << 10, "{} bytes", error.len());
     }
