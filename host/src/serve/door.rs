@@ -32,8 +32,10 @@ pub async fn enter_or_probe(app: &App, request: &mut Request) -> Result<Visit, R
 async fn admit(app: &App, request: &mut Request, is_probe: bool) -> Result<Visit, Response> {
     let bearer = Bearer::take(request);
     let Some(identity) = &app.identity else {
-        find_tenant(app, Caller::Anonymous, request)?;
-        return Ok(Visit { entrance: None });
+        return match find_tenant(app, Caller::Anonymous, request) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Visit { entrance: None }),
+        };
     };
     let entrance = Entrance::of(request);
     let caller = match bearer {
@@ -43,10 +45,12 @@ async fn admit(app: &App, request: &mut Request, is_probe: bool) -> Result<Visit
     };
     // Whoever is refused learns nothing of which paths there are.
     let caller = caller.map_err(|refusal| identity.refuse(&entrance, &refusal))?;
-    find_tenant(app, caller, request)?;
-    Ok(Visit {
-        entrance: Some(entrance),
-    })
+    match find_tenant(app, caller, request) {
+        Some(refusal) => Err(refusal),
+        None => Ok(Visit {
+            entrance: Some(entrance),
+        }),
+    }
 }
 
 impl Visit {
@@ -65,9 +69,9 @@ impl Visit {
 #[derive(Debug, Clone)]
 pub struct OwnPort(pub TenantId);
 
-/// Finds a request's tenant. The answer is the same where the path names none, and where it names another's than the port's or
-/// the caller's.
-fn find_tenant(app: &App, caller: Caller, request: &mut Request) -> Result<(), Response> {
+/// Finds a request's tenant; the answer where there is none for it, which is the same where the path names none, and where it names
+/// another than the port's or the caller's.
+fn find_tenant(app: &App, caller: Caller, request: &mut Request) -> Option<Response> {
     let path = tenant_of(request.uri().path());
     let own: Option<&OwnPort> = request.extensions().get();
     let named = match (own, path) {
@@ -80,12 +84,12 @@ fn find_tenant(app: &App, caller: Caller, request: &mut Request) -> Result<(), R
         let mut refusal = refused::mark(not_found(), Reason::ForeignTenant);
         let asked_for = path.and_then(|path| app.tenants.get(path));
         refused::name(&mut refusal, asked_for, &caller);
-        return Err(refusal);
+        return Some(refusal);
     };
     request
         .extensions_mut()
         .insert(Requester { tenant, caller });
-    Ok(())
+    None
 }
 
 /// The answer for a path that there is not.
