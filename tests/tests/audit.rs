@@ -7,9 +7,7 @@ use std::process::Command;
 use reqwest::{Method, RequestBuilder};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use sandglass_tests::mcp::{ACCEPT, message, send};
-use sandglass_tests::{
-    Answer, Host, Launch, Server, eventually, guest, raw_post, sha256, tool,
-};
+use sandglass_tests::{Answer, Host, Launch, Server, eventually, guest, raw_post, sha256, tool};
 use serde_json::{Value, json};
 
 /// A text that stands in arguments and must not be in any record.

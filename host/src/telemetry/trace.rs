@@ -96,7 +96,10 @@ pub fn call_span(
     if !tracing::span_enabled!(target: TARGET, tracing::Level::INFO) {
         return Span::none();
     }
-    let (tool, caller) = (Line::name(tool), Line::name(caller.name().unwrap_or_default()));
+    let (tool, caller) = (
+        Line::name(tool),
+        Line::name(caller.name().unwrap_or_default()),
+    );
     let span = tracing::info_span!(
         target: TARGET,
         parent: None,

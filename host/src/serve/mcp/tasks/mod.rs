@@ -195,7 +195,10 @@ impl Tasks {
             let answered = waiting.is_answered();
             if answered && self.0.drain.is_draining() {
                 refused::tell_of(self.0.invoker.ledger(), Reason::Draining, &asks, None);
-                return Err(ErrorData::internal_error(Draining::Refused.to_string(), None));
+                return Err(ErrorData::internal_error(
+                    Draining::Refused.to_string(),
+                    None,
+                ));
             }
             let hold = answered.then(|| store.hold(&id));
             let stage = match answered {
