@@ -1,6 +1,7 @@
 //! What a tenant notices of another one that takes all the places it has: to spin, or to have the host work for it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -43,11 +44,17 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
         schema_cost,
         ..
     } = &bench.parts;
+    let changing = tempfile::tempdir()?;
+    let component = std::fs::read(echo)?;
+    std::fs::write(changing.path().join("tool.wasm"), &component)?;
     let server = Server::with_manifest(
         &bench.parts,
         json!({
             "tools": [echo],
-            "tenants": {"loud": {"tools": [hostile, flood, schema_cost]}},
+            "tenants": {
+                "loud": {"tools": [hostile, flood, schema_cost]},
+                "changing": {"tools": [changing.path()]},
+            },
         }),
     )?;
     let request = http::post(
@@ -89,7 +96,21 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             quiet()
         })
     };
-    let [spinning, host_calls, schemas, logs, bodies, lists, alone] = take_turns(
+    let compiling: Subject<'_> = Box::new(|| {
+        let _neighbour = Neighbour::compiling(changing.path().to_owned(), component.clone());
+        thread::sleep(WARM_UP);
+        quiet()
+    });
+    let [
+        spinning,
+        host_calls,
+        schemas,
+        logs,
+        bodies,
+        lists,
+        compiles,
+        alone,
+    ] = take_turns(
         bench.effort.rounds,
         [
             beside("spin_forever", json!({})),
@@ -104,6 +125,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             ),
             beside("check", json!({"text": vec![0; VALUES]})),
             listing("/t/loud/openapi.json"),
+            compiling,
             Box::new(quiet),
         ],
     )?;
@@ -139,6 +161,10 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>> {
             "p99 of a quiet tenant beside a flood of lists / alone",
             &lists,
         ),
+        p99(
+            "p99 of a quiet tenant beside a flood of new components / alone",
+            &compiles,
+        ),
     ])
 }
 
@@ -150,6 +176,31 @@ struct Neighbour {
 
 impl Neighbour {
     fn start(address: SocketAddr, request: Arc<[u8]>) -> Self {
+        Self::working(async move {
+            join_all((0..AT_ONCE).map(|_| call(address, &request))).await;
+        })
+    }
+
+    /// One that puts another version of a component into its folder again and again, which is compiled.
+    fn compiling(folder: PathBuf, component: Vec<u8>) -> Self {
+        Self::working(async move {
+            // A version differs from others by a custom section, whose name is a number.
+            for version in std::process::id().. {
+                let name = version.to_string();
+                let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+                let section = [&[0, length + 1, length], name.as_bytes()].concat();
+                let new = folder.join("new");
+                let written = std::fs::write(&new, [&component[..], &section].concat())
+                    .and_then(|()| std::fs::rename(&new, folder.join("tool.wasm")));
+                if written.is_err() {
+                    return;
+                }
+                tokio::time::sleep(WARM_UP).await;
+            }
+        })
+    }
+
+    fn working(work: impl Future<Output = ()> + Send + 'static) -> Self {
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let Ok(runtime) = super::runtime() else {
@@ -157,7 +208,7 @@ impl Neighbour {
             };
             runtime.block_on(async {
                 tokio::select! {
-                    _ = join_all((0..AT_ONCE).map(|_| call(address, &request))) => {}
+                    () = work => {}
                     _ = stopped => {}
                 }
             });
