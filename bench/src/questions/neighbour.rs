@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use futures::future::join_all;
@@ -184,9 +184,10 @@ impl Neighbour {
     /// One that puts another version of a component into its folder again and again, which is compiled.
     fn compiling(folder: PathBuf, component: Vec<u8>) -> Self {
         Self::working(async move {
-            // A version differs from others by a custom section, whose name is a number.
-            for version in std::process::id().. {
-                let name = version.to_string();
+            loop {
+                // A version differs from others by a custom section, whose name is the time.
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                let name = now.unwrap_or_default().as_nanos().to_string();
                 let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
                 let section = [&[0, length + 1, length], name.as_bytes()].concat();
                 let new = folder.join("new");
