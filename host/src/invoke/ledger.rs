@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use metrics::Histogram;
@@ -40,11 +41,13 @@ pub struct TenantAccount {
     subscriptions: Arc<RoomShare>,
     /// Places for requests.
     requests: Arc<Semaphore>,
+    arrived: AtomicU64,
 }
 
 impl TenantAccount {
     /// Lets a request in, if there is room for it; it has its place for as long as this is held.
     pub fn let_in(&self) -> Result<OwnedSemaphorePermit, Full> {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
         self.in_flight.check()?;
         let place = Arc::clone(&self.requests).try_acquire_owned();
         place.map_err(|_| Full::OfRequests)
@@ -118,6 +121,7 @@ impl Ledger {
                 in_flight: in_flight.share(),
                 subscriptions: subscriptions.share(),
                 requests: Arc::new(Semaphore::new(requests.max(1))),
+                arrived: AtomicU64::new(0),
             };
             (id, Arc::new(account))
         };
@@ -215,6 +219,11 @@ impl TenantAccount {
     /// What was used.
     pub fn counters(&self) -> &TenantCounters {
         &self.counters
+    }
+
+    /// Requests that came, of any kind.
+    pub fn requests(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
     }
 
     /// Calls that run.

@@ -72,6 +72,11 @@ impl RoomShare {
         self.most
     }
 
+    /// Bytes that are held.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// Holds so many bytes.
     pub fn hold(self: &Arc<Self>, bytes: usize) -> Result<Held, Full> {
         self.take(bytes)?;

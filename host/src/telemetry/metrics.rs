@@ -21,6 +21,8 @@ const DURATION: &str = "sandglass_call_duration_seconds";
 const FUEL: &str = "sandglass_fuel_total";
 const RUNNING: &str = "sandglass_calls_running";
 const WAITING: &str = "sandglass_queue_waiting";
+const REQUESTS: &str = "sandglass_requests_total";
+const IN_FLIGHT: &str = "sandglass_bytes_in_flight";
 const LOST: &str = "sandglass_audit_lost_total";
 const REFUSED: &str = "sandglass_refused_requests_total";
 const SOURCES: &str = "sandglass_sources";
@@ -106,6 +108,9 @@ impl Metrics {
             self.gauge(RUNNING, tenant_label(), f64::from(account.running()));
             let waiting = snapshot.tenant(tenant).waiting();
             self.gauge(WAITING, tenant_label(), waiting as f64);
+            self.counter(REQUESTS, tenant_label(), account.requests());
+            let in_flight = account.in_flight().used();
+            self.gauge(IN_FLIGHT, tenant_label(), in_flight as f64);
         }
         let mut sources = BTreeMap::from([("loaded", 0), ("stale", 0), ("failed", 0)]);
         for source in snapshot.sources() {
@@ -181,6 +186,11 @@ fn describe(recorder: &PrometheusRecorder) {
     };
     counter(CALLS, Some(Unit::Count), "Calls that ended, by how.");
     counter(FUEL, Some(Unit::Count), "Fuel that calls burnt.");
+    counter(
+        REQUESTS,
+        Some(Unit::Count),
+        "Requests that came, of any kind.",
+    );
     counter(LOST, Some(Unit::Count), "Audit records that were lost.");
     counter(
         REFUSED,
@@ -189,6 +199,11 @@ fn describe(recorder: &PrometheusRecorder) {
     );
     gauge(RUNNING, Some(Unit::Count), "Calls that run.");
     gauge(WAITING, Some(Unit::Count), "Calls that wait in a queue.");
+    gauge(
+        IN_FLIGHT,
+        Some(Unit::Bytes),
+        "What requests and answers in flight hold.",
+    );
     gauge(SOURCES, Some(Unit::Count), "Sources of tools, by state.");
     gauge(INSTANCES, Some(Unit::Count), "Instance slots in use.");
     counter(
