@@ -74,7 +74,7 @@ fn list(items: &[String]) -> String {
         items => {
             let named = items.iter().take(MAX_LISTED);
             let mut named: Vec<String> = named.map(|item| Line::name(item).into()).collect();
-            if let more @ 1.. = items.len() - named.len() {
+            if let more @ 1.. = items.len().saturating_sub(named.len()) {
                 named.push(format!("{more} more"));
             }
             named.join(", ")
