@@ -426,7 +426,7 @@ mod tests {
     fn what_is_not_a_source_is_refused_with_what_to_write() {
         for (given, part) in [
             ("", "it is empty"),
-            ("a\0.wasm", r"cannot contain `\0`"),
+            ("a\0.wasm", r"cannot contain `\u{0}`"),
             ("file:", "after `file:` the path is missing"),
             ("file://host/x.wasm", "stands a host"),
             (
