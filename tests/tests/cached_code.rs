@@ -12,7 +12,7 @@ fn manifest(cache: &Path) -> String {
     json!({
         "version": 1,
         "engine": { "cache_dir": cache },
-        "tools": [tool("echo"), guest("plain")],
+        "tools": [tool("echo"), { "source": guest("plain"), "include": ["returns_number"] }],
     })
     .to_string()
 }
