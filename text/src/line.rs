@@ -18,7 +18,7 @@ impl Line {
     pub const MAX: usize = 4 << 10;
 
     /// Bytes of what others say, within one.
-    pub const MAX_EXCERPT: usize = 1 << 10;
+    pub const MAX_EXCERPT: usize = 3 << 10;
 
     /// Bytes of what is named within one.
     pub const MAX_NAME: usize = 256;
