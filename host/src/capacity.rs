@@ -47,6 +47,12 @@ pub fn subscriptions() -> usize {
     part(16)
 }
 
+/// Bytes of the tasks of each of so many tenants, where they are kept in memory: of all a sixteenth of the memory.
+pub fn tasks(tenants: usize) -> u64 {
+    let tenants = u64::try_from(tenants).unwrap_or(u64::MAX).max(1);
+    (memory() / 16 / tenants).clamp(MIB, 64 * MIB)
+}
+
 fn part(of: u64) -> usize {
     let bytes = (memory() / of).clamp(4 * MIB, 1024 * MIB);
     usize::try_from(bytes).unwrap_or(usize::MAX)

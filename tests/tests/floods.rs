@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use sandglass_tests::flood::beside;
+use sandglass_tests::mcp::{Session, message};
 use sandglass_tests::{Cgroup, Folder, Host, Launch, eventually, raw, raw_post, tool};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,8 +32,19 @@ fn manifest() -> String {
     .to_string()
 }
 
+/// The same, but the default tenant's lists have half a megabyte.
+fn with_large_lists(folder: &Folder) -> String {
+    let description = "what it does ".repeat(200);
+    let functions: String = (0..200)
+        .map(|number| format!("def tool_{number}(text: str, count: int = 1) -> str:\n    \"\"\"{description}\"\"\"\n    return text\n"))
+        .collect();
+    let mut manifest: Value = serde_json::from_str(&manifest()).expect("it is JSON");
+    manifest["tools"] = json!([folder.write("many.py", functions)]);
+    manifest.to_string()
+}
+
 /// A host in a pod of 256 MiB; none where this machine lets us make no control groups.
-async fn small_pod() -> Option<(Host, Cgroup)> {
+async fn small_pod(manifest: &str) -> Option<(Host, Cgroup)> {
     let group = match Cgroup::all_processors() {
         Ok(group) => group,
         Err(error) => {
@@ -41,7 +53,9 @@ async fn small_pod() -> Option<(Host, Cgroup)> {
         }
     };
     let join = group.join();
-    let launch = Launch::manifest(&manifest()).through(&join.each_ref().map(String::as_str));
+    let launch = Launch::manifest(manifest)
+        .arg("--legacy-sse")
+        .through(&join.each_ref().map(String::as_str));
     Some((launch.start().await, group))
 }
 
@@ -89,7 +103,7 @@ async fn is_answered(stream: &mut TcpStream) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_without_an_end_hold_no_more_than_their_tenants_room() {
     let _alone = ALONE.lock().await;
-    let Some((host, group)) = small_pod().await else {
+    let Some((host, group)) = small_pod(&manifest()).await else {
         return;
     };
     let body = vec![b' '; BODY];
@@ -124,7 +138,7 @@ async fn bodies_without_an_end_hold_no_more_than_their_tenants_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn json_that_grows_when_it_is_read_holds_no_more_than_its_tenants_room() {
     let _alone = ALONE.lock().await;
-    let Some((host, group)) = small_pod().await else {
+    let Some((host, group)) = small_pod(&manifest()).await else {
         return;
     };
     for piece in ["0,", "[],", "{},", r#"{"":0},"#, r#"{"a":[0]},"#, r#""","#] {
@@ -146,6 +160,46 @@ async fn json_that_grows_when_it_is_read_holds_no_more_than_its_tenants_room() {
         }
     }
     assert_eq!(group.killed(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_nobody_reads_hold_no_more_than_their_tenants_room() {
+    let _alone = ALONE.lock().await;
+    let folder = Folder::default();
+    let Some((host, group)) = small_pod(&with_large_lists(&folder)).await else {
+        return;
+    };
+    let session = Session::open(&host).await;
+    let list = message("tools/list", json!({})).to_string();
+    let accept = "Accept: application/json, text/event-stream\r\n";
+    let of_session = format!("{accept}Mcp-Session-Id: {}\r\n", session.id());
+    for headers in [accept, &of_session] {
+        let head = head("/mcp", list.len()).replace("\r\n\r\n", &format!("\r\n{headers}\r\n"));
+        let request = format!("{head}{list}");
+        let (last, first) = (&request[request.len() - 1..], &request[..request.len() - 1]);
+        // All of them are asked for at the same time.
+        let mut unread = Vec::new();
+        for _ in 0..600 {
+            let mut stream = connect(host.authority()).await;
+            stream
+                .write_all(first.as_bytes())
+                .await
+                .expect("it is read");
+            unread.push(stream);
+        }
+        for stream in &mut unread {
+            _ = stream.write_all(last.as_bytes()).await;
+        }
+        let answered = eventually("all are answered, or refused", async || {
+            let begun = unread
+                .iter()
+                .map(async |stream| stream.peek(&mut [0]).await);
+            let begun = join_all(begun).await;
+            begun.iter().all(Result::is_ok).then_some(())
+        });
+        beside(&host, answered).await;
+        assert_eq!(group.killed(), 0, "{headers}");
+    }
 }
 
 #[tokio::test]
@@ -190,6 +244,32 @@ async fn a_client_that_has_all_places_gives_some_to_others() {
         let mut other = connect_from_elsewhere(host.authority()).await;
         assert!(is_answered(&mut other).await, "{number}");
         others.push(other);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_no_answers_gives_way_also_to_neighbours_at_the_same_address() {
+    let _alone = ALONE.lock().await;
+    let host = few_files().await;
+    let request = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200);
+    let mut unread = Vec::new();
+    for number in 0..2 * FILES {
+        let mut stream = connect(host.authority()).await;
+        stream.set_nodelay(true).expect("a socket");
+        // As much as the system's buffers take.
+        _ = tokio::time::timeout(
+            Duration::from_millis(20),
+            stream.write_all(request.as_bytes()),
+        )
+        .await;
+        unread.push(stream);
+        if number % 64 == 63 {
+            eventually("a neighbour is answered", async || {
+                let mut neighbour = connect(host.authority()).await;
+                is_answered(&mut neighbour).await.then_some(())
+            })
+            .await;
+        }
     }
 }
 
@@ -248,14 +328,7 @@ async fn a_client_that_sends_requests_and_reads_no_answers_is_cut() {
 async fn lists_and_documents_leave_the_processors_to_calls() {
     let _alone = ALONE.lock().await;
     let folder = Folder::default();
-    let description = "what it does ".repeat(40);
-    let functions: String = (0..200)
-        .map(|number| format!("def tool_{number}(text: str, count: int = 1) -> str:\n    \"\"\"{description}\"\"\"\n    return text\n"))
-        .collect();
-    let source = folder.write("many.py", functions);
-    let mut manifest: Value = serde_json::from_str(&manifest()).expect("it is JSON");
-    manifest["tools"] = json!([source]);
-    let host = Host::start(&manifest.to_string()).await;
+    let host = Host::start(&with_large_lists(&folder)).await;
     let mut flood = pin!(join_all((0..16).map(async |number| {
         let path = ["/openapi.json", "/mcp/tools", "/mcp/list_tools"][number % 3];
         loop {

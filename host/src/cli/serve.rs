@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use sandglass_manifest::{AuditTarget, Manifest};
+use sandglass_manifest::{AuditTarget, ByteSize, Manifest};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{self, SignalKind};
 
 use super::{Exit, Failure};
 use crate::audit::Audit;
+use crate::capacity;
 use crate::catalog::{Interpreters, Loader, Snapshot};
 use crate::config::{self, Installation, Setup};
 use crate::invoke::{Invoker, Ledger, MIN_KEY, StateKey};
@@ -357,8 +358,9 @@ impl Serve {
                 "tasks that wait for answers end with this process: pass --state-key-file for them to go on"
             );
         }
+        let quota = ByteSize::bytes(capacity::tasks(1 + manifest.tenants.len()));
         stores
-            .records(name, "tasks")
+            .records(name, "tasks", quota)
             .map_err(|error| Failure::new(Exit::Failed, format!("tasks: {error}")))
     }
 

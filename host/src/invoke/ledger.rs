@@ -24,6 +24,9 @@ use crate::sandbox::{Engine, Lane};
 use crate::telemetry::Histograms;
 use crate::telemetry::trace::TraceParent;
 
+/// Lists of a tenant that are written at once: each may be large, and is counted only when it is there.
+const LISTS: usize = 4;
+
 /// The tenants' accounts, and who hears of each call.
 pub struct Ledger {
     tenants: BTreeMap<TenantId, Arc<TenantAccount>>,
@@ -42,6 +45,8 @@ pub struct TenantAccount {
     /// Places for requests.
     requests: Arc<Semaphore>,
     arrived: AtomicU64,
+    /// Places for lists that are being written.
+    lists: Arc<Semaphore>,
 }
 
 impl TenantAccount {
@@ -51,6 +56,15 @@ impl TenantAccount {
         self.in_flight.check()?;
         let place = Arc::clone(&self.requests).try_acquire_owned();
         place.map_err(|_| Full::OfRequests)
+    }
+
+    /// Lets a list be written, as soon as few enough others are, and if there is room for it. What is held ends when the list is
+    /// counted among what is in flight.
+    pub async fn list(&self) -> Result<OwnedSemaphorePermit, Full> {
+        let lists = Arc::clone(&self.lists);
+        let list = lists.acquire_owned().await.map_err(|_| Full::OfRequests)?;
+        self.in_flight.check()?;
+        Ok(list)
     }
 
     /// Room for requests and answers in flight.
@@ -122,6 +136,7 @@ impl Ledger {
                 subscriptions: subscriptions.share(),
                 requests: Arc::new(Semaphore::new(requests.max(1))),
                 arrived: AtomicU64::new(0),
+                lists: Arc::new(Semaphore::new(LISTS)),
             };
             (id, Arc::new(account))
         };

@@ -128,6 +128,11 @@ fn add(used: &AtomicUsize, bytes: usize) -> usize {
 }
 
 impl Held {
+    /// Holds so many bytes more, of what is there already, for as long as what is returned lasts.
+    pub fn beside(&self, bytes: usize) -> Self {
+        self.share.hold_anyway(bytes)
+    }
+
     /// Holds so many more.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         self.share.take(bytes)?;

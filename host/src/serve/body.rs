@@ -1,6 +1,7 @@
 //! Reading a request's body: within the room that its tenant has, not without end in bytes, nor in time.
 
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
@@ -20,13 +21,15 @@ use crate::invoke::{Full, Held, TenantAccount};
 pub const MAX_BODY: usize = 4 << 20;
 
 /// Bytes of JSON that are read in no time: where there are more, the lane of the tenant reads them.
-const SHORT: usize = 64 << 10;
+const SHORT: usize = 8 << 10;
 
 /// A body that is read, and the room that it takes and its JSON will take.
+#[derive(Clone)]
 pub struct Received {
     /// The body.
     pub bytes: Bytes,
-    held: Held,
+    /// Its room. Whoever keeps what was read of it keeps this too.
+    pub held: Arc<Held>,
 }
 
 /// A body that is not read.
@@ -109,7 +112,10 @@ pub async fn read(
         return Err(BodyError::TooManyValues { needs, most });
     }
     held.grow(needs)?;
-    Ok(Received { bytes, held })
+    Ok(Received {
+        bytes,
+        held: Arc::new(held),
+    })
 }
 
 async fn collect(body: Body, held: &mut Held) -> Result<Bytes, BodyError> {

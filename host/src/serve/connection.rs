@@ -116,6 +116,7 @@ async fn connection<S>(
         later: AtomicBool::new(false),
         place: Arc::clone(&place),
     };
+    let stream = Paced::new(stream, Arc::clone(&place));
     let service = service_fn(move |mut request: Request<Incoming>| {
         place.serves();
         let address = ConnectInfo(place.address());
@@ -127,7 +128,7 @@ async fn connection<S>(
             .max_buf_size(MAX_HEAD)
             .timer(timer)
             .header_read_timeout(FIRST_HEAD)
-            .serve_connection(TokioIo::new(Paced::new(stream)), service)
+            .serve_connection(TokioIo::new(stream), service)
     );
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -10,7 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::App;
+use super::body::BodyError;
+use super::refused::mark;
 use super::requester::Requester;
+use crate::audit::Reason;
 use crate::invoke::{Basis, TenantAccount, TenantId, Visible};
 
 /// Documents of one tenant that are kept: the three kinds for a few sets of scopes.
@@ -50,6 +53,10 @@ pub async fn document(
     let text = match kept {
         Some(text) => text,
         None => {
+            let _list = match account.list().await {
+                Ok(list) => list,
+                Err(full) => return mark(BodyError::from(full).into_response(), Reason::Busy),
+            };
             let (of, asks) = (app.clone(), asks.clone());
             let writing = move || {
                 let visible = of.invoker.visible(&asks.tenant, &asks.caller);

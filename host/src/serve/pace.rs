@@ -3,11 +3,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::places::Place;
 
 /// How long nothing may go over.
 const GRACE: Duration = Duration::from_secs(30);
@@ -41,9 +44,11 @@ impl Pace {
     }
 }
 
-/// A connection whose client takes answers at its pace; else writing to it fails.
+/// A connection whose client takes answers at its pace; else writing to it fails. While its client takes nothing, its place is one
+/// that waits.
 pub struct Paced<S> {
     stream: S,
+    place: Arc<Place>,
     /// Where the client has not taken all that was written.
     stalled: Option<Stalled>,
 }
@@ -55,9 +60,10 @@ struct Stalled {
 
 impl<S> Paced<S> {
     /// Nothing is written to it yet.
-    pub fn new(stream: S) -> Self {
+    pub fn new(stream: S, place: Arc<Place>) -> Self {
         Self {
             stream,
+            place,
             stalled: None,
         }
     }
@@ -71,6 +77,7 @@ impl<S> Paced<S> {
         let Poll::Pending = wrote else {
             if let (Poll::Ready(Ok(bytes)), Some(stalled)) = (&wrote, &mut self.stalled) {
                 stalled.pace.went(*bytes);
+                self.place.serves();
             }
             return wrote;
         };
@@ -79,6 +86,7 @@ impl<S> Paced<S> {
             let alarm = Box::pin(tokio::time::sleep_until(pace.until()));
             Stalled { pace, alarm }
         });
+        self.place.waits();
         if stalled.alarm.deadline() != stalled.pace.until() {
             stalled.alarm.as_mut().reset(stalled.pace.until());
         }
@@ -138,10 +146,14 @@ mod tests {
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    use crate::serve::places::Places;
+
     /// Writes so much to a client that reads one byte each so many seconds; how long that lasted, and whether it was whole.
     async fn write(bytes: usize, each: Duration, read: usize) -> (u64, bool) {
         let (mut client, server) = tokio::io::duplex(1024);
-        let mut server = Paced::new(server);
+        let address = ([127, 0, 0, 1], 1).into();
+        let place = Places::new(1).take(address).await.unwrap();
+        let mut server = Paced::new(server, Arc::new(place));
         let begin = Instant::now();
         let reading = tokio::spawn(async move {
             let mut piece = vec![0; read];

@@ -1,8 +1,9 @@
 //! Places for connections, and who gives one up where all are taken.
 //!
-//! What waits for a request gives way first: of the peer with the most connections, what has waited for longest. Where
-//! nothing waits, a peer that has more than the newcomer gives up its oldest request: mostly a stream without an end, whose
-//! client comes back. So nobody can keep others out by taking all places.
+//! What waits for its client, for a request or for an answer to be taken, gives way first: of the peer that has most, what has
+//! waited for longest. A peer that has fewer than the newcomer's gives nothing up. Where nothing waits, a peer that has more than
+//! the newcomer's gives up its oldest request: mostly a stream without an end, whose client comes back. So nobody can keep
+//! others out by taking all places.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -147,7 +148,9 @@ impl Taken {
         let waiting = self.seats.values().filter(|seat| !seat.is_serving());
         let of_most =
             |peers: &mut dyn Iterator<Item = Peer>| peers.max_by_key(|peer| (count(peer), *peer));
-        if let Some(peer) = of_most(&mut waiting.map(|seat| seat.peer)) {
+        let of_newcomer = count(&newcomer);
+        let waiting = of_most(&mut waiting.map(|seat| seat.peer));
+        if let Some(peer) = waiting.filter(|peer| count(peer) >= of_newcomer) {
             let of_peer = self.seats.iter();
             let of_peer = of_peer.filter(|(_, seat)| seat.peer == peer && !seat.is_serving());
             let mut idle: Vec<_> = of_peer
@@ -162,7 +165,7 @@ impl Taken {
         let Some(peer) = of_most(&mut self.of_peer.keys().copied()) else {
             return false;
         };
-        if count(&peer) <= count(&newcomer) + 1 {
+        if count(&peer) <= of_newcomer + 1 {
             return false;
         }
         let of_peer = self.seats.iter().filter(|(_, seat)| seat.peer == peer);
@@ -205,7 +208,7 @@ impl Place {
             .store(self.places.now() | SERVING, Ordering::Relaxed);
     }
 
-    /// From now on the next request is waited for.
+    /// From now on its client is waited for.
     pub fn waits(&self) {
         self.seat.since.store(self.places.now(), Ordering::Relaxed);
     }
@@ -285,6 +288,22 @@ mod tests {
         for place in [&alone, &many[0], &many[2], &newcomer] {
             assert!(!has_given_up(place));
         }
+    }
+
+    #[test]
+    fn who_has_many_takes_nothing_from_who_has_few() {
+        let places = Places::new(3);
+        let few = take(&places, 1).unwrap();
+        let many: Vec<_> = (0..2).map(|_| take(&places, 2).unwrap()).collect();
+        for place in &many {
+            place.serves();
+        }
+        assert!(take(&places, 2).is_none());
+        assert!(!has_given_up(&few));
+        // One whose client takes no answer waits too.
+        many[1].waits();
+        assert!(take(&places, 2).is_some());
+        assert!(has_given_up(&many[1]));
     }
 
     #[test]

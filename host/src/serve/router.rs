@@ -205,21 +205,17 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Surface {
     }
 }
 
-/// A stream has its request's place until it ends, and a large answer has room until it is sent.
+/// A request has its place until its answer is sent, and a large answer has room until then.
 fn in_room(
     response: Response,
     account: &TenantAccount,
     place: Option<OwnedSemaphorePermit>,
 ) -> Response {
-    let Some(bytes) = response.body().size_hint().exact() else {
-        return body::holding(response, place);
-    };
-    match usize::try_from(bytes) {
-        Ok(bytes) if bytes > LARGE => {
-            body::holding(response, account.in_flight().hold_anyway(bytes))
-        }
-        _ => response,
-    }
+    let bytes = response.body().size_hint().exact();
+    let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
+    let room = bytes.filter(|bytes| *bytes > LARGE);
+    let room = room.map(|bytes| account.in_flight().hold_anyway(bytes));
+    body::holding(response, (place, room))
 }
 
 async fn to(router: &Router, request: Request) -> Response {

@@ -35,9 +35,12 @@ pub fn event(text: &[u8]) -> Event {
 
 /// What is said in an exchange, from here on.
 pub fn pieces(reading: Reading) -> impl Stream<Item = (EventId, Event)> + Send {
-    stream::unfold(reading, async |mut reading| {
+    stream::unfold((reading, None), async |(mut reading, sent)| {
+        // What was sent before is on its way.
+        drop(sent);
         let (id, piece) = reading.next().await?;
-        Some(((id, event(&piece.text)), reading))
+        let held = reading.room_for(&piece);
+        Some(((id, event(&piece.text)), (reading, Some(held))))
     })
 }
 

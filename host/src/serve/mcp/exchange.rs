@@ -104,6 +104,11 @@ impl Exchange {
         log.kept.iter().skip(read).map(Bytes::len).sum()
     }
 
+    /// Room for a reader's copy of a piece: the event, and its text.
+    pub fn room_for(&self, piece: &Piece) -> Held {
+        self.said.log().room.beside(2 * piece.text.len())
+    }
+
     /// Stops the call; nothing more is said.
     pub fn end(&self) {
         self.end.cancel();
@@ -167,6 +172,8 @@ pub struct Said {
     log: Mutex<Log>,
     more: Notify,
     lane: Lane,
+    /// Of the request's body: what was read of it lasts as long as the exchange.
+    _body: Option<Arc<Held>>,
 }
 
 struct Log {
@@ -203,9 +210,10 @@ enum Found {
 
 impl Said {
     /// Nothing so far. What is said takes this room until it is forgotten; what is long to write is written in this lane.
-    pub fn new(room: Held, lane: Lane) -> Self {
+    pub fn new(room: Held, lane: Lane, body: Option<Arc<Held>>) -> Self {
         Self {
             lane,
+            _body: body,
             log: Mutex::new(Log {
                 kept: VecDeque::new(),
                 bytes: 0,
@@ -341,7 +349,7 @@ mod tests {
         /// Of no tenant.
         pub fn of_nobody() -> Self {
             let room = Room::new(1 << 20, 1).share();
-            Self::new(room.hold_anyway(0), Lane::default())
+            Self::new(room.hold_anyway(0), Lane::default(), None)
         }
     }
 

@@ -14,6 +14,7 @@ use rmcp::model::{ErrorCode, ProtocolVersion};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -27,9 +28,9 @@ use super::sealed_id::SealedIds;
 use super::session::{EventId, Reading, Session};
 use super::sessions::Sessions;
 use super::{handshake, scopes};
-use crate::invoke::TenantAccount;
+use crate::invoke::{Full, Held, TenantAccount};
 use crate::serve::App;
-use crate::serve::body::{self, MAX_BODY};
+use crate::serve::body::{self, BodyError, MAX_BODY, Received};
 use crate::serve::json_weight::ReadAs;
 use crate::serve::requester::Requester;
 use crate::supervise::Supervisor;
@@ -105,12 +106,12 @@ impl Mcp {
         asks: &Requester,
         account: &TenantAccount,
         mut parts: http::request::Parts,
-        body: Bytes,
+        Received { bytes: body, held }: &Received,
     ) -> Response {
         if !is_json(&parts.headers) {
             return Refusal::content_type().into_response();
         }
-        let message = match Message::parse(&body) {
+        let message = match Message::parse(body) {
             Ok(message) => message,
             Err(malformed) => return Refusal::from(malformed).into_response(),
         };
@@ -145,13 +146,19 @@ impl Mcp {
         } else if !accepts(&parts.headers, JSON) || !accepts(&parts.headers, EVENT_STREAM) {
             return refused(Refusal::not_acceptable(BOTH));
         }
-        match (session, message.method()) {
+        let list = match listed(account, message.method()).await {
+            Ok(list) => list,
+            Err(full) => {
+                let full = BodyError::from(full);
+                return full.retry_later(refused(Refusal::body(full)));
+            }
+        };
+        let answer = match (session, message.method()) {
             (None, Some("initialize")) if is_modern => refused(Refusal::no_handshake()),
-            (None, Some("initialize")) => self.initialize(asks, &parts.headers, &message, &body),
-            (None, method) => {
-                let is_list = method.is_some_and(|method| method.ends_with("/list"));
+            (None, Some("initialize")) => self.initialize(asks, &parts.headers, &message, body),
+            (None, _) => {
                 let request = Request::from_parts(parts, Body::from(body.clone()));
-                let answer = if is_list {
+                let answer = if list.is_some() {
                     // It can be long to write.
                     let requests = self.requests.clone();
                     let answer = async move { requests.handle(request).await };
@@ -160,13 +167,18 @@ impl Mcp {
                 } else {
                     self.requests.handle(request).await
                 };
-                finish(answer, &body)
+                finish(answer, body)
             }
             (Some(id), _) => match self.sessions.get(&id, asks) {
                 None => refused(Refusal::session_not_found()),
-                Some(session) => self.in_session(session, asks, account, parts, &body).await,
+                Some(session) => {
+                    let held = Arc::clone(held);
+                    self.in_session(session, asks, account, parts, body, held)
+                        .await
+                }
             },
-        }
+        };
+        with_list(answer, list)
     }
 
     fn initialize(
@@ -208,11 +220,12 @@ impl Mcp {
         account: &TenantAccount,
         parts: http::request::Parts,
         body: &Bytes,
+        held: Arc<Held>,
     ) -> Response {
         let Ok(message) = serde_json::from_slice(body) else {
             return Refusal::from(Malformed::unreadable(body)).into_response();
         };
-        match session.receive(&self.app, asks, account, parts, message) {
+        match session.receive(&self.app, asks, account, parts, message, held) {
             Some(reading) => answer(reading).await,
             None => StatusCode::ACCEPTED.into_response(),
         }
@@ -279,6 +292,25 @@ async fn answer(mut reading: Reading) -> Response {
     }
 }
 
+/// Where a list is asked for: its turn to be written.
+pub(super) async fn listed(
+    account: &TenantAccount,
+    method: Option<&str>,
+) -> Result<Option<OwnedSemaphorePermit>, Full> {
+    match method {
+        Some(method) if method.ends_with("/list") => account.list().await.map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The answer; the next list is written once it is counted.
+fn with_list(mut answer: Response, list: Option<OwnedSemaphorePermit>) -> Response {
+    if let Some(list) = list {
+        answer.extensions_mut().insert(Arc::new(list));
+    }
+    answer
+}
+
 /// `/mcp` and `/mcp/`, all methods.
 pub async fn endpoint(
     State(mcp): State<Mcp>,
@@ -290,9 +322,9 @@ pub async fn endpoint(
     match parts.method {
         Method::POST => match body::read(body, &account, ReadAs::Message).await {
             Ok(received) => {
-                let (bytes, of) = (received.bytes.clone(), Arc::clone(&account));
+                let (reads, of) = (received.clone(), Arc::clone(&account));
                 let answer = REQUESTER.scope(asks.clone(), async move {
-                    mcp.post(&asks, &of, parts, bytes).await
+                    mcp.post(&asks, &of, parts, &reads).await
                 });
                 let answer = received.with(&account, answer).await;
                 received.until_answered(answer)

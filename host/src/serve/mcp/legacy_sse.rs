@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::uri::PathAndQuery;
@@ -31,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::Newsroom;
 use super::events::{EVENT_STREAM, accepts, event, events, news, pieces};
 use super::expiry::bounded;
+use super::gate::listed;
 use super::handler::McpServer;
 use super::message::{Malformed, Message};
 use super::refusal::Refusal;
@@ -40,7 +40,7 @@ use super::{handshake, scopes};
 use crate::audit::Reason;
 use crate::invoke::{TenantAccount, TenantId};
 use crate::serve::App;
-use crate::serve::body;
+use crate::serve::body::{self, Received};
 use crate::serve::json_weight::ReadAs;
 use crate::serve::refused::{mark, reason_of, reason_of_body};
 use crate::serve::requester::Requester;
@@ -168,8 +168,9 @@ impl LegacySse {
         asks: &Requester,
         account: &TenantAccount,
         parts: http::request::Parts,
-        body: &Bytes,
+        Received { bytes: body, held }: Received,
     ) -> Result<(), Untaken> {
+        let body = &body;
         let message = Message::parse(body)?;
         let refused = |refusal: Refusal| Untaken::Refused(refusal.to(message.id()));
         if message.names_a_version() {
@@ -213,8 +214,14 @@ impl LegacySse {
             JsonRpcMessage::Request(_) => Some(client.place()?),
             _ => None,
         };
-        match session.receive(&self.app, asks, account, parts, read) {
+        let list = listed(account, message.method()).await;
+        let list = list.map_err(|full| refused(Refusal::body(full.into())))?;
+        match session.receive(&self.app, asks, account, parts, read, held) {
             Some(reading) => {
+                if list.is_some() {
+                    // The next one is written once this one is counted.
+                    reading.ready().await;
+                }
                 let said = pieces(reading).map(move |(_, event)| {
                     let _held = &place;
                     event
@@ -358,9 +365,8 @@ pub async fn message(
         Ok(received) => received,
         Err(error) => return mark(error.into_response(), reason_of_body(error)),
     };
-    let body = received.bytes.clone();
-    let of = Arc::clone(&account);
-    let taking = async move { sse.take(&client, &asks, &of, parts, &body).await };
+    let (reads, of) = (received.clone(), Arc::clone(&account));
+    let taking = async move { sse.take(&client, &asks, &of, parts, reads).await };
     match received.with(&account, taking).await {
         Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
         Err(untaken) => untaken.into_response(),

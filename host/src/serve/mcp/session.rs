@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::News;
 use super::exchange::{self, Exchange, Piece, Said};
 use super::handler::{McpServer, SessionState};
-use crate::invoke::TenantAccount;
+use crate::invoke::{Held, TenantAccount};
 use crate::serve::App;
 use crate::serve::requester::Requester;
 
@@ -151,6 +151,7 @@ impl Session {
         account: &TenantAccount,
         parts: http::request::Parts,
         mut message: ClientJsonRpcMessage,
+        body: Arc<Held>,
     ) -> Option<Reading> {
         match &mut message {
             JsonRpcMessage::Request(request) => {
@@ -159,7 +160,7 @@ impl Session {
                 let state = Arc::clone(&self.state);
                 let server = McpServer::for_session(app.clone(), asks.clone(), state);
                 let room = account.in_flight().hold_anyway(0);
-                let said = Said::new(room, account.lane().clone());
+                let said = Said::new(room, account.lane().clone(), Some(body));
                 return Some(self.begin(server, said, id, message));
             }
             JsonRpcMessage::Notification(notification) => {
@@ -321,6 +322,16 @@ impl Reading {
             at,
             is_over: false,
         }
+    }
+
+    /// Waits for the next piece, without taking it.
+    pub async fn ready(&self) {
+        self.exchange.next(self.at).await;
+    }
+
+    /// Room for the piece that is being read: each reader has a copy.
+    pub fn room_for(&self, piece: &Piece) -> Held {
+        self.exchange.room_for(piece)
     }
 
     /// The next piece, with its id; none after the last.

@@ -96,7 +96,7 @@ impl Stores {
         stores.iter().map(empty).collect::<Result<_, _>>().map(Self)
     }
 
-    /// What the host keeps itself in the store of this name; without a name, in memory.
+    /// What the host keeps itself in the store of this name; without a name, in memory, so much of each tenant's.
     ///
     /// # Errors
     /// A name that is none of the stores', or no memory for one.
@@ -104,13 +104,14 @@ impl Stores {
         &self,
         name: Option<&StoreName>,
         kind: &'static str,
+        in_memory_quota: ByteSize,
     ) -> Result<Records, NoRecords> {
         let store = match name {
             Some(name) => {
                 let store = self.0.get(name);
                 Arc::clone(store.ok_or_else(|| UnknownStore(name.as_str().to_owned()))?)
             }
-            None => Arc::new(in_memory(kind, Store::QUOTA)?),
+            None => Arc::new(in_memory(kind, in_memory_quota)?),
         };
         Ok(Records::new(store, kind))
     }

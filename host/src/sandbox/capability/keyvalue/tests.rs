@@ -400,7 +400,9 @@ async fn a_value_is_swapped_by_those_who_know_it(place: Place) {
 
 async fn the_hosts_own_records_are_no_guests(place: Place) {
     let stores = place.open(room(1, 10)).await;
-    let records = stores.records(Some(&name("cache")), "tasks").unwrap();
+    let records = stores
+        .records(Some(&name("cache")), "tasks", Store::QUOTA)
+        .unwrap();
     let insert = async |key: &str| records.insert("t", key, vec![0; 9], 9).await;
     assert_eq!(insert("k").await, Ok(true));
     assert!(insert("l").await.is_err(), "they have a quota");
@@ -411,12 +413,18 @@ async fn the_hosts_own_records_are_no_guests(place: Place) {
     assert_eq!(records.get("u", "k").await, Ok(None));
     assert!(records.now().await.unwrap().as_secs() > 1_700_000_000);
     assert_eq!(records.are_shared(), place.server.is_some());
-    assert!(stores.records(Some(&name("none")), "tasks").is_err());
+    assert!(
+        stores
+            .records(Some(&name("none")), "tasks", Store::QUOTA)
+            .is_err()
+    );
 }
 
 #[tokio::test]
 async fn records_are_kept_in_memory_where_there_is_no_store() {
-    let records = Stores::default().records(None, "tasks").unwrap();
+    let records = Stores::default()
+        .records(None, "tasks", Store::QUOTA)
+        .unwrap();
     let insert = |key: &'static str| records.insert("t", key, vec![1], 9);
     assert_eq!(insert("b").await, Ok(true));
     assert_eq!(insert("a").await, Ok(true));

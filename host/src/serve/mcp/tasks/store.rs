@@ -284,7 +284,11 @@ mod tests {
     use serde_json::{Map, Value};
 
     fn store() -> TaskStore {
-        TaskStore::new(Stores::default().records(None, "tasks").unwrap())
+        TaskStore::new(
+            Stores::default()
+                .records(None, "tasks", sandglass_manifest::Store::QUOTA)
+                .unwrap(),
+        )
     }
 
     /// The id of a task that began so long ago.
