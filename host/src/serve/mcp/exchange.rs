@@ -308,14 +308,15 @@ impl Transport<RoleServer> for Line {
             let exchange = i64::try_from(self.number).unwrap_or(i64::MAX >> QUESTION_BITS);
             question.id = RequestId::Number(exchange << QUESTION_BITS | own);
         }
-        if is_answer(&message) {
-            self.answers.close();
-        }
-        // At once: what is sent later must come later.
         let list = if is_list(&message) {
+            // The service has to last until it is said: it ends with the exchange.
             Some(message)
         } else {
+            // At once: what is sent later must come later.
             self.said.say(&message);
+            if is_answer(&message) {
+                self.answers.close();
+            }
             None
         };
         let said = Arc::clone(&self.said);
