@@ -77,16 +77,16 @@ impl<S> Paced<S> {
         let Poll::Pending = wrote else {
             if let (Poll::Ready(Ok(bytes)), Some(stalled)) = (&wrote, &mut self.stalled) {
                 stalled.pace.went(*bytes);
-                self.place.serves();
             }
             return wrote;
         };
+        let place = &self.place;
         let stalled = self.stalled.get_or_insert_with(|| {
+            place.waits();
             let pace = Pace::begin();
             let alarm = Box::pin(tokio::time::sleep_until(pace.until()));
             Stalled { pace, alarm }
         });
-        self.place.waits();
         if stalled.alarm.deadline() != stalled.pace.until() {
             stalled.alarm.as_mut().reset(stalled.pace.until());
         }
@@ -121,7 +121,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Flushed is what was written whole.
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.stalled = None;
+        if self.stalled.take().is_some() {
+            self.place.serves();
+        }
         Poll::Ready(Ok(()))
     }
 
