@@ -29,9 +29,7 @@ pub(super) fn check_tool(
         icons,
         meta: _,
     } = described;
-    check("name", Some(name), Kind::Word)?;
-    check("title", title.as_ref(), Kind::Line)?;
-    check("description", description.as_ref(), Kind::Lines)?;
+    check_named(name, Kind::Word, title.as_ref(), description.as_ref())?;
     check_object("inputSchema", Some(&input.document))?;
     check_object("outputSchema", output.map(|schema| &*schema.document))?;
     if let Some(bindings::ToolAnnotations {
@@ -57,9 +55,7 @@ pub(super) fn check_prompt(described: &bindings::Prompt, meta: Meta<'_>) -> Resu
         icons,
         meta: _,
     } = described;
-    check("name", Some(name), Kind::Word)?;
-    check("title", title.as_ref(), Kind::Line)?;
-    check("description", description.as_ref(), Kind::Lines)?;
+    check_named(name, Kind::Word, title.as_ref(), description.as_ref())?;
     check_each("arguments", arguments, |argument| {
         let bindings::PromptArgument {
             name,
@@ -67,9 +63,7 @@ pub(super) fn check_prompt(described: &bindings::Prompt, meta: Meta<'_>) -> Resu
             description,
             required: _,
         } = argument;
-        check("name", Some(name), Kind::Line)?;
-        check("title", title.as_ref(), Kind::Line)?;
-        check("description", description.as_ref(), Kind::Lines)
+        check_named(name, Kind::Line, title.as_ref(), description.as_ref())
     })?;
     check_icons(icons)?;
     check_object("_meta", meta)
@@ -91,9 +85,7 @@ pub(super) fn check_resource(
         meta: _,
     } = described;
     check("uri", Some(uri), Kind::Word)?;
-    check("name", Some(name), Kind::Line)?;
-    check("title", title.as_ref(), Kind::Line)?;
-    check("description", description.as_ref(), Kind::Lines)?;
+    check_named(name, Kind::Line, title.as_ref(), description.as_ref())?;
     check("mimeType", mime_type.as_ref(), Kind::Word)?;
     check_icons(icons)?;
     check_annotations(annotations.as_ref())?;
@@ -115,9 +107,7 @@ pub(super) fn check_template(
         meta: _,
     } = described;
     check("uriTemplate", Some(uri_template), Kind::Word)?;
-    check("name", Some(name), Kind::Line)?;
-    check("title", title.as_ref(), Kind::Line)?;
-    check("description", description.as_ref(), Kind::Lines)?;
+    check_named(name, Kind::Line, title.as_ref(), description.as_ref())?;
     check("mimeType", mime_type.as_ref(), Kind::Word)?;
     check_icons(icons)?;
     check_annotations(annotations.as_ref())?;
@@ -149,6 +139,18 @@ fn check_annotations(annotations: Option<&bindings::Annotations>) -> Result<(), 
     };
     check("lastModified", last_modified.as_ref(), Kind::Word)
         .map_err(|found| found.within("annotations"))
+}
+
+/// What all that has a name has.
+fn check_named(
+    name: &String,
+    kind: Kind,
+    title: Option<&String>,
+    description: Option<&String>,
+) -> Result<(), Found> {
+    check("name", Some(name), kind)?;
+    check("title", title, Kind::Line)?;
+    check("description", description, Kind::Lines)
 }
 
 fn check(field: &str, text: Option<&String>, kind: Kind) -> Result<(), Found> {
