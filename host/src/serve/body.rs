@@ -14,6 +14,7 @@ use tokio::time::timeout_at;
 
 use super::json_weight::{ReadAs, weight};
 use super::pace::Pace;
+use super::refused::{mark, reason_of_body};
 use super::rest::ErrorBody;
 use crate::invoke::{Full, Held, TenantAccount};
 
@@ -73,11 +74,16 @@ impl BodyError {
         }
     }
 
+    /// Seconds after which there may be room.
+    pub fn retry_after(self) -> Option<u64> {
+        matches!(self, Self::Full(_)).then_some(1)
+    }
+
     /// The answer, with the time after which there may be room.
     pub fn retry_later(self, mut answer: Response) -> Response {
-        if let Self::Full(_) = self {
-            let second = HeaderValue::from_static("1");
-            answer.headers_mut().insert(header::RETRY_AFTER, second);
+        if let Some(wait) = self.retry_after() {
+            let wait = HeaderValue::from(wait);
+            answer.headers_mut().insert(header::RETRY_AFTER, wait);
         }
         answer
     }
@@ -86,7 +92,10 @@ impl BodyError {
 impl IntoResponse for BodyError {
     fn into_response(self) -> Response {
         let answer = (self.status(), ErrorBody::new(self.to_string()));
-        self.retry_later(answer.into_response())
+        mark(
+            self.retry_later(answer.into_response()),
+            reason_of_body(self),
+        )
     }
 }
 

@@ -245,6 +245,7 @@ impl IntoResponse for RestError {
     fn into_response(self) -> Response {
         let retry_after = match &self {
             Self::Invoke(error) => error.retry_after(),
+            Self::Body(error) => error.retry_after(),
             _ => None,
         };
         let status = match &self {

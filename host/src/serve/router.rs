@@ -30,7 +30,6 @@ use super::mcp::{Mcp, gate};
 use super::requester::Requester;
 use super::rest::ErrorBody;
 use super::{App, health, openapi, refused, rest};
-use crate::audit::Reason;
 use crate::invoke::{InvokeError, TenantAccount, TenantId};
 use crate::telemetry;
 
@@ -185,9 +184,7 @@ impl Surface {
         let place = match account.let_in() {
             Ok(place) => Some(place),
             Err(_) if is_probe => None,
-            Err(full) => {
-                return refused::mark(BodyError::from(full).into_response(), Reason::Busy);
-            }
+            Err(full) => return BodyError::from(full).into_response(),
         };
         request.extensions_mut().insert(Arc::clone(&account));
         in_room(to(endpoints, request).await, &account, place)

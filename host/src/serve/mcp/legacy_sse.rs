@@ -42,7 +42,7 @@ use crate::invoke::{TenantAccount, TenantId};
 use crate::serve::App;
 use crate::serve::body::{self, Received};
 use crate::serve::json_weight::ReadAs;
-use crate::serve::refused::{mark, reason_of, reason_of_body};
+use crate::serve::refused::{mark, reason_of};
 use crate::serve::requester::Requester;
 use crate::serve::rest::ErrorBody;
 
@@ -363,7 +363,7 @@ pub async fn message(
     let (parts, body) = request.into_parts();
     let received = match body::read(body, &account, ReadAs::Message).await {
         Ok(received) => received,
-        Err(error) => return mark(error.into_response(), reason_of_body(error)),
+        Err(error) => return error.into_response(),
     };
     let (reads, of) = (received.clone(), Arc::clone(&account));
     let taking = async move { sse.take(&client, &asks, &of, parts, reads).await };
