@@ -1,6 +1,6 @@
 //! How much the host takes on for its callers, by the memory and the open files that it may have.
 //!
-//! Each figure is a part of the memory, so that all of them together leave half of it to guests, components and the host
+//! Each figure is a part of the memory, so that all of them together leave three eighths of it to guests, components and the host
 //! itself; docs/operations.md has the table.
 
 use std::path::Path;
